@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "reader.h"
+#include "row.h"
+
+/* The names lsof gives in its TYPE column, but for anonymous inodes' a_inode. */
+enum file_type {
+	file_type__unknown,
+	file_type__REG,
+	file_type__DIR,
+	file_type__CHR,
+	file_type__BLK,
+	file_type__FIFO,
+	file_type__LINK,
+	file_type__sock,
+	file_type__unix,
+	file_type__IPv4,
+	file_type__IPv6,
+	file_type__netlink,
+	file_type__pack,
+	file_type__a_inode,
+};
+
+/* With O_PATH a file is open for neither. */
+enum file_access {
+	file_access__none,
+	file_access__r,
+	file_access__w,
+	file_access__rw,
+};
+
+/* include/uapi/asm-generic/fcntl.h; the access mode has a column of its own. */
+enum file_flag {
+	file_flag__CREAT = 00000100,
+	file_flag__EXCL = 00000200,
+	file_flag__NOCTTY = 00000400,
+	file_flag__TRUNC = 00001000,
+	file_flag__APPEND = 00002000,
+	file_flag__NONBLOCK = 00004000,
+	file_flag__DSYNC = 00010000,
+	file_flag__ASYNC = 00020000,
+	file_flag__DIRECT = 00040000,
+	file_flag__LARGEFILE = 00100000,
+	file_flag__DIRECTORY = 00200000,
+	file_flag__NOFOLLOW = 00400000,
+	file_flag__NOATIME = 01000000,
+	file_flag__CLOEXEC = 02000000,
+	file_flag__SYNC = 04000000,
+	file_flag__PATH = 010000000,
+	file_flag__TMPFILE = 020000000,
+};
+
+struct ROW("an open file in a process") file_row {
+	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 tid DOC("thread the table of descriptors belongs to; the process's first, mostly");
+	u32 uid DOC("effective user id of the process");
+	u32 fd DOC("file descriptor");
+	enum file_type type DOC("type of file, as lsof names it");
+	enum file_access access DOC("what it is open for");
+	enum file_flag flags FLAGS DOC("open(2) flags, without the access mode");
+	u64 pos DOC("position in the file, in bytes");
+	device_t dev DOC("device the file lies on");
+	device_t rdev ABSENT(0) DOC("device that a special file stands for");
+	u64 inode DOC("inode number");
+	u32 links DOC("number of names the file has; 0 once it is deleted");
+	bytes_t size DOC("size of the file");
+	char comm[16] DOC("name of the process");
+	tail_length_t path_length;
+	char path[] DOC("path, or what /proc/<pid>/fd shows of a file that has none");
+};
+
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFLNK 0120000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define S_IFCHR 0020000
+#define S_IFIFO 0010000
+
+#define O_ACCMODE 3
+#define FMODE_READ 1
+#define FMODE_WRITE 2
+
+/* include/uapi/linux/magic.h */
+#define SOCKFS_MAGIC 0x534F434B
+#define ANON_INODE_FS_MAGIC 0x09041934
+
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define AF_NETLINK 16
+#define AF_PACKET 17
+
+static __always_inline enum file_type socket_type(struct file *file)
+{
+	struct socket *socket = file->private_data;
+
+	switch (BPF_CORE_READ(socket, sk, __sk_common.skc_family)) {
+	case AF_UNIX:
+		return file_type__unix;
+	case AF_INET:
+		return file_type__IPv4;
+	case AF_INET6:
+		return file_type__IPv6;
+	case AF_NETLINK:
+		return file_type__netlink;
+	case AF_PACKET:
+		return file_type__pack;
+	}
+	return file_type__sock;
+}
+
+static __always_inline enum file_type type_of(struct file *file, struct inode *inode)
+{
+	unsigned long magic = inode->i_sb->s_magic;
+
+	if (magic == ANON_INODE_FS_MAGIC)
+		return file_type__a_inode;
+	/* A socket's name opened with O_PATH is no socket: it lies on another filesystem. */
+	if (magic == SOCKFS_MAGIC)
+		return socket_type(file);
+
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		return file_type__REG;
+	case S_IFDIR:
+		return file_type__DIR;
+	case S_IFCHR:
+		return file_type__CHR;
+	case S_IFBLK:
+		return file_type__BLK;
+	case S_IFIFO:
+		return file_type__FIFO;
+	case S_IFLNK:
+		return file_type__LINK;
+	case S_IFSOCK:
+		return file_type__sock;
+	}
+	return file_type__unknown;
+}
+
+SEC("iter/task_file")
+int dump_files(struct bpf_iter__task_file *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct reader *reader = current_reader();
+	struct file_row *row;
+	struct inode *inode;
+	u32 process;
+	long size;
+
+	if (!task || !file || !reader)
+		return 0;
+	process = visible_process(reader, task);
+	if (!process)
+		return 0;
+
+	row = (struct file_row *)reader->record;
+	__builtin_memset(row, 0, sizeof(*row));
+	row->pid = process;
+	row->tid = number_for(reader, task->thread_pid);
+	row->uid = task->cred->euid.val;
+	row->fd = ctx->fd;
+	__builtin_memcpy(row->comm, task->comm, sizeof(row->comm));
+
+	inode = file->f_inode;
+	row->type = type_of(file, inode);
+	row->access = file->f_mode & (FMODE_READ | FMODE_WRITE);
+	row->flags = file->f_flags & ~O_ACCMODE;
+	row->pos = file->f_pos;
+	row->dev = inode->i_sb->s_dev;
+	row->rdev = inode->i_rdev;
+	row->inode = inode->i_ino;
+	row->links = inode->i_nlink;
+	row->size = inode->i_size;
+
+	/* The size counts the closing NUL; a path too long for the buffer is left out. */
+	size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
+	if (size < 1 || size > PATH_MAX)
+		size = 1;
+	row->path_length = size - 1;
+	write_row(seq, row, __builtin_offsetof(struct file_row, path) + size - 1);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

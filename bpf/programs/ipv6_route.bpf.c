@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "row.h"
+
+/* include/uapi/linux/route.h and ipv6_route.h, RTF_*. */
+enum route_flag {
+	route_flag__UP = 0x0001,
+	route_flag__GATEWAY = 0x0002,
+	route_flag__HOST = 0x0004,
+	route_flag__REINSTATE = 0x0008,
+	route_flag__DYNAMIC = 0x0010,
+	route_flag__MODIFIED = 0x0020,
+	route_flag__MTU = 0x0040,
+	route_flag__WINDOW = 0x0080,
+	route_flag__IRTT = 0x0100,
+	route_flag__REJECT = 0x0200,
+	route_flag__DEFAULT = 0x00010000,
+	route_flag__ALLONLINK = 0x00020000,
+	route_flag__ADDRCONF = 0x00040000,
+	route_flag__PREFIX_RT = 0x00080000,
+	route_flag__ANYCAST = 0x00100000,
+	route_flag__NONEXTHOP = 0x00200000,
+	route_flag__EXPIRES = 0x00400000,
+	route_flag__ROUTEINFO = 0x00800000,
+	route_flag__CACHE = 0x01000000,
+	route_flag__FLOW = 0x02000000,
+	route_flag__POLICY = 0x04000000,
+	route_flag__RA_OFFLOAD = 0x08000000,
+	route_flag__PCPU = 0x40000000,
+	route_flag__LOCAL = 0x80000000,
+};
+
+struct ROW("an IPv6 route") ipv6_route {
+	ipv6_t destination DOC("network the route leads to");
+	u8 prefix DOC("length of its prefix, in bits");
+	u8 source_prefix DOC("length of the source's prefix, in bits");
+	ipv6_t source DOC("network that packets must come from");
+	ipv6_t gateway ABSENT(0) DOC("next hop; none where the network is on the link");
+	u32 metric DOC("cost: of two routes the lower is taken");
+	u32 refs DOC("references held on the route");
+	enum route_flag flags FLAGS DOC("kind and state of the route");
+	char device[16] DOC("interface that packets leave by");
+};
+
+SEC("iter/ipv6_route")
+int dump_ipv6_route(struct bpf_iter__ipv6_route *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct fib6_info *route = ctx->rt;
+	struct fib_nh_common *hop;
+	struct ipv6_route row = {};
+	struct net_device *device;
+	struct nexthop *nexthop;
+
+	if (!route)
+		return 0;
+
+	BPF_CORE_READ_INTO(&row.destination, route, fib6_dst.addr.in6_u.u6_addr8);
+	row.prefix = route->fib6_dst.plen;
+	BPF_CORE_READ_INTO(&row.source, route, fib6_src.addr.in6_u.u6_addr8);
+	row.source_prefix = route->fib6_src.plen;
+
+	/* A hop of its own, or a nexthop object, of which a group shows its first. */
+	hop = &route->fib6_nh[0].nh_common;
+	nexthop = route->nh;
+	if (nexthop) {
+		if (BPF_CORE_READ(nexthop, is_group))
+			nexthop = BPF_CORE_READ(nexthop, nh_grp, nh_entries[0].nh);
+		hop = &BPF_CORE_READ(nexthop, nh_info)->fib6_nh.nh_common;
+	}
+
+	row.flags = route->fib6_flags;
+	if (BPF_CORE_READ(hop, nhc_gw_family)) {
+		row.flags |= route_flag__GATEWAY;
+		BPF_CORE_READ_INTO(&row.gateway, hop, nhc_gw.ipv6.in6_u.u6_addr8);
+	}
+	row.metric = route->fib6_metric;
+	row.refs = route->fib6_ref.refs.counter;
+	device = BPF_CORE_READ(hop, nhc_dev);
+	if (device)
+		BPF_CORE_READ_INTO(&row.device, device, name);
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

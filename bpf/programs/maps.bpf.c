@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "row.h"
+
+/* include/uapi/linux/bpf.h, enum bpf_map_type, by the names bpftool prints. */
+enum map_type {
+	map_type__unspec,
+	map_type__hash,
+	map_type__array,
+	map_type__prog_array,
+	map_type__perf_event_array,
+	map_type__percpu_hash,
+	map_type__percpu_array,
+	map_type__stack_trace,
+	map_type__cgroup_array,
+	map_type__lru_hash,
+	map_type__lru_percpu_hash,
+	map_type__lpm_trie,
+	map_type__array_of_maps,
+	map_type__hash_of_maps,
+	map_type__devmap,
+	map_type__sockmap,
+	map_type__cpumap,
+	map_type__xskmap,
+	map_type__sockhash,
+	map_type__cgroup_storage,
+	map_type__reuseport_sockarray,
+	map_type__percpu_cgroup_storage,
+	map_type__queue,
+	map_type__stack,
+	map_type__sk_storage,
+	map_type__devmap_hash,
+	map_type__struct_ops,
+	map_type__ringbuf,
+	map_type__inode_storage,
+	map_type__task_storage,
+	map_type__bloom_filter,
+	map_type__user_ringbuf,
+	map_type__cgrp_storage,
+	map_type__arena,
+};
+
+/* include/uapi/linux/bpf.h, BPF_F_*: the flags a map is created with. */
+enum map_flag {
+	map_flag__NO_PREALLOC = 1 << 0,
+	map_flag__NO_COMMON_LRU = 1 << 1,
+	map_flag__NUMA_NODE = 1 << 2,
+	map_flag__RDONLY = 1 << 3,
+	map_flag__WRONLY = 1 << 4,
+	map_flag__STACK_BUILD_ID = 1 << 5,
+	map_flag__ZERO_SEED = 1 << 6,
+	map_flag__RDONLY_PROG = 1 << 7,
+	map_flag__WRONLY_PROG = 1 << 8,
+	map_flag__CLONE = 1 << 9,
+	map_flag__MMAPABLE = 1 << 10,
+	map_flag__PRESERVE_ELEMS = 1 << 11,
+	map_flag__INNER_MAP = 1 << 12,
+	map_flag__LINK = 1 << 13,
+	map_flag__PATH_FD = 1 << 14,
+	map_flag__VTYPE_BTF_OBJ_FD = 1 << 15,
+	map_flag__TOKEN_FD = 1 << 16,
+	map_flag__SEGV_ON_FAULT = 1 << 17,
+	map_flag__NO_USER_CONV = 1 << 18,
+};
+
+struct ROW("a BPF map") map {
+	u32 id DOC("id of the map");
+	enum map_type type DOC("type, as bpftool names it");
+	char name[16] DOC("name its creator gave it");
+	enum map_flag flags FLAGS DOC("flags it was created with");
+	u32 key_size DOC("bytes in a key");
+	u32 value_size DOC("bytes in a value");
+	u32 max_entries DOC("entries it may hold");
+	s64 entries ABSENT(-1) DOC("entries it holds, where its type keeps count");
+	u64 extra DOC("what map_extra means to its type");
+	u32 btf ABSENT(0) DOC("id of the BTF that describes its keys and values");
+	bool frozen DOC("whether user space may no longer write to it");
+	u64 refs DOC("references held on it");
+	u64 user_refs DOC("of those, held by descriptors and pins");
+};
+
+extern s64 bpf_map_sum_elem_count(const struct bpf_map *map) __ksym __weak;
+
+/* Only hash tables count (kernel/bpf/map_iter.c); for others the sum is 0. */
+static __always_inline bool keeps_count(u32 type)
+{
+	return type == map_type__hash || type == map_type__percpu_hash ||
+	       type == map_type__lru_hash || type == map_type__lru_percpu_hash ||
+	       type == map_type__hash_of_maps;
+}
+
+SEC("iter/bpf_map")
+int dump_maps(struct bpf_iter__bpf_map *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct bpf_map *map = ctx->map;
+	struct map row = {};
+
+	if (!map)
+		return 0;
+
+	row.id = map->id;
+	row.type = (u32)map->map_type;
+	__builtin_memcpy(row.name, map->name, sizeof(row.name));
+	row.flags = map->map_flags;
+	row.key_size = map->key_size;
+	row.value_size = map->value_size;
+	row.max_entries = map->max_entries;
+	row.entries = -1;
+	if (bpf_ksym_exists(bpf_map_sum_elem_count) && keeps_count(row.type))
+		row.entries = bpf_map_sum_elem_count(map);
+	if (bpf_core_field_exists(map->map_extra))
+		row.extra = map->map_extra;
+	if (map->btf)
+		row.btf = map->btf->id;
+	row.frozen = map->frozen;
+	row.refs = map->refcnt.counter;
+	row.user_refs = map->usercnt.counter;
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

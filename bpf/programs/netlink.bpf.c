@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "row.h"
+
+/* include/uapi/linux/netlink.h, NETLINK_*. */
+enum netlink_protocol {
+	netlink_protocol__ROUTE,
+	netlink_protocol__UNUSED,
+	netlink_protocol__USERSOCK,
+	netlink_protocol__FIREWALL,
+	netlink_protocol__SOCK_DIAG,
+	netlink_protocol__NFLOG,
+	netlink_protocol__XFRM,
+	netlink_protocol__SELINUX,
+	netlink_protocol__ISCSI,
+	netlink_protocol__AUDIT,
+	netlink_protocol__FIB_LOOKUP,
+	netlink_protocol__CONNECTOR,
+	netlink_protocol__NETFILTER,
+	netlink_protocol__IP6_FW,
+	netlink_protocol__DNRTMSG,
+	netlink_protocol__KOBJECT_UEVENT,
+	netlink_protocol__GENERIC,
+	netlink_protocol__SCSITRANSPORT = 18,
+	netlink_protocol__ECRYPTFS,
+	netlink_protocol__RDMA,
+	netlink_protocol__CRYPTO,
+	netlink_protocol__SMC,
+};
+
+struct ROW("a netlink socket") netlink {
+	enum netlink_protocol protocol DOC("netlink family the socket speaks");
+	u32 portid DOC("address of the socket; 0 is the kernel's own");
+	hex_t groups DOC("multicast groups it listens to, the first 32 as bits");
+	u32 uid DOC("user that made it");
+	bytes_t rmem DOC("memory of messages waiting to be read");
+	bytes_t wmem DOC("memory of messages being sent");
+	bool dump DOC("whether a dump is under way");
+	u32 refs DOC("references held on the socket");
+	u32 drops DOC("messages lost because nobody read them in time");
+	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none for the kernel's");
+};
+
+SEC("iter/netlink")
+int dump_netlink(struct bpf_iter__netlink *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct netlink_sock *netlink = ctx->sk;
+	struct netlink row = {};
+	unsigned long groups = 0;
+	struct socket *socket;
+	struct sock *sk;
+	u32 queued;
+
+	if (!netlink)
+		return 0;
+	sk = &netlink->sk;
+
+	row.protocol = sk->sk_protocol;
+	row.portid = netlink->portid;
+	if (netlink->groups)
+		bpf_probe_read_kernel(&groups, sizeof(groups), netlink->groups);
+	row.groups = groups;
+	row.uid = sk->sk_uid.val;
+	row.rmem = sk->sk_backlog.rmem_alloc.counter;
+	/* The counter starts at 1 (sk_alloc()); /proc takes it off too (sk_wmem_alloc_get()). */
+	queued = sk->sk_wmem_alloc.refs.counter;
+	row.wmem = queued ? queued - 1 : 0;
+	row.dump = netlink->cb_running;
+	row.refs = sk->__sk_common.skc_refcnt.refs.counter;
+	row.drops = sk->sk_drops.counter;
+	socket = sk->sk_socket;
+	if (socket)
+		row.inode = BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_ino);
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

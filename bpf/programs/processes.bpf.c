@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "path.h"
+#include "task.h"
+
+struct ROW("a process") process {
+	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 ppid DOC("parent process; 0 if it is outside the reader's pid namespace");
+	u32 uid DOC("effective user id, as ps shows");
+	u32 gid DOC("effective group id");
+	u32 ruid DOC("real user id");
+	enum task_state state DOC("what the scheduler has its first thread doing");
+	u32 threads DOC("number of threads");
+	s32 prio DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
+	s32 nice DOC("nice value, -20 to 19");
+	enum task_policy policy DOC("scheduling policy of its first thread");
+	nanoseconds_t utime ABSENT(-1)
+		DOC("processor time of all its threads, ended ones too, in user mode");
+	nanoseconds_t stime ABSENT(-1) DOC("likewise in the kernel");
+	nanoseconds_t start DOC("when it started, since boot");
+	pages_t rss ABSENT(-1) DOC("memory resident in RAM; none for a kernel thread");
+	pages_t swap ABSENT(-1) DOC("memory swapped out");
+	pages_t vsize ABSENT(-1) DOC("size of its address space");
+	u64 cgroup DOC("id of its cgroup in the unified hierarchy");
+	u32 pidns ABSENT(0) DOC("inode number of its pid namespace");
+	u32 netns ABSENT(0) DOC("inode number of its net namespace; none once it exits");
+	u32 mntns ABSENT(0) DOC("inode number of its mount namespace");
+	u32 userns ABSENT(0) DOC("inode number of its user namespace");
+	u32 cgroupns ABSENT(0) DOC("inode number of its cgroup namespace");
+	char comm[16] DOC("name of its first thread");
+	tail_length_t exe_length;
+	char exe[] DOC("path of the program it runs; none for a kernel thread");
+};
+
+/* mm_types_task.h: the order of rss_stat. */
+enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
+
+#define UNKNOWN ((u64)-1)
+#define MAX_THREADS 256
+
+struct bpf_iter_task {
+	u64 opaque[3];
+} __attribute__((aligned(8)));
+
+/* include/uapi: visit the threads of one process (kernel/bpf/task_iter.c, 6.7). */
+enum { TASK_ITER_PROC_THREADS = 2 };
+
+extern int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task,
+			     unsigned int flags) __ksym __weak;
+extern struct task_struct *bpf_iter_task_next(struct bpf_iter_task *it) __ksym __weak;
+extern void bpf_iter_task_destroy(struct bpf_iter_task *it) __ksym __weak;
+
+/* What the threads that still run have added to their process's times. */
+struct usage {
+	u64 utime, stime, runtime;
+	bool complete;
+};
+
+static __always_inline void add_thread(struct usage *usage, struct task_struct *thread)
+{
+	usage->utime += BPF_CORE_READ(thread, utime);
+	usage->stime += BPF_CORE_READ(thread, stime);
+	usage->runtime += BPF_CORE_READ(thread, se.sum_exec_runtime);
+}
+
+/*
+ * Before 6.7 nothing hands a program another task's threads, so walk the list.
+ * Rather no sum than a wrong one: past MAX_THREADS it is incomplete.
+ */
+static __noinline int add_threads_by_list(struct usage *usage, struct signal_struct *signal)
+{
+	struct list_head *head = (void *)signal + bpf_core_field_offset(signal->thread_head);
+	struct list_head *node = BPF_CORE_READ(signal, thread_head.next);
+
+	if (!usage)
+		return 0;
+	for (int i = 0; i < MAX_THREADS; i++) {
+		if (node == head || !node) {
+			usage->complete = true;
+			return 0;
+		}
+		add_thread(usage, (void *)node - bpf_core_field_offset(struct task_struct,
+								       thread_node));
+		node = BPF_CORE_READ(node, next);
+	}
+	return 0;
+}
+
+static __always_inline void add_threads(struct usage *usage, struct task_struct *leader)
+{
+	if (leader->signal->nr_threads == 1) {
+		add_thread(usage, leader);
+		usage->complete = true;
+	} else if (bpf_ksym_exists(bpf_iter_task_new)) {
+		struct bpf_iter_task it;
+		struct task_struct *thread;
+
+		bpf_iter_task_new(&it, leader, TASK_ITER_PROC_THREADS);
+		while ((thread = bpf_iter_task_next(&it)))
+			add_thread(usage, thread);
+		bpf_iter_task_destroy(&it);
+		usage->complete = true;
+	} else {
+		add_threads_by_list(usage, leader->signal);
+	}
+}
+
+/* The counter as /proc/<pid>/stat reads it: without each cpu's unflushed batch. */
+static __always_inline u64 memory_counter(struct mm_struct *mm, int kind)
+{
+	struct mm_struct___plain_rss *plain = (void *)mm;
+	s64 pages;
+
+	if (bpf_core_field_exists(struct mm_rss_stat, count))
+		pages = BPF_CORE_READ(plain, rss_stat.count[kind].counter);
+	else
+		pages = BPF_CORE_READ(mm, rss_stat[kind].count);
+	return pages > 0 ? pages : 0;
+}
+
+SEC("iter/task")
+int dump_processes(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct reader *reader = current_reader();
+	struct usage usage = {};
+	struct cpu_times times;
+	const struct cred *cred;
+	struct nsproxy *nsproxy;
+	struct mm_struct *mm;
+	struct file *program;
+	struct process row = {};
+	u32 length = 0;
+
+	if (!task || !reader || task->group_leader != task)
+		return 0;
+	row.pid = visible_process(reader, task);
+	if (!row.pid)
+		return 0;
+	row.ppid = parent_of(reader, task);
+
+	cred = task->cred;
+	row.uid = cred->euid.val;
+	row.gid = cred->egid.val;
+	row.ruid = cred->uid.val;
+	row.userns = cred->user_ns->ns.inum;
+
+	row.state = state_of(task);
+	row.threads = task->signal->nr_threads;
+	row.prio = task->prio - MAX_RT_PRIO;
+	row.nice = task->static_prio - DEFAULT_PRIO;
+	row.policy = task->policy;
+	row.start = task->start_boottime;
+
+	add_threads(&usage, task);
+	row.utime = row.stime = UNKNOWN;
+	if (usage.complete) {
+		times = adjusted(usage.utime + task->signal->utime,
+				 usage.stime + task->signal->stime,
+				 usage.runtime + task->signal->sum_sched_runtime);
+		row.utime = times.utime;
+		row.stime = times.stime;
+	}
+
+	row.cgroup = task->cgroups->dfl_cgrp->kn->id;
+	row.pidns = pid_namespace_of(task);
+	nsproxy = task->nsproxy;
+	if (nsproxy) {
+		row.netns = nsproxy->net_ns->ns.inum;
+		row.mntns = nsproxy->mnt_ns->ns.inum;
+		row.cgroupns = nsproxy->cgroup_ns->ns.inum;
+	}
+	__builtin_memcpy(row.comm, task->comm, sizeof(row.comm));
+
+	row.rss = row.swap = row.vsize = UNKNOWN;
+	mm = task->mm;
+	if (mm && !(task->flags & PF_KTHREAD)) {
+		row.rss = memory_counter(mm, MM_FILEPAGES) + memory_counter(mm, MM_ANONPAGES) +
+			  memory_counter(mm, MM_SHMEMPAGES);
+		row.swap = memory_counter(mm, MM_SWAPENTS);
+		row.vsize = mm->total_vm;
+		program = BPF_CORE_READ(mm, exe_file);
+		length = walk_path(reader, BPF_CORE_READ(program, f_path.dentry),
+				   BPF_CORE_READ(program, f_path.mnt));
+	}
+
+	/* The path was built from its end, so it goes out after the rest. */
+	row.exe_length = length;
+	write_row(seq, &row, __builtin_offsetof(struct process, exe));
+	write_path(seq, reader, length);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the task tables share: states, policies, times, namespaces. */
+#ifndef ITERFS_TASK_H
+#define ITERFS_TASK_H
+
+#include "reader.h"
+#include "row.h"
+
+/* fs/proc/array.c, task_state_array: one bit a state, in this order. */
+enum task_state {
+	task_state__running,
+	task_state__sleeping,
+	task_state__disk_sleep,
+	task_state__stopped,
+	task_state__tracing_stop,
+	task_state__dead,
+	task_state__zombie,
+	task_state__parked,
+	task_state__idle,
+};
+
+/* include/uapi/linux/sched.h, SCHED_*. */
+enum task_policy {
+	task_policy__other,
+	task_policy__fifo,
+	task_policy__rr,
+	task_policy__batch,
+	task_policy__idle = 5,
+	task_policy__deadline,
+	task_policy__ext,
+};
+
+/* include/linux/sched.h: the bits that /proc shows, and those it translates. */
+#define TASK_REPORT 0x7f
+#define TASK_IDLE 0x402
+#define TASK_RTLOCK_WAIT 0x1000
+#define TASK_UNINTERRUPTIBLE 0x2
+#define MAX_RT_PRIO 100
+#define DEFAULT_PRIO 120
+#define PF_KTHREAD 0x00200000
+
+static __always_inline enum task_state state_of(struct task_struct *task)
+{
+	struct task_struct___long_state *old = (void *)task;
+	u32 state, shown;
+
+	if (bpf_core_field_exists(task->__state))
+		state = task->__state;
+	else
+		state = BPF_CORE_READ(old, state);
+
+	/* As __task_state_index() does: an idle kernel thread is not in disk sleep. */
+	if (state == TASK_IDLE)
+		return task_state__idle;
+	if (state == TASK_RTLOCK_WAIT)
+		state = TASK_UNINTERRUPTIBLE;
+	shown = (state | task->exit_state) & TASK_REPORT;
+
+	for (int bit = 6; bit >= 0; bit--)
+		if (shown & (1 << bit))
+			return bit + 1;
+	return task_state__running;
+}
+
+static __always_inline u32 cpu_of(struct task_struct *task)
+{
+	struct task_struct___own_cpu *old = (void *)task;
+
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		return task->thread_info.cpu;
+	return BPF_CORE_READ(old, cpu);
+}
+
+struct cpu_times {
+	u64 utime, stime;
+};
+
+/*
+ * The scheduler knows to the nanosecond how long a task ran, and by sampling
+ * how that divides. /proc shows the exact sum divided in the sampled ratio, and
+ * so do we (kernel/sched/cputime.c, cputime_adjust()).
+ */
+static __always_inline struct cpu_times adjusted(u64 utime, u64 stime, u64 runtime)
+{
+	struct cpu_times times = {};
+	/* In units of about a millisecond, so that the products fit 64 bits. */
+	u64 system = stime >> 20, total = (utime + stime) >> 20;
+
+	if (!stime || !total)
+		times.stime = utime || !stime ? 0 : runtime;
+	else
+		times.stime = runtime / total * system + runtime % total * system / total;
+	if (times.stime > runtime)
+		times.stime = runtime;
+	times.utime = runtime - times.stime;
+	return times;
+}
+
+static __always_inline u32 parent_of(const struct reader *reader, struct task_struct *task)
+{
+	return number_for(reader, task->real_parent->group_leader->thread_pid);
+}
+
+static __always_inline u32 pid_namespace_of(struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+	u32 level = BPF_CORE_READ(pid, level);
+	struct upid upid;
+
+	if (level > MAX_PID_NS_LEVEL)
+		return 0;
+	if (bpf_probe_read_kernel(&upid, sizeof(upid), &pid->numbers[level]))
+		return 0;
+	return BPF_CORE_READ(upid.ns, ns.inum);
+}
+
+#endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "task.h"
+
+struct ROW("a thread") task {
+	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 tid DOC("thread id, numbered likewise");
+	u32 ppid DOC("parent process; 0 if it is outside the reader's pid namespace");
+	u32 uid DOC("effective user id, as ps shows");
+	u32 gid DOC("effective group id");
+	u32 ruid DOC("real user id");
+	enum task_state state DOC("what the scheduler has it doing");
+	u32 cpu DOC("processor it runs on, or ran on last");
+	s32 prio DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
+	s32 nice DOC("nice value, -20 to 19");
+	enum task_policy policy DOC("scheduling policy");
+	nanoseconds_t utime DOC("processor time spent in user mode");
+	nanoseconds_t stime DOC("processor time spent in the kernel");
+	nanoseconds_t start DOC("when it started, since boot");
+	u64 cgroup DOC("id of its cgroup in the unified hierarchy");
+	u32 pidns ABSENT(0) DOC("inode number of its pid namespace");
+	u32 netns ABSENT(0) DOC("inode number of its net namespace; none once it exits");
+	u32 mntns ABSENT(0) DOC("inode number of its mount namespace");
+	u32 userns ABSENT(0) DOC("inode number of its user namespace");
+	u32 cgroupns ABSENT(0) DOC("inode number of its cgroup namespace");
+	char comm[16] DOC("name of the thread");
+};
+
+SEC("iter/task")
+int dump_tasks(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct reader *reader = current_reader();
+	const struct cred *cred;
+	struct nsproxy *nsproxy;
+	struct cpu_times times;
+	struct task row = {};
+
+	if (!task || !reader)
+		return 0;
+	row.pid = visible_process(reader, task);
+	if (!row.pid)
+		return 0;
+	row.tid = number_for(reader, task->thread_pid);
+	row.ppid = parent_of(reader, task);
+
+	cred = task->cred;
+	row.uid = cred->euid.val;
+	row.gid = cred->egid.val;
+	row.ruid = cred->uid.val;
+	row.userns = cred->user_ns->ns.inum;
+
+	row.state = state_of(task);
+	row.cpu = cpu_of(task);
+	row.prio = task->prio - MAX_RT_PRIO;
+	row.nice = task->static_prio - DEFAULT_PRIO;
+	row.policy = task->policy;
+	times = adjusted(task->utime, task->stime, task->se.sum_exec_runtime);
+	row.utime = times.utime;
+	row.stime = times.stime;
+	row.start = task->start_boottime;
+
+	row.cgroup = task->cgroups->dfl_cgrp->kn->id;
+	row.pidns = pid_namespace_of(task);
+	nsproxy = task->nsproxy;
+	if (nsproxy) {
+		row.netns = nsproxy->net_ns->ns.inum;
+		row.mntns = nsproxy->mnt_ns->ns.inum;
+		row.cgroupns = nsproxy->cgroup_ns->ns.inum;
+	}
+	__builtin_memcpy(row.comm, task->comm, sizeof(row.comm));
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

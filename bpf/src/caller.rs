@@ -1,0 +1,102 @@
+//! Who opens, and in which namespaces.
+//!
+//! A caller blocked in open(2) cannot exit, so its `/proc/<tid>/ns` may be
+//! trusted while the open is served, and only then.
+
+use crate::error::{Error, Result};
+use rustix::fs::{Mode, OFlags};
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Inode number of the initial pid namespace (include/uapi/linux/nsfs.h, PID_NS_INIT_INO).
+pub const INITIAL_PID_NAMESPACE: u32 = 0xEFFF_FFFC;
+
+/// The thread that asks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Caller {
+    /// This process itself.
+    Daemon,
+    /// A thread, by its id in this process's pid namespace.
+    Thread(u32),
+}
+
+/// A kind of namespace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Pid,
+    Net,
+}
+
+impl Caller {
+    /// The caller a FUSE request names.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] for 0: a caller in a pid namespace that is not ours or
+    /// below. Nothing is shown to it rather than too much.
+    pub fn from_request(tid: u32) -> Result<Caller> {
+        match tid {
+            0 => Err(Error::Caller(io::ErrorKind::PermissionDenied.into())),
+            tid => Ok(Caller::Thread(tid)),
+        }
+    }
+
+    /// The inode number of its pid namespace.
+    pub fn pid_namespace(&self) -> Result<u32> {
+        self.inode(Kind::Pid)
+    }
+
+    /// The inode number of its net namespace.
+    pub fn net_namespace(&self) -> Result<u32> {
+        self.inode(Kind::Net)
+    }
+
+    pub(crate) fn open(&self, kind: Kind) -> Result<OwnedFd> {
+        rustix::fs::open(
+            self.path(kind),
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(|errno| Error::Caller(errno.into()))
+    }
+
+    fn inode(&self, kind: Kind) -> Result<u32> {
+        let stat =
+            rustix::fs::stat(self.path(kind)).map_err(|errno| Error::Caller(errno.into()))?;
+        u32::try_from(stat.st_ino)
+            .map_err(|_| Error::Caller(io::Error::other("a namespace's inode exceeds 32 bits")))
+    }
+
+    fn path(&self, kind: Kind) -> String {
+        let name = match kind {
+            Kind::Pid => "pid",
+            Kind::Net => "net",
+        };
+        match self {
+            Caller::Daemon => format!("/proc/self/ns/{name}"),
+            Caller::Thread(tid) => format!("/proc/{tid}/ns/{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_of_ours_is_in_our_namespaces() {
+        let thread = Caller::Thread(rustix::thread::gettid().as_raw_nonzero().get() as u32);
+        assert_eq!(
+            thread.pid_namespace().unwrap(),
+            Caller::Daemon.pid_namespace().unwrap()
+        );
+        assert_eq!(
+            thread.net_namespace().unwrap(),
+            Caller::Daemon.net_namespace().unwrap()
+        );
+    }
+
+    #[test]
+    fn a_caller_that_cannot_be_seen_is_refused() {
+        assert!(matches!(Caller::from_request(0), Err(Error::Caller(_))));
+    }
+}

@@ -1,0 +1,135 @@
+//! The running kernel's tables: programs loaded as they are asked for.
+
+use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
+use crate::error::{Error, Result};
+use crate::namespace::in_net_namespace;
+use crate::objects;
+use crate::probe;
+use crate::program::{Program, SharedReaders};
+use crate::reader::Settings;
+use crate::schema::Schema;
+use crate::source::Iterator;
+use crate::sys;
+use crate::tables::{Pass, Tables};
+use iterfs_mapping::{Instance, Parameter, Scope, TableId, Target};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// The running kernel.
+#[derive(Debug)]
+pub struct Kernel {
+    targets: Vec<Target>,
+    pid_namespace: u32,
+    net_namespace: u32,
+    /// A slot an object. Its lock is held while the program is loaded, so that
+    /// two first opens load it once; afterwards only to copy the `Arc`.
+    programs: HashMap<&'static str, Mutex<Option<Arc<Program>>>>,
+    readers: SharedReaders,
+}
+
+impl Kernel {
+    /// Looks at what the kernel has; loads nothing yet.
+    ///
+    /// # Errors
+    /// [`Error::NoBtf`], and [`Error::Caller`] if `/proc` is not there.
+    pub fn new() -> Result<Kernel> {
+        Ok(Kernel {
+            targets: probe::targets()?,
+            pid_namespace: Caller::Daemon.pid_namespace()?,
+            net_namespace: Caller::Daemon.net_namespace()?,
+            programs: objects::names()
+                .map(|name| (name, Mutex::default()))
+                .collect(),
+            readers: SharedReaders::default(),
+        })
+    }
+
+    /// The program of a table, loaded if it was not. A failure is not kept.
+    fn program(&self, table: TableId) -> Result<Arc<Program>> {
+        let table = table.table();
+        if !self.targets.contains(&table.target) {
+            return Err(Error::NoTarget(table.target));
+        }
+        let missing = || Error::BadObject {
+            object: table.object.into(),
+            what: "no such program was built in".into(),
+        };
+        let mut slot = self.programs.get(table.object).ok_or_else(missing)?.lock();
+        if let Some(program) = &*slot {
+            return Ok(Arc::clone(program));
+        }
+        let elf = objects::find(table.object).ok_or_else(missing)?;
+        let program = Arc::new(Program::load(table.object, elf, &self.readers)?);
+        tracing::info!(object = table.object, "loaded");
+        *slot = Some(Arc::clone(&program));
+        Ok(program)
+    }
+
+    /// An iterator over tasks, or over what they hold, as the caller numbers them.
+    fn task_iterator(
+        &self,
+        program: &Program,
+        parameter: Parameter,
+        caller: &Caller,
+    ) -> Result<(OwnedFd, Settings)> {
+        let namespace = caller.pid_namespace()?;
+        let mut settings = Settings {
+            pid_namespace: match namespace {
+                INITIAL_PID_NAMESPACE => 0,
+                inode => inode,
+            },
+            process: 0,
+        };
+        if let Parameter::Process(process) = parameter {
+            if namespace == self.pid_namespace
+                && let Ok(link) = program.link_to_process(process)
+            {
+                return Ok((create(&link)?, settings));
+            }
+            // Before 6.1, or in another numbering than the link would take:
+            // walk all and keep one.
+            settings.process = process;
+        }
+        Ok((create(&program.link())?, settings))
+    }
+
+    fn net_iterator(&self, program: &Program, caller: &Caller) -> Result<OwnedFd> {
+        if caller.net_namespace()? == self.net_namespace {
+            return create(&program.link());
+        }
+        let namespace = caller.open(Kind::Net)?;
+        in_net_namespace(namespace.as_fd(), || create(&program.link()))
+    }
+}
+
+impl Tables for Kernel {
+    fn present(&self, table: TableId) -> bool {
+        self.targets.contains(&table.table().target)
+    }
+
+    fn schema(&self, table: TableId) -> Result<Arc<Schema>> {
+        Ok(Arc::clone(self.program(table)?.schema()))
+    }
+
+    fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
+        let program = self.program(instance.table)?;
+        let (fd, settings) = match instance.table.table().scope {
+            Scope::PidNamespace => self.task_iterator(&program, instance.parameter, caller)?,
+            Scope::NetNamespace => (self.net_iterator(&program, caller)?, Settings::default()),
+            Scope::Host => (create(&program.link())?, Settings::default()),
+        };
+        let settings = program
+            .readers()
+            .map(|readers| (Arc::clone(readers), settings));
+        Ok(Pass {
+            schema: Arc::clone(program.schema()),
+            source: Box::new(Iterator::new(fd, settings)),
+        })
+    }
+}
+
+fn create(link: &impl AsFd) -> Result<OwnedFd> {
+    sys::iterator_create(link.as_fd()).map_err(Error::Pass)
+}

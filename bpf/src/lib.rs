@@ -1,0 +1,30 @@
+//! Passes over kernel tables by BPF iterators.
+//!
+//! From the top: [`tables`] is the one trait through which the filesystem
+//! reaches the kernel, and [`kernel`] the implementation that does. It loads
+//! programs ([`program`], from [`objects`]), makes an iterator for the caller
+//! ([`caller`], [`namespace`]) and hands it out as a [`source`] of bytes.
+//! [`schema`] (read from BTF by [`btf`]) and [`record`] say what the bytes are;
+//! they touch no kernel. All `unsafe` is in `sys.rs`.
+
+mod btf;
+pub mod caller;
+mod error;
+pub mod kernel;
+mod namespace;
+pub mod objects;
+pub mod probe;
+mod program;
+mod reader;
+pub mod record;
+pub mod schema;
+mod source;
+mod sys;
+pub mod tables;
+mod verifier_log;
+
+pub use caller::Caller;
+pub use error::{Error, Result};
+pub use kernel::Kernel;
+pub use schema::Schema;
+pub use tables::{Pass, Progress, Source, Tables};

@@ -1,0 +1,119 @@
+//! A loaded program with its link: made at the first open of its table, then kept.
+
+use crate::btf;
+use crate::error::{Error, Result, libbpf_error};
+use crate::reader::{self, Readers};
+use crate::schema::Schema;
+use crate::sys;
+use crate::verifier_log;
+use libbpf_rs::{ObjectBuilder, OpenObject};
+use parking_lot::Mutex;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+/// A program in the kernel, linked to its target.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: String,
+    fd: OwnedFd,
+    /// The link without a parameter, from which most iterators are made.
+    link: OwnedFd,
+    schema: Arc<Schema>,
+    readers: Option<Arc<Readers>>,
+}
+
+/// The `readers` map that the programs share, made by the first that declares it.
+#[derive(Debug, Default)]
+pub(crate) struct SharedReaders(Mutex<Option<Arc<Readers>>>);
+
+impl SharedReaders {
+    fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
+        let mut readers = self.0.lock();
+        match &*readers {
+            Some(readers) => Ok(Arc::clone(readers)),
+            None => Ok(Arc::clone(
+                readers.insert(Readers::create(max_entries, value_size)?),
+            )),
+        }
+    }
+}
+
+impl Program {
+    /// Loads and links the program of an object.
+    pub(crate) fn load(name: &str, elf: &[u8], shared: &SharedReaders) -> Result<Program> {
+        let schema = Arc::new(btf::schema(name, elf)?);
+        let (loaded, log) = verifier_log::capture(|| {
+            let mut object = ObjectBuilder::default().open_memory(elf)?;
+            Ok((share_readers(&mut object, shared), object.load()?))
+        });
+        let (readers, object) = loaded.map_err(|error: libbpf_rs::Error| Error::Load {
+            object: name.into(),
+            source: libbpf_error(error),
+            log: verifier_log::reason(&log).into(),
+        })?;
+        let readers = readers?;
+
+        let fd = object
+            .progs()
+            .next()
+            .ok_or_else(|| Error::BadObject {
+                object: name.into(),
+                what: "it holds no program".into(),
+            })?
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|source| Error::Attach {
+                object: name.into(),
+                source,
+            })?;
+        // The program keeps its maps; the rest of libbpf's object can go.
+        drop(object);
+
+        Ok(Program {
+            name: name.into(),
+            link: attach(name, fd.as_fd(), None)?,
+            fd,
+            schema,
+            readers,
+        })
+    }
+
+    /// The shape of its rows.
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The map of its readers' settings, if it asks for them.
+    pub(crate) fn readers(&self) -> Option<&Arc<Readers>> {
+        self.readers.as_ref()
+    }
+
+    /// The link to the whole of its target.
+    pub(crate) fn link(&self) -> BorrowedFd<'_> {
+        self.link.as_fd()
+    }
+
+    /// A link to one process, as this process's pid namespace numbers it.
+    pub(crate) fn link_to_process(&self, process: u32) -> Result<OwnedFd> {
+        attach(&self.name, self.fd.as_fd(), Some(process))
+    }
+}
+
+fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
+    for mut map in object.maps_mut() {
+        if map.name() == reader::MAP_NAME {
+            let readers = shared.get(map.max_entries(), map.value_size())?;
+            map.reuse_fd(readers.fd())
+                .map_err(|error| Error::Reader(libbpf_error(error)))?;
+            return Ok(Some(readers));
+        }
+    }
+    Ok(None)
+}
+
+fn attach(name: &str, program: BorrowedFd<'_>, process: Option<u32>) -> Result<OwnedFd> {
+    sys::link_create(program, process).map_err(|source| Error::Attach {
+        object: name.into(),
+        source,
+    })
+}

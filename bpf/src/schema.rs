@@ -1,0 +1,361 @@
+//! What a row is made of: columns, their places in the record, and how a value reads.
+//!
+//! A schema is made from a program's BTF by `btf.rs`; nothing else lists columns.
+//! Reading a value allocates nothing.
+
+use std::net::Ipv6Addr;
+
+/// The shape of a table's rows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Schema {
+    /// What one row is, such as "a thread".
+    pub row: String,
+    /// Bytes of a record before its trailing string, if it has one.
+    pub fixed_size: usize,
+    /// Where the fixed part holds the length of the trailing string (a `u16`).
+    pub tail_length: Option<usize>,
+    /// The columns, in the order they are shown.
+    pub columns: Vec<Column>,
+}
+
+/// One column.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it means, in a line.
+    pub doc: String,
+    /// Where its value starts in the record.
+    pub offset: usize,
+    /// What its value is.
+    pub kind: Kind,
+    /// The value that stands for "there is none", by its bits.
+    pub absent: Option<u64>,
+}
+
+/// The bytes an integer takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Width {
+    /// One byte.
+    One,
+    /// Two bytes.
+    Two,
+    /// Four bytes.
+    Four,
+    /// Eight bytes.
+    Eight,
+}
+
+/// What a value is and how it is shown.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// An unsigned number.
+    Unsigned(Width, Unit),
+    /// A signed number.
+    Signed(Width),
+    /// Yes or no.
+    Bool,
+    /// A bit mask, shown in hexadecimal.
+    Hex(Width),
+    /// A kernel `dev_t`, shown as major:minor.
+    Device,
+    /// One of a set of names.
+    Name(Width, Names),
+    /// Any of a set of names.
+    Flags(Width, Names),
+    /// A string of at most this many bytes, ended by a NUL if shorter.
+    Text(usize),
+    /// The string that ends the record.
+    Tail,
+    /// An IPv6 address.
+    Ipv6,
+}
+
+/// What an unsigned number counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unit {
+    /// Just a number.
+    None,
+    /// Bytes.
+    Bytes,
+    /// Pages, shown in bytes; this is how many bytes one has, as a power of two.
+    Pages(u32),
+    /// Nanoseconds.
+    Nanoseconds,
+}
+
+/// The names of an enumeration's values, sorted by value.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Names(Vec<(u64, Box<str>)>);
+
+impl Names {
+    /// Names by value; of two for one value, the first counts.
+    pub fn new(mut names: Vec<(u64, Box<str>)>) -> Names {
+        names.sort_by_key(|(value, _)| *value);
+        names.dedup_by_key(|(value, _)| *value);
+        Names(names)
+    }
+
+    /// The name of a value.
+    pub fn get(&self, value: u64) -> Option<&str> {
+        // Most enumerations count up from 0, so the place is known.
+        if let Some((at, name)) = self.0.get(value as usize)
+            && *at == value
+        {
+            return Some(name);
+        }
+        let at = self
+            .0
+            .binary_search_by_key(&value, |(value, _)| *value)
+            .ok()?;
+        Some(&self.0[at].1)
+    }
+
+    fn join(&self) -> String {
+        let names: Vec<_> = self.iter().map(|(_, name)| name).collect();
+        names.join(", ")
+    }
+
+    /// Values and names, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
+        self.0.iter().map(|(value, name)| (*value, &**name))
+    }
+}
+
+/// One record: its fixed part, and the string after it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Record<'a> {
+    pub(crate) fixed: &'a [u8],
+    pub(crate) tail: &'a [u8],
+}
+
+/// One value, as every format shows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// There is none.
+    Absent,
+    /// An unsigned number.
+    Unsigned(u64),
+    /// A signed number.
+    Signed(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// A bit mask.
+    Hex(u64),
+    /// A device's major and minor number.
+    Device(u32, u32),
+    /// A name.
+    Name(&'a str),
+    /// The number of a value that has no name.
+    Nameless(u64),
+    /// A set of names.
+    Flags(Flags<'a>),
+    /// A string, of any bytes but NUL.
+    Text(&'a [u8]),
+    /// An IPv6 address.
+    Ipv6(Ipv6Addr),
+}
+
+/// A set of names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Flags<'a> {
+    bits: u64,
+    names: &'a Names,
+}
+
+impl<'a> Flags<'a> {
+    /// The names in the set, from the lowest bit.
+    pub fn names(self) -> impl Iterator<Item = &'a str> {
+        self.names
+            .iter()
+            .filter(move |(bit, _)| self.bits & bit != 0)
+            .map(|(_, name)| name)
+    }
+
+    /// The bits that have no name.
+    pub fn nameless(self) -> u64 {
+        self.names
+            .iter()
+            .fold(self.bits, |bits, (bit, _)| bits & !bit)
+    }
+
+    /// Whether the set is empty.
+    pub fn is_empty(self) -> bool {
+        self.bits == 0
+    }
+}
+
+impl Width {
+    /// The width of an integer of that many bytes.
+    pub fn of(bytes: usize) -> Option<Width> {
+        match bytes {
+            1 => Some(Width::One),
+            2 => Some(Width::Two),
+            4 => Some(Width::Four),
+            8 => Some(Width::Eight),
+            _ => None,
+        }
+    }
+
+    /// The bytes it takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Width::One => 1,
+            Width::Two => 2,
+            Width::Four => 4,
+            Width::Eight => 8,
+        }
+    }
+
+    #[inline]
+    fn unsigned(self, fixed: &[u8], at: usize) -> u64 {
+        match self {
+            Width::One => u64::from(fixed[at]),
+            Width::Two => u64::from(u16::from_ne_bytes(bytes(fixed, at))),
+            Width::Four => u64::from(u32::from_ne_bytes(bytes(fixed, at))),
+            Width::Eight => u64::from_ne_bytes(bytes(fixed, at)),
+        }
+    }
+
+    #[inline]
+    fn signed(self, fixed: &[u8], at: usize) -> i64 {
+        let unused = 64 - 8 * self.bytes() as u32;
+        (self.unsigned(fixed, at) << unused) as i64 >> unused
+    }
+
+    /// The bits of `value` that such an integer has.
+    pub fn truncate(self, value: i64) -> u64 {
+        let unused = 64 - 8 * self.bytes() as u32;
+        (value as u64) << unused >> unused
+    }
+}
+
+/// The next bytes of a record. The schema's offsets lie within it, as `Schema::check` saw.
+#[inline]
+fn bytes<const N: usize>(fixed: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&fixed[at..at + N]);
+    array
+}
+
+impl Kind {
+    /// Bytes of the fixed part that a value takes.
+    pub fn size(&self) -> usize {
+        match self {
+            Kind::Unsigned(width, _)
+            | Kind::Signed(width)
+            | Kind::Hex(width)
+            | Kind::Name(width, _)
+            | Kind::Flags(width, _) => width.bytes(),
+            Kind::Bool => 1,
+            Kind::Device => 4,
+            Kind::Text(capacity) => *capacity,
+            Kind::Tail => 0,
+            Kind::Ipv6 => 16,
+        }
+    }
+
+    /// What a column's type is called where columns are listed.
+    pub fn describe(&self) -> String {
+        match self {
+            Kind::Unsigned(_, Unit::None) | Kind::Signed(_) => "number".into(),
+            Kind::Unsigned(_, Unit::Bytes | Unit::Pages(_)) => "bytes".into(),
+            Kind::Unsigned(_, Unit::Nanoseconds) => "nanoseconds".into(),
+            Kind::Bool => "true or false".into(),
+            Kind::Hex(_) => "bit mask".into(),
+            Kind::Device => "major:minor".into(),
+            Kind::Name(_, list) => format!("one of {}", list.join()),
+            Kind::Flags(_, list) => format!("any of {}", list.join()),
+            Kind::Text(_) | Kind::Tail => "text".into(),
+            Kind::Ipv6 => "IPv6 address".into(),
+        }
+    }
+}
+
+impl Column {
+    /// The column's value in a record of its schema.
+    #[inline]
+    pub fn value<'a>(&'a self, record: Record<'a>) -> Value<'a> {
+        let Record { fixed, tail } = record;
+        let at = self.offset;
+        match &self.kind {
+            Kind::Unsigned(width, unit) => {
+                let value = width.unsigned(fixed, at);
+                match (self.absent, unit) {
+                    (Some(absent), _) if absent == value => Value::Absent,
+                    (_, Unit::Pages(shift)) => Value::Unsigned(value << shift),
+                    _ => Value::Unsigned(value),
+                }
+            }
+            Kind::Signed(width) => match self.absent {
+                Some(absent) if absent == width.unsigned(fixed, at) => Value::Absent,
+                _ => Value::Signed(width.signed(fixed, at)),
+            },
+            Kind::Bool => Value::Bool(fixed[at] != 0),
+            Kind::Hex(width) => Value::Hex(width.unsigned(fixed, at)),
+            Kind::Device => {
+                let device = Width::Four.unsigned(fixed, at);
+                match self.absent {
+                    Some(absent) if absent == device => Value::Absent,
+                    // The kernel's own encoding (include/linux/kdev_t.h), not user space's.
+                    _ => Value::Device((device >> 20) as u32, (device & 0xf_ffff) as u32),
+                }
+            }
+            Kind::Name(width, names) => {
+                let value = width.unsigned(fixed, at);
+                match names.get(value) {
+                    Some(name) => Value::Name(name),
+                    None => Value::Nameless(value),
+                }
+            }
+            Kind::Flags(width, names) => Value::Flags(Flags {
+                bits: width.unsigned(fixed, at),
+                names,
+            }),
+            Kind::Text(capacity) => {
+                let field = &fixed[at..at + capacity];
+                let end = field.iter().position(|byte| *byte == 0);
+                text(&field[..end.unwrap_or(*capacity)])
+            }
+            Kind::Tail => text(tail),
+            Kind::Ipv6 => {
+                let address: [u8; 16] = bytes(fixed, at);
+                if self.absent.is_some() && address == [0; 16] {
+                    Value::Absent
+                } else {
+                    Value::Ipv6(Ipv6Addr::from(address))
+                }
+            }
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> Value<'_> {
+    match bytes {
+        [] => Value::Absent,
+        bytes => Value::Text(bytes),
+    }
+}
+
+impl Schema {
+    /// Whether every column lies within the record; decoding relies on it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let fits = |offset: usize, size: usize| {
+            offset
+                .checked_add(size)
+                .is_some_and(|end| end <= self.fixed_size)
+        };
+        if self.columns.is_empty() {
+            return Err("the row has no columns".into());
+        }
+        if let Some(offset) = self.tail_length
+            && !fits(offset, 2)
+        {
+            return Err("the trailing string's length lies outside the row".into());
+        }
+        match self.columns.iter().find(|c| !fits(c.offset, c.kind.size())) {
+            Some(column) => Err(format!("the column {} lies outside the row", column.name)),
+            None => Ok(()),
+        }
+    }
+}
