@@ -15,7 +15,7 @@ use std::ffi::OsStr;
 /// # Errors
 /// [`Error::BadObject`] if no struct is marked as the row, or one of its
 /// members is of a type that has no way to be shown.
-pub(crate) fn schema(object: &str, elf: &[u8]) -> Result<Schema> {
+pub fn schema_of(object: &str, elf: &[u8]) -> Result<Schema> {
     let bad = |what: String| Error::BadObject {
         object: object.into(),
         what,
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn every_object_has_a_documented_schema() {
         for name in objects::names() {
-            let schema = schema(name, objects::find(name).unwrap()).unwrap();
+            let schema = schema_of(name, objects::find(name).unwrap()).unwrap();
             assert!(!schema.row.is_empty(), "{name}");
             for column in &schema.columns {
                 assert!(!column.doc.is_empty(), "{name}: {} has no DOC", column.name);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_vocabulary_of_row_h_is_understood() {
-        let schema = schema("files", objects::find("files").unwrap()).unwrap();
+        let schema = schema_of("files", objects::find("files").unwrap()).unwrap();
         let kind = |name: &str| {
             let column = schema.columns.iter().find(|column| column.name == name);
             column.map(|column| column.kind.clone())

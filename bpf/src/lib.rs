@@ -23,6 +23,7 @@ mod sys;
 pub mod tables;
 mod verifier_log;
 
+pub use btf::schema_of;
 pub use caller::Caller;
 pub use error::{Error, Result};
 pub use kernel::Kernel;

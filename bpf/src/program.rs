@@ -41,7 +41,7 @@ impl SharedReaders {
 impl Program {
     /// Loads and links the program of an object.
     pub(crate) fn load(name: &str, elf: &[u8], shared: &SharedReaders) -> Result<Program> {
-        let schema = Arc::new(btf::schema(name, elf)?);
+        let schema = Arc::new(btf::schema_of(name, elf)?);
         let (loaded, log) = verifier_log::capture(|| {
             let mut object = ObjectBuilder::default().open_memory(elf)?;
             Ok((share_readers(&mut object, shared), object.load()?))

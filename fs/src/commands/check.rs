@@ -1,0 +1,85 @@
+//! `iterfs check`.
+
+use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
+use iterfs_bpf::{Caller, Kernel, Tables};
+use iterfs_mapping::{Instance, Parameter, TableId};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What was looked at, and what to do where it is not well.
+struct Finding {
+    what: &'static str,
+    remedy: Option<String>,
+}
+
+/// Looks at what a mount needs, in the order it needs it.
+pub fn run() -> ExitCode {
+    let findings = [root(), namespace(), fuse(), btf(), programs()];
+    for Finding { what, remedy } in &findings {
+        match remedy {
+            None => println!("ok   {what}"),
+            Some(remedy) => println!("no   {what}: {remedy}"),
+        }
+    }
+    if findings.iter().all(|finding| finding.remedy.is_none()) {
+        println!("ready: iterfs mount DIR");
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn finding(what: &'static str, well: bool, remedy: &str) -> Finding {
+    Finding {
+        what,
+        remedy: (!well).then(|| remedy.into()),
+    }
+}
+
+fn root() -> Finding {
+    let root = rustix::process::geteuid().is_root();
+    finding("running as root", root, "run it with sudo")
+}
+
+fn namespace() -> Finding {
+    let initial = Caller::Daemon.pid_namespace().ok() == Some(INITIAL_PID_NAMESPACE);
+    finding(
+        "in the initial pid namespace",
+        initial,
+        "run it on the host, or in a container that shares the host's pid namespace",
+    )
+}
+
+fn fuse() -> Finding {
+    finding(
+        "/dev/fuse is there",
+        Path::new("/dev/fuse").exists(),
+        "load the module with: modprobe fuse",
+    )
+}
+
+fn btf() -> Finding {
+    finding(
+        "the kernel has BTF",
+        Path::new("/sys/kernel/btf/vmlinux").exists(),
+        "boot a kernel built with CONFIG_DEBUG_INFO_BTF (Debian 11, RHEL 8.2, Ubuntu 20.10 and newer have it)",
+    )
+}
+
+fn programs() -> Finding {
+    let tried = Kernel::new().and_then(|kernel| {
+        TableId::all()
+            .filter(|table| kernel.present(*table))
+            .try_for_each(|table| {
+                let instance = Instance {
+                    table,
+                    parameter: Parameter::None,
+                };
+                kernel.open(instance, &Caller::Daemon).map(drop)
+            })
+    });
+    Finding {
+        what: "the kernel takes the programs",
+        remedy: tried.err().map(|error| error.to_string()),
+    }
+}

@@ -1,0 +1,47 @@
+//! `iterfs targets`.
+
+use iterfs_bpf::{Caller, Kernel, Tables};
+use iterfs_mapping::{Instance, Parameter, TABLES, TableId, Target};
+use std::process::ExitCode;
+
+/// Lists each target with the tables it serves, and whether they can be opened.
+pub fn run() -> ExitCode {
+    let kernel = match Kernel::new() {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            eprintln!("iterfs: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{:<12} {:<4} {:<16} why", "target", "here", "tables");
+    for target in Target::ALL {
+        let tables: Vec<_> = TABLES
+            .iter()
+            .filter(|table| table.target == target)
+            .map(|table| table.name)
+            .collect();
+        let (here, why) = match probe(&kernel, target) {
+            Ok(()) => ("yes", String::from("-")),
+            Err(error) => ("no", error.to_string()),
+        };
+        println!(
+            "{:<12} {here:<4} {:<16} {why}",
+            target.name(),
+            tables.join(",")
+        );
+    }
+    ExitCode::SUCCESS
+}
+
+/// Starts a pass with each program of a target, as an open would.
+fn probe(kernel: &Kernel, target: Target) -> iterfs_bpf::Result<()> {
+    TableId::all()
+        .filter(|id| id.table().target == target)
+        .try_for_each(|table| {
+            let instance = Instance {
+                table,
+                parameter: Parameter::None,
+            };
+            kernel.open(instance, &Caller::Daemon).map(drop)
+        })
+}

@@ -1,0 +1,71 @@
+//! How numbers and strings are spelled, where the formats agree.
+
+use iterfs_bpf::schema::Flags;
+use std::fmt::{Arguments, Write as _};
+
+/// Appends a number.
+#[inline]
+pub(super) fn decimal(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends formatted text, without an allocation of its own.
+pub(super) fn formatted(out: &mut Vec<u8>, text: Arguments<'_>) {
+    struct Bytes<'a>(&'a mut Vec<u8>);
+    impl std::fmt::Write for Bytes<'_> {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+    }
+    // Appending to a vector cannot fail.
+    let _ = Bytes(out).write_fmt(text);
+}
+
+/// Appends a set's names with `|` between them; bits without a name as one number.
+pub(super) fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
+    let start = out.len();
+    for name in flags.names() {
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'|');
+    }
+    match flags.nameless() {
+        0 if out.len() > start => {
+            out.pop();
+        }
+        0 => {}
+        bits => formatted(out, format_args!("{bits:#x}")),
+    }
+}
+
+/// Appends a byte as `\ooo`, the way /proc/mounts does.
+pub(super) fn octal(out: &mut Vec<u8>, byte: u8) {
+    out.extend_from_slice(&[
+        b'\\',
+        b'0' + (byte >> 6),
+        b'0' + (byte >> 3 & 7),
+        b'0' + (byte & 7),
+    ]);
+}
+
+/// Runs `write` on `bytes` as text. Bytes that are not UTF-8 are shown as
+/// `\ooo`, and then so is the backslash, that the two can be told apart.
+pub(super) fn as_utf8<T>(bytes: &[u8], write: impl FnOnce(&str) -> T) -> T {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return write(text);
+    }
+    let mut shown = Vec::with_capacity(bytes.len() * 2);
+    for chunk in bytes.utf8_chunks() {
+        for &byte in chunk.valid().as_bytes() {
+            match byte {
+                b'\\' => octal(&mut shown, byte),
+                _ => shown.push(byte),
+            }
+        }
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| octal(&mut shown, *byte));
+    }
+    write(&String::from_utf8_lossy(&shown))
+}

@@ -1,0 +1,284 @@
+//! The formats beside each other: one value, four spellings that agree.
+
+use super::Formatter;
+use iterfs_bpf::record::Records;
+use iterfs_bpf::schema::{Column, Kind, Names, Schema, Unit, Width};
+use iterfs_mapping::Format;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn names(list: &[(u64, &str)]) -> Names {
+    Names::new(
+        list.iter()
+            .map(|(value, name)| (*value, (*name).into()))
+            .collect(),
+    )
+}
+
+/// A row of every kind: 45 bytes and a tail.
+fn schema() -> Schema {
+    let mut offset = 0;
+    let mut columns = Vec::new();
+    let mut add = |name: &str, kind: Kind, absent| {
+        let size = kind.size();
+        columns.push(Column {
+            name: name.into(),
+            doc: String::new(),
+            offset,
+            kind,
+            absent,
+        });
+        offset += size;
+    };
+    add("count", Kind::Unsigned(Width::Four, Unit::None), Some(7));
+    add("delta", Kind::Signed(Width::Two), None);
+    add("yes", Kind::Bool, None);
+    add(
+        "state",
+        Kind::Name(Width::One, names(&[(0, "idle"), (1, "busy")])),
+        None,
+    );
+    add(
+        "flags",
+        Kind::Flags(Width::One, names(&[(1, "R"), (2, "W")])),
+        None,
+    );
+    add("mask", Kind::Hex(Width::Four), None);
+    add("device", Kind::Device, Some(0));
+    add(
+        "size",
+        Kind::Unsigned(Width::Eight, Unit::Pages(12)),
+        Some(u64::MAX),
+    );
+    add("address", Kind::Ipv6, None);
+    add("path", Kind::Tail, None);
+    Schema {
+        row: "a thing".into(),
+        fixed_size: offset + 2,
+        tail_length: Some(offset),
+        columns,
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    count: u32,
+    delta: i16,
+    yes: bool,
+    state: u8,
+    flags: u8,
+    mask: u32,
+    device: u32,
+    pages: u64,
+    address: [u8; 16],
+    path: Vec<u8>,
+}
+
+fn row() -> Row {
+    Row {
+        count: 42,
+        delta: -3,
+        yes: true,
+        state: 1,
+        flags: 3,
+        mask: 0x1f,
+        device: 8 << 20 | 1,
+        pages: 2,
+        address: [0; 16],
+        path: b"/etc/passwd".to_vec(),
+    }
+}
+
+fn encode(row: &Row) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    bytes.extend(row.count.to_ne_bytes());
+    bytes.extend(row.delta.to_ne_bytes());
+    bytes.push(row.yes.into());
+    bytes.push(row.state);
+    bytes.push(row.flags);
+    bytes.extend(row.mask.to_ne_bytes());
+    bytes.extend(row.device.to_ne_bytes());
+    bytes.extend(row.pages.to_ne_bytes());
+    bytes.extend(row.address);
+    bytes.extend((row.path.len() as u16).to_ne_bytes());
+    bytes.extend(&row.path);
+    bytes
+}
+
+fn show(format: Format, rows: &[Row]) -> String {
+    let schema = schema();
+    let bytes: Vec<u8> = rows.iter().flat_map(encode).collect();
+    let mut formatter = Formatter::new(format, &schema);
+    let mut out = Vec::new();
+    formatter.begin(&mut out);
+    for record in Records::new(&schema, &bytes) {
+        formatter.row(&schema, record, &mut out);
+    }
+    formatter.finish(&mut out);
+    String::from_utf8(out).expect("every format is UTF-8")
+}
+
+/// The fields of the only row of a text.
+fn fields(text: &str) -> Vec<&str> {
+    text.lines().nth(1).unwrap().split_whitespace().collect()
+}
+
+#[test]
+fn a_row_in_every_format() {
+    let rows = [row()];
+    assert_eq!(
+        show(Format::Text, &rows),
+        "  count delta yes   state flags                  mask  device         size address                  path\n     42    -3 true  busy  R|W                    0x1f     8:1         8192 ::                       /etc/passwd\n"
+    );
+    let object = r#"{"count":42,"delta":-3,"yes":true,"state":"busy","flags":["R","W"],"mask":"0x1f","device":"8:1","size":8192,"address":"::","path":"/etc/passwd"}"#;
+    assert_eq!(show(Format::Json, &rows), format!("[\n{object}\n]\n"));
+    assert_eq!(show(Format::JsonLines, &rows), format!("{object}\n"));
+    assert_eq!(
+        show(Format::Csv, &rows),
+        "count,delta,yes,state,flags,mask,device,size,address,path\r\n42,-3,true,busy,R|W,0x1f,8:1,8192,::,/etc/passwd\r\n"
+    );
+}
+
+#[test]
+fn a_table_without_rows() {
+    assert_eq!(show(Format::Text, &[]).lines().count(), 1);
+    assert_eq!(show(Format::Json, &[]), "[]\n");
+    assert_eq!(show(Format::JsonLines, &[]), "");
+    assert_eq!(show(Format::Csv, &[]).lines().count(), 1);
+}
+
+#[test]
+fn what_is_absent() {
+    let rows = [Row {
+        count: 7,
+        flags: 0,
+        device: 0,
+        pages: u64::MAX,
+        path: Vec::new(),
+        ..row()
+    }];
+    assert_eq!(
+        fields(&show(Format::Text, &rows)),
+        ["-", "-3", "true", "busy", "-", "0x1f", "-", "-", "::", "-"]
+    );
+    let json: Value = serde_json::from_str(&show(Format::Json, &rows)).unwrap();
+    assert_eq!(json[0]["count"], Value::Null);
+    assert_eq!(json[0]["flags"], json!([]));
+    assert_eq!(json[0]["path"], Value::Null);
+    assert!(show(Format::Csv, &rows).ends_with("\r\n,-3,true,busy,,0x1f,,,::,\r\n"));
+}
+
+#[test]
+fn values_and_bits_without_a_name() {
+    let rows = [Row {
+        state: 9,
+        flags: 0x81,
+        ..row()
+    }];
+    assert_eq!(fields(&show(Format::Text, &rows))[3..5], ["9", "R|0x80"]);
+    let json: Value = serde_json::from_str(&show(Format::Json, &rows)).unwrap();
+    assert_eq!(json[0]["state"], "9");
+    assert_eq!(json[0]["flags"], json!(["R", "0x80"]));
+}
+
+#[test]
+fn a_path_is_one_word_of_text() {
+    for (path, word) in [
+        (&b"/a b"[..], r"/a\040b"),
+        (b"/a\nb\tc", r"/a\012b\011c"),
+        (b"/a\\b", r"/a\134b"),
+        (b"-", r"\055"),
+        (b"/\xff\xfe", r"/\377\376"),
+        ("/été".as_bytes(), "/été"),
+        ("/a\u{a0}b\u{9b}".as_bytes(), r"/a\302\240b\302\233"),
+    ] {
+        let rows = [Row {
+            path: path.to_vec(),
+            ..row()
+        }];
+        assert_eq!(fields(&show(Format::Text, &rows))[9], word);
+    }
+}
+
+/// Undoes the escapes of a word.
+fn unescape(word: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = word.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        if first == b'\\' {
+            let digits = std::str::from_utf8(&after[..3]).unwrap();
+            bytes.push(u8::from_str_radix(digits, 8).unwrap());
+            rest = &after[3..];
+        } else {
+            bytes.push(first);
+            rest = after;
+        }
+    }
+    bytes
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    let path = prop_oneof![
+        proptest::collection::vec(1u8.., 1..30),
+        "\\PC{1,20}".prop_map(String::into_bytes),
+    ];
+    (
+        any::<(u32, i16, bool, u8, u8, u32, u32, u32, [u8; 16])>(),
+        path,
+    )
+        .prop_map(
+            |((count, delta, yes, state, flags, mask, device, pages, address), path)| Row {
+                count,
+                delta,
+                yes,
+                state,
+                flags,
+                mask,
+                device,
+                pages: pages.into(),
+                address,
+                path: path.into_iter().filter(|byte| *byte != 0).collect(),
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn the_formats_agree_value_by_value(rows in proptest::collection::vec(any_row(), 0..8)) {
+        let text = show(Format::Text, &rows);
+        let json: Vec<Value> = serde_json::from_str(&show(Format::Json, &rows)).unwrap();
+        let lines: Vec<Value> = show(Format::JsonLines, &rows)
+            .split_terminator('\n')
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let csv = show(Format::Csv, &rows);
+        let mut csv = csv::Reader::from_reader(csv.as_bytes());
+        let header: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
+        let csv: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+
+        prop_assert_eq!(&json, &lines);
+        prop_assert_eq!(json.len(), rows.len());
+        prop_assert_eq!(csv.len(), rows.len());
+        prop_assert_eq!(text.lines().count(), rows.len() + 1);
+        for (index, line) in text.lines().skip(1).enumerate() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            prop_assert_eq!(words.len(), header.len());
+            prop_assert!(rows[index].path.is_empty() || unescape(words[9]) == rows[index].path);
+            for (column, name) in header.iter().enumerate() {
+                let plain = match &json[index][name] {
+                    Value::Null => String::new(),
+                    Value::String(text) => text.clone(),
+                    Value::Array(list) => {
+                        list.iter().map(|item| item.as_str().unwrap()).collect::<Vec<_>>().join("|")
+                    }
+                    other => other.to_string(),
+                };
+                prop_assert_eq!(&plain, &csv[index][column]);
+                if name != "path" {
+                    let word = if words[column] == "-" { "" } else { words[column] };
+                    prop_assert_eq!(word, &plain);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Open files and directories, by the numbers the kernel holds for them.
+
+use crate::stream::Stream;
+use iterfs_mapping::Node;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is open.
+pub(crate) enum Handle {
+    /// A table that is read.
+    Table(Arc<Stream>),
+    /// A table opened for writing alone: there is nothing to do with it.
+    WriteOnly,
+    /// A directory, with what its first reading found.
+    Directory(Option<Arc<[Entry]>>),
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name.
+    pub name: Box<str>,
+    /// What it stands for.
+    pub node: Node,
+}
+
+/// The open handles. The lock is held to look up or change the table alone.
+#[derive(Default)]
+pub(crate) struct Handles {
+    open: RwLock<HashMap<u64, Handle>>,
+    next: AtomicU64,
+}
+
+impl Handles {
+    pub(crate) fn insert(&self, handle: Handle) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.open.write().insert(number, handle);
+        number
+    }
+
+    pub(crate) fn remove(&self, number: u64) {
+        let handle = self.open.write().remove(&number);
+        // Closing it may be a system call, so it happens out of the lock.
+        drop(handle);
+    }
+
+    pub(crate) fn table(&self, number: u64) -> Option<Arc<Stream>> {
+        match self.open.read().get(&number)? {
+            Handle::Table(stream) => Some(Arc::clone(stream)),
+            Handle::WriteOnly | Handle::Directory(_) => None,
+        }
+    }
+
+    pub(crate) fn entries(&self, number: u64) -> Option<Arc<[Entry]>> {
+        match self.open.read().get(&number)? {
+            Handle::Directory(entries) => entries.clone(),
+            Handle::Table(_) | Handle::WriteOnly => None,
+        }
+    }
+
+    pub(crate) fn set_entries(&self, number: u64, entries: Arc<[Entry]>) {
+        if let Some(Handle::Directory(slot)) = self.open.write().get_mut(&number) {
+            *slot = Some(entries);
+        }
+    }
+}

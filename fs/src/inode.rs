@@ -1,0 +1,120 @@
+//! Inode numbers: each says what it stands for, so there is no table of them.
+//!
+//! A number is the same for the same path whenever and by whomever it is looked
+//! up. The top byte is the kind of directory, the next two the file in it (0 for
+//! the directory itself), the rest the directory's own number, such as a pid.
+
+use iterfs_mapping::{Directory, File, Format, Node, TableId};
+
+/// The root's number, which FUSE prescribes.
+const ROOT: u64 = 1;
+
+const KIND_SHIFT: u32 = 56;
+const FILE_SHIFT: u32 = 40;
+const NUMBER: u64 = (1 << FILE_SHIFT) - 1;
+
+/// The inode number of a node.
+pub fn number(node: Node) -> u64 {
+    match node {
+        Node::Directory(Directory::Root) => ROOT,
+        Node::Directory(directory) => directory_bits(directory),
+        Node::File(file) => directory_bits(file.directory) | file_bits(file) << FILE_SHIFT,
+    }
+}
+
+/// The node of an inode number, if we could have given it out.
+pub fn node(number: u64) -> Option<Node> {
+    if number == ROOT {
+        return Some(Node::Directory(Directory::Root));
+    }
+    let directory = directory(number >> KIND_SHIFT, number & NUMBER)?;
+    match number >> FILE_SHIFT & 0xffff {
+        0 => Some(Node::Directory(directory)),
+        bits => Some(Node::File(file(directory, bits)?)),
+    }
+}
+
+fn directory_bits(directory: Directory) -> u64 {
+    let (kind, number) = match directory {
+        Directory::Root => (0, 0),
+        Directory::Processes => (1, 0),
+        Directory::Process(pid) => (2, pid),
+        Directory::Net => (3, 0),
+        Directory::Bpf => (4, 0),
+    };
+    kind << KIND_SHIFT | u64::from(number)
+}
+
+fn directory(kind: u64, number: u64) -> Option<Directory> {
+    match (kind, u32::try_from(number).ok()?) {
+        (0, 0) => Some(Directory::Root),
+        (1, 0) => Some(Directory::Processes),
+        (2, pid @ 1..) => Some(Directory::Process(pid)),
+        (3, 0) => Some(Directory::Net),
+        (4, 0) => Some(Directory::Bpf),
+        _ => None,
+    }
+}
+
+fn file_bits(file: File) -> u64 {
+    let format = match file.format {
+        Format::Text => 0,
+        Format::Json => 1,
+        Format::JsonLines => 2,
+        Format::Csv => 3,
+    };
+    1 + u64::from(file.table.index()) * 4 + format
+}
+
+fn file(directory: Directory, bits: u64) -> Option<File> {
+    let bits = bits.checked_sub(1)?;
+    let table = TableId::new(u16::try_from(bits / 4).ok()?)?;
+    let format = match bits % 4 {
+        0 => Format::Text,
+        1 => Format::Json,
+        2 => Format::JsonLines,
+        _ => Format::Csv,
+    };
+    let place = directory.place()?;
+    table.table().places.contains(&place).then_some(File {
+        directory,
+        table,
+        format,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn numbers_and_nodes_are_one_to_one() {
+        let mut directories = vec![
+            Directory::Root,
+            Directory::Process(1),
+            Directory::Process(u32::MAX),
+        ];
+        directories.extend(Directory::Root.directories());
+        let mut seen = HashSet::new();
+        for directory in directories {
+            let files = directory.files().map(Node::File);
+            for node in std::iter::once(Node::Directory(directory)).chain(files) {
+                assert!(seen.insert(number(node)), "{node:?}");
+                assert_eq!(super::node(number(node)), Some(node));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_that_means_something_is_the_one_given_out(any in any::<u64>(), kind in 0u64..6, file in 0u64..40, pid in 0u64..3) {
+            for number in [any, kind << KIND_SHIFT | file << FILE_SHIFT | pid] {
+                if let Some(node) = node(number) {
+                    prop_assert_eq!(super::number(node), number);
+                }
+            }
+        }
+    }
+}

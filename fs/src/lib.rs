@@ -1,0 +1,24 @@
+//! The iterfs daemon: BPF iterators as files.
+//!
+//! From the outside in: [`cli`] and [`commands`]; [`options`], [`mountpoint`],
+//! [`daemon`] and [`session`] for the life of a mount; [`fuse`], which takes
+//! requests apart for the plain [`operations`]; and behind those [`stream`] and
+//! [`format`], which turn a pass into the bytes of a file. What is shown and how
+//! it is named is decided in `iterfs-mapping`, how it is got in `iterfs-bpf`.
+
+pub mod cli;
+pub mod commands;
+pub mod daemon;
+pub mod error;
+pub mod format;
+pub mod fuse;
+mod handles;
+pub mod inode;
+mod log;
+pub mod mountpoint;
+pub mod operations;
+pub mod options;
+pub mod policy;
+mod processes;
+pub mod session;
+pub mod stream;

@@ -1,0 +1,226 @@
+//! The options of `-o`: ours, those of mount(8) that concern us not, and no others.
+
+use crate::policy::Policy;
+use nix::unistd::{Group, User};
+
+/// What a mount was asked for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Options {
+    /// Who may read.
+    pub policy: Policy,
+    /// Whether the mount is read-only to the kernel.
+    pub read_only: bool,
+    /// What the mount table shows as its source.
+    pub source: String,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            policy: Policy::default(),
+            read_only: false,
+            source: "iterfs".into(),
+        }
+    }
+}
+
+/// An option that cannot be taken.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum OptionError {
+    /// Not an option of ours.
+    #[error("unknown option '{0}'; see iterfs(8) for those there are")]
+    Unknown(String),
+    /// An option that needs a value, or must not have one.
+    #[error("the option '{0}' is written {1}")]
+    Form(String, &'static str),
+    /// A user or group that does not exist.
+    #[error("there is no {0} '{1}'")]
+    Nobody(&'static str, String),
+    /// A mode that is not one.
+    #[error("'{0}' is not a mode: use octal digits up to 0777, such as mode=0440")]
+    Mode(String),
+    /// A mode that lets somebody write.
+    #[error("mode={0} lets tables be written; use read bits alone, such as mode=0440")]
+    Writable(String),
+}
+
+/// Options that mount(8) passes on or users write in fstab, of no concern to a
+/// filesystem that stores nothing (mount(8), FILESYSTEM-INDEPENDENT MOUNT OPTIONS).
+const IGNORED: &[&str] = &[
+    "rw",
+    "defaults",
+    "auto",
+    "noauto",
+    "user",
+    "nouser",
+    "users",
+    "owner",
+    "group",
+    "nofail",
+    "_netdev",
+    "suid",
+    "nosuid",
+    "dev",
+    "nodev",
+    "exec",
+    "noexec",
+    "sync",
+    "async",
+    "dirsync",
+    "atime",
+    "noatime",
+    "diratime",
+    "nodiratime",
+    "relatime",
+    "norelatime",
+    "strictatime",
+    "nostrictatime",
+    "lazytime",
+    "nolazytime",
+    "iversion",
+    "noiversion",
+    "mand",
+    "nomand",
+    "silent",
+    "loud",
+    "allow_other",
+    "default_permissions",
+];
+
+impl Options {
+    /// Reads a comma-separated list, such as `gid=adm,mode=0440`.
+    ///
+    /// # Errors
+    /// The first option that cannot be taken.
+    pub fn parse(lists: &[String]) -> Result<Options, OptionError> {
+        let mut options = Options::default();
+        let words = lists.iter().flat_map(|list| list.split(','));
+        for word in words.filter(|word| !word.is_empty()) {
+            options.take(word)?;
+        }
+        Ok(options)
+    }
+
+    fn take(&mut self, word: &str) -> Result<(), OptionError> {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        };
+        let needed = |form| {
+            value
+                .filter(|v| !v.is_empty())
+                .ok_or(OptionError::Form(name.into(), form))
+        };
+        match name {
+            "uid" => self.policy.uid = user(needed("uid=USER")?)?,
+            "gid" => self.policy.gid = group(needed("gid=GROUP")?)?,
+            "mode" => self.policy.mode = mode(needed("mode=OCTAL")?)?,
+            "fsname" => self.source = needed("fsname=NAME")?.into(),
+            "ro" if value.is_none() => self.read_only = true,
+            "rw" if value.is_none() => self.read_only = false,
+            "comment" => {}
+            _ if name.starts_with("x-") || name.starts_with("X-") => {}
+            _ if IGNORED.contains(&name) && value.is_none() => {}
+            _ => return Err(OptionError::Unknown(word.into())),
+        }
+        Ok(())
+    }
+}
+
+fn user(name: &str) -> Result<u32, OptionError> {
+    if let Ok(uid) = name.parse() {
+        return Ok(uid);
+    }
+    match User::from_name(name) {
+        Ok(Some(user)) => Ok(user.uid.as_raw()),
+        _ => Err(OptionError::Nobody("user", name.into())),
+    }
+}
+
+fn group(name: &str) -> Result<u32, OptionError> {
+    if let Ok(gid) = name.parse() {
+        return Ok(gid);
+    }
+    match Group::from_name(name) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        _ => Err(OptionError::Nobody("group", name.into())),
+    }
+}
+
+fn mode(text: &str) -> Result<u16, OptionError> {
+    let octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    match u16::from_str_radix(text, 8) {
+        Ok(mode) if octal && mode & !0o444 == 0 => Ok(mode),
+        Ok(mode) if octal && mode <= 0o777 => Err(OptionError::Writable(text.into())),
+        _ => Err(OptionError::Mode(text.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(list: &str) -> Result<Options, OptionError> {
+        Options::parse(&[list.into()])
+    }
+
+    #[test]
+    fn ours_are_taken() {
+        let options = parse("gid=42,mode=0444,uid=7,ro,fsname=kernel").unwrap();
+        let policy = Policy {
+            uid: 7,
+            gid: 42,
+            mode: 0o444,
+        };
+        assert_eq!(options.policy, policy);
+        assert!(options.read_only);
+        assert_eq!(options.source, "kernel");
+        assert_eq!(parse("").unwrap(), Options::default());
+        assert_eq!(
+            parse("uid=root,gid=root").unwrap().policy,
+            Policy::default()
+        );
+    }
+
+    #[test]
+    fn what_mount_and_fstab_add_is_ignored() {
+        let list = "defaults,nofail,_netdev,user,noexec,nosuid,rw,x-systemd.automount,X-mount.mkdir,comment=mine";
+        assert_eq!(parse(list).unwrap(), Options::default());
+    }
+
+    #[test]
+    fn each_error_names_the_option() {
+        for (list, named) in [
+            ("gidd=adm", "gidd=adm"),
+            ("gid", "gid"),
+            ("gid=", "gid"),
+            ("gid=no-such-group", "no-such-group"),
+            ("uid=no-such-user", "no-such-user"),
+            ("mode=0888", "0888"),
+            ("mode=+440", "+440"),
+            ("mode=01777", "01777"),
+            ("mode=0640", "0640"),
+            ("noexec=1", "noexec=1"),
+            ("nonsense", "nonsense"),
+        ] {
+            let error = parse(list).unwrap_err().to_string();
+            assert!(error.contains(named), "{list}: {error}");
+            assert!(!error.contains('\n'));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_policy_can_be_written_as_options(uid: u32, gid: u32, mode in 0u16..0o1000) {
+            let policy = Policy { uid, gid, mode: mode & 0o444 };
+            let list = format!("uid={uid},gid={gid},mode={:04o}", policy.mode);
+            prop_assert_eq!(parse(&list).unwrap().policy, policy);
+        }
+
+        #[test]
+        fn any_text_is_taken_or_refused(list in "\\PC*") {
+            let _ = parse(&list);
+        }
+    }
+}

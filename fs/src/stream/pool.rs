@@ -1,0 +1,114 @@
+//! Threads that produce ahead of readers.
+//!
+//! There are as many as there is work for, up to a bound, and they end when there
+//! has been none for a while: a pass that the kernel keeps waiting (on another
+//! process's memory, say) holds up its own readers and nobody else's.
+
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// How long a thread without work stays.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// The threads and their queue.
+pub struct Pool {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    max_threads: usize,
+    inline: AtomicUsize,
+    max_inline: usize,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+}
+
+/// Leave to produce on a thread that serves requests; given back when dropped.
+pub(super) struct InlinePermit<'a>(&'a Pool);
+
+impl Pool {
+    /// A pool of at most `max_threads`. At most `max_inline` of the threads that
+    /// serve requests may produce at once, so that some are left to serve.
+    pub fn new(max_threads: usize, max_inline: usize) -> Arc<Pool> {
+        Arc::new(Pool {
+            queue: Mutex::default(),
+            wake: Condvar::new(),
+            max_threads,
+            inline: AtomicUsize::new(0),
+            max_inline,
+        })
+    }
+
+    /// Runs `job` on a thread of the pool, now or when one is free.
+    pub(super) fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
+        let mut queue = self.queue.lock();
+        queue.jobs.push_back(Box::new(job));
+        let idle = queue.idle >= queue.jobs.len();
+        let spawn = !idle && queue.threads < self.max_threads;
+        if spawn {
+            queue.threads += 1;
+        }
+        drop(queue);
+        if !spawn {
+            self.wake.notify_one();
+            return;
+        }
+        let pool = Arc::clone(self);
+        let spawned = thread::Builder::new()
+            .name("producer".into())
+            .spawn(move || pool.work());
+        if let Err(error) = spawned {
+            // The threads there are will come to it; without any, this one does.
+            tracing::error!("a thread cannot be started: {error}");
+            let mut queue = self.queue.lock();
+            queue.threads -= 1;
+            if queue.threads == 0
+                && let Some(job) = queue.jobs.pop_back()
+            {
+                drop(queue);
+                job();
+            }
+        }
+    }
+
+    /// Leave to produce here, if not too many do already.
+    pub(super) fn try_inline(&self) -> Option<InlinePermit<'_>> {
+        let permit = InlinePermit(self);
+        let others = self.inline.fetch_add(1, Ordering::Relaxed);
+        (others < self.max_inline).then_some(permit)
+    }
+
+    fn work(&self) {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(job) = queue.jobs.pop_front() {
+                drop(queue);
+                job();
+                queue = self.queue.lock();
+                continue;
+            }
+            queue.idle += 1;
+            let timed_out = self.wake.wait_for(&mut queue, IDLE).timed_out();
+            queue.idle -= 1;
+            if timed_out && queue.jobs.is_empty() {
+                queue.threads -= 1;
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for InlinePermit<'_> {
+    fn drop(&mut self) {
+        self.0.inline.fetch_sub(1, Ordering::Relaxed);
+    }
+}

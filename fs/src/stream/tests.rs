@@ -1,0 +1,268 @@
+//! The stream over a fake pass: no kernel, no root.
+
+use super::*;
+use iterfs_bpf::schema::{Column, Kind, Schema, Unit, Width};
+use iterfs_bpf::{Progress, Source};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// One number a row.
+fn schema() -> Arc<Schema> {
+    Arc::new(Schema {
+        row: "a number".into(),
+        fixed_size: 4,
+        tail_length: None,
+        columns: vec![Column {
+            name: "n".into(),
+            doc: String::new(),
+            offset: 0,
+            kind: Kind::Unsigned(Width::Four, Unit::None),
+            absent: None,
+        }],
+    })
+}
+
+/// What a fake pass does at a step.
+#[derive(Clone, Debug)]
+enum Act {
+    Bytes(Vec<u8>),
+    Nothing,
+    Fail(i32),
+}
+
+struct Fake {
+    acts: VecDeque<Act>,
+    steps: Arc<AtomicUsize>,
+}
+
+impl Source for Fake {
+    fn read(&mut self, buffer: &mut [u8]) -> iterfs_bpf::Result<Progress> {
+        self.steps.fetch_add(1, Ordering::SeqCst);
+        match self.acts.pop_front() {
+            Some(Act::Bytes(bytes)) => {
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                Ok(Progress::Bytes(bytes.len()))
+            }
+            Some(Act::Nothing) => Ok(Progress::Nothing),
+            Some(Act::Fail(errno)) => {
+                Err(iterfs_bpf::Error::Pass(io::Error::from_raw_os_error(errno)))
+            }
+            None => Ok(Progress::End),
+        }
+    }
+}
+
+struct Opened {
+    stream: Stream,
+    steps: Arc<AtomicUsize>,
+}
+
+fn open(acts: Vec<Act>) -> Opened {
+    let steps = Arc::new(AtomicUsize::new(0));
+    let pass = Pass {
+        schema: schema(),
+        source: Box::new(Fake {
+            acts: acts.into(),
+            steps: Arc::clone(&steps),
+        }),
+    };
+    Opened {
+        stream: Stream::new(pass, Format::JsonLines, Pool::new(4, 1)),
+        steps,
+    }
+}
+
+/// Records of these numbers.
+fn records(numbers: std::ops::Range<u32>) -> Vec<u8> {
+    numbers.flat_map(u32::to_ne_bytes).collect()
+}
+
+/// The file that these numbers make.
+fn file(numbers: std::ops::Range<u32>) -> Vec<u8> {
+    numbers
+        .flat_map(|n| format!("{{\"n\":{n}}}\n").into_bytes())
+        .collect()
+}
+
+/// A pass of that many numbers in reads of 8000.
+fn long_pass(count: u32) -> Vec<Act> {
+    (0..count)
+        .step_by(8000)
+        .map(|from| Act::Bytes(records(from..(from + 8000).min(count))))
+        .collect()
+}
+
+impl Opened {
+    fn start_read(&self, offset: u64, size: usize) -> Receiver<Result<Vec<u8>, i32>> {
+        let (send, receive) = channel();
+        let answer: Answer = Box::new(move |result| {
+            let result = result.map(<[u8]>::to_vec);
+            let _ = send.send(result.map_err(|failure| failure.errno().into()));
+        });
+        self.stream.read(offset, size, answer);
+        receive
+    }
+
+    fn read(&self, offset: u64, size: usize) -> Result<Vec<u8>, i32> {
+        self.start_read(offset, size)
+            .recv_timeout(Duration::from_secs(20))
+            .expect("a read is answered")
+    }
+
+    /// Reads on from `offset` to the end, `size` bytes at a time.
+    fn read_on(&self, offset: u64, size: usize) -> Result<Vec<u8>, (Vec<u8>, i32)> {
+        let mut all = Vec::new();
+        loop {
+            match self.read(offset + all.len() as u64, size) {
+                Ok(bytes) if bytes.is_empty() => return Ok(all),
+                Ok(bytes) => all.extend(bytes),
+                Err(errno) => return Err((all, errno)),
+            }
+        }
+    }
+
+    /// Waits until the pass has made no step for a while, and says how many it made.
+    fn settled(&self) -> usize {
+        let mut before = usize::MAX;
+        loop {
+            let now = self.steps.load(Ordering::SeqCst);
+            if now == before {
+                return now;
+            }
+            before = now;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+#[test]
+fn records_cut_at_any_byte_are_put_together() {
+    let bytes = records(0..50);
+    for cut in 1..=17 {
+        let acts = bytes.chunks(cut).map(|part| Act::Bytes(part.to_vec()));
+        assert_eq!(open(acts.collect()).read_on(0, 4096).unwrap(), file(0..50));
+    }
+}
+
+#[test]
+fn reads_of_any_size_give_the_same_bytes() {
+    for size in [1, 7, 4096, 1 << 20] {
+        let acts = vec![Act::Bytes(records(0..100)), Act::Bytes(records(100..300))];
+        assert_eq!(open(acts).read_on(0, size).unwrap(), file(0..300));
+    }
+}
+
+#[test]
+fn steps_without_rows_are_passed_over() {
+    let acts = vec![
+        Act::Nothing,
+        Act::Bytes(records(0..1)),
+        Act::Nothing,
+        Act::Nothing,
+        Act::Bytes(records(1..2)),
+        Act::Nothing,
+    ];
+    assert_eq!(open(acts).read_on(0, 4096).unwrap(), file(0..2));
+}
+
+#[test]
+fn nothing_is_produced_before_a_read() {
+    let opened = open(long_pass(8000));
+    assert_eq!(opened.settled(), 0);
+}
+
+#[test]
+fn a_handle_that_nobody_reads_stops_producing() {
+    let steps = 2_000_000 / 8000;
+    let opened = open(long_pass(2_000_000));
+    opened.read(0, 1).unwrap();
+    let made = opened.settled();
+    assert!((1..steps / 4).contains(&made), "{made} of {steps}");
+    // And goes on when it is read again.
+    assert_eq!(opened.read_on(0, 1 << 17).unwrap(), file(0..2_000_000));
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let opened = open(long_pass(2_000_000));
+    opened.read_on(0, 1 << 17).unwrap();
+    let state = opened.stream.shared.state.lock();
+    let kept = state.window.kept();
+    assert!(kept <= 1024 * 1024 + 3 * 256 * 1024, "{kept} bytes kept");
+}
+
+#[test]
+fn the_last_mebibyte_can_be_read_again() {
+    let whole = file(0..400_000);
+    let opened = open(long_pass(400_000));
+    assert_eq!(opened.read_on(0, 1 << 17).unwrap(), whole);
+    let end = whole.len();
+    let back = end - 1_000_000;
+    assert_eq!(opened.read_on(back as u64, 1 << 17).unwrap(), whole[back..]);
+    assert_eq!(opened.read(0, 10), Err(libc::ESPIPE));
+    assert_eq!(opened.read(end as u64, 10), Ok(Vec::new()));
+    assert_eq!(opened.read(end as u64 + 1_000_000, 10), Ok(Vec::new()));
+}
+
+#[test]
+fn a_seek_ahead_skips() {
+    let whole = file(0..400_000);
+    let opened = open(long_pass(400_000));
+    let at = whole.len() / 2;
+    assert_eq!(opened.read_on(at as u64, 1 << 17).unwrap(), whole[at..]);
+}
+
+#[test]
+fn an_error_comes_after_the_rows_before_it() {
+    let acts = vec![
+        Act::Bytes(records(0..3)),
+        Act::Fail(libc::E2BIG),
+        Act::Bytes(records(3..6)),
+    ];
+    let opened = open(acts);
+    assert_eq!(opened.read_on(0, 4096), Err((file(0..3), libc::E2BIG)));
+    assert_eq!(opened.read(file(0..3).len() as u64, 1), Err(libc::E2BIG));
+    assert_eq!(opened.read(0, 5).unwrap(), file(0..3)[..5]);
+}
+
+#[test]
+fn a_pass_that_ends_inside_a_row_is_an_error() {
+    let mut bytes = records(0..2);
+    bytes.pop();
+    let opened = open(vec![Act::Bytes(bytes)]);
+    assert_eq!(opened.read_on(0, 4096), Err((file(0..1), libc::EIO)));
+}
+
+#[test]
+fn several_reads_at_once_are_all_answered() {
+    let opened = open(long_pass(100_000));
+    let whole = file(0..100_000);
+    let reads: Vec<_> = (0..20u64)
+        .map(|index| (index, opened.start_read(index * 1000, 1000)))
+        .collect();
+    for (index, answer) in reads {
+        let at = index as usize * 1000;
+        let bytes = answer
+            .recv_timeout(Duration::from_secs(20))
+            .unwrap()
+            .unwrap();
+        assert_eq!(bytes, whole[at..at + bytes.len()]);
+        assert!(!bytes.is_empty());
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_pass() {
+    let opened = open(long_pass(2_000_000));
+    opened.read(0, 1).unwrap();
+    let shared = Arc::downgrade(&opened.stream.shared);
+    drop(opened);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while shared.upgrade().is_some() {
+        assert!(std::time::Instant::now() < deadline, "the pass goes on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

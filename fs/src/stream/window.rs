@@ -1,0 +1,207 @@
+//! The bytes of a stream that are kept: some behind the reader, some ahead.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Bytes kept behind the furthest read, so that a seek back finds the same.
+pub(super) const BEHIND: u64 = 1024 * 1024;
+
+/// A stretch of a stream.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    /// Without a gap between them.
+    chunks: VecDeque<Chunk>,
+    /// Where the last chunk ends: all that was produced.
+    end: u64,
+    /// The furthest end of a read.
+    position: u64,
+    /// A chunk's memory, to be used again.
+    spare: Option<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    start: u64,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+/// What there is at an offset.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// At least one byte.
+    Bytes(Piece),
+    /// Nothing yet.
+    NotYet,
+    /// It was there and is not kept any more.
+    TooFarBack,
+}
+
+/// Bytes taken out of a window, to be used without its lock.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Within one chunk, shared with the window.
+    Part(Arc<Vec<u8>>, std::ops::Range<usize>),
+    /// Joined from several.
+    Joined(Vec<u8>),
+}
+
+impl Piece {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Piece::Part(bytes, range) => &bytes[range.clone()],
+            Piece::Joined(bytes) => bytes,
+        }
+    }
+}
+
+impl Window {
+    /// Appends what was produced.
+    pub(super) fn push(&mut self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            self.spare = Some(bytes);
+            return;
+        }
+        let chunk = Chunk {
+            start: self.end,
+            bytes: Arc::new(bytes),
+        };
+        self.end = chunk.end();
+        self.chunks.push_back(chunk);
+        self.forget();
+    }
+
+    /// What a read of `size` bytes at `offset` gets; it moves the window there.
+    pub(super) fn find(&mut self, offset: u64, size: usize) -> Found {
+        let start = self.chunks.front().map_or(self.end, |chunk| chunk.start);
+        if offset < start {
+            return Found::TooFarBack;
+        }
+        let end = offset.saturating_add(size as u64).min(self.end);
+        self.position = self.position.max(offset.max(end));
+        let found = match self.piece(offset, end) {
+            Some(piece) => Found::Bytes(piece),
+            None => Found::NotYet,
+        };
+        self.forget();
+        found
+    }
+
+    /// Bytes produced and not read yet; none if the reader wants to skip ahead.
+    pub(super) fn ahead(&self) -> u64 {
+        self.end.saturating_sub(self.position)
+    }
+
+    /// Memory for the next chunk, if some was given up.
+    pub(super) fn spare(&mut self) -> Option<Vec<u8>> {
+        self.spare.take()
+    }
+
+    /// Bytes kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes.len()).sum()
+    }
+
+    fn piece(&self, offset: u64, end: u64) -> Option<Piece> {
+        if offset >= end {
+            return None;
+        }
+        let first = self.chunks.partition_point(|chunk| chunk.end() <= offset);
+        let chunk = self.chunks.get(first)?;
+        let at = (offset - chunk.start) as usize;
+        if end <= chunk.end() {
+            let range = at..(end - chunk.start) as usize;
+            return Some(Piece::Part(Arc::clone(&chunk.bytes), range));
+        }
+        let size = (end - offset) as usize;
+        let mut joined = Vec::with_capacity(size);
+        joined.extend_from_slice(&chunk.bytes[at..]);
+        for chunk in self.chunks.range(first + 1..) {
+            let rest = size - joined.len();
+            joined.extend_from_slice(&chunk.bytes[..rest.min(chunk.bytes.len())]);
+        }
+        Some(Piece::Joined(joined))
+    }
+
+    /// Lets go of what lies too far behind.
+    fn forget(&mut self) {
+        while let Some(chunk) = self.chunks.front()
+            && chunk.end() + BEHIND <= self.position
+        {
+            let chunk = self.chunks.pop_front();
+            if let Some(Ok(mut bytes)) = chunk.map(|chunk| Arc::try_unwrap(chunk.bytes)) {
+                bytes.clear();
+                self.spare = Some(bytes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(from: u64, length: usize) -> Vec<u8> {
+        (from..).take(length).map(|at| (at % 251) as u8).collect()
+    }
+
+    fn filled(chunk: usize, chunks: usize) -> Window {
+        let mut window = Window::default();
+        for index in 0..chunks {
+            window.push(bytes((index * chunk) as u64, chunk));
+        }
+        window
+    }
+
+    fn expect(window: &mut Window, offset: u64, size: usize) {
+        match window.find(offset, size) {
+            Found::Bytes(piece) => assert_eq!(piece.as_slice(), bytes(offset, size)),
+            other => panic!("{offset}+{size}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn reads_within_and_across_chunks() {
+        let mut window = filled(100, 10);
+        expect(&mut window, 0, 100);
+        expect(&mut window, 50, 10);
+        expect(&mut window, 99, 2);
+        expect(&mut window, 150, 700);
+        assert!(matches!(window.find(1000, 1), Found::NotYet));
+        match window.find(990, 100) {
+            Found::Bytes(piece) => assert_eq!(piece.as_slice(), bytes(990, 10)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_mebibyte_is_kept_behind_the_reader() {
+        let chunk = 64 * 1024;
+        let mut window = filled(chunk, 32);
+        expect(&mut window, 2 * BEHIND - 10, 10);
+        expect(&mut window, BEHIND, 10);
+        assert!(matches!(
+            window.find(BEHIND - chunk as u64 - 1, 1),
+            Found::TooFarBack
+        ));
+        assert!(window.spare().is_some_and(|bytes| bytes.is_empty()));
+    }
+
+    #[test]
+    fn a_skip_ahead_lets_go_of_what_is_skipped() {
+        let mut window = filled(1024, 1);
+        assert!(matches!(window.find(5 * BEHIND, 1), Found::NotYet));
+        assert_eq!(window.ahead(), 0);
+        for index in 1..=5 * BEHIND / 1024 {
+            window.push(bytes(index * 1024, 1024));
+            assert!(window.chunks.len() as u64 <= BEHIND / 1024 + 1);
+        }
+        expect(&mut window, 5 * BEHIND, 1);
+    }
+}

@@ -1,0 +1,3 @@
+//! `mount.fuse.iterfs`: what mount(8) runs for `mount -t fuse.iterfs`.
+
+fn main() {}
