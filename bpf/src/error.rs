@@ -10,7 +10,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel does not walk this target.
-    #[error("this kernel has no iterator for {} (Linux {} has)", .0.name(), .0.since())]
+    #[error("this kernel has no iterator for {} (Linux {} has)", .0.name, .0.since)]
     NoTarget(Target),
 
     /// The kernel does not describe its types, so no program can be fitted to it.

@@ -19,11 +19,7 @@ pub fn targets() -> Result<Vec<Target>> {
     for function in btf.type_by_kind::<Func<'_>>() {
         let name = function.name().and_then(OsStr::to_str);
         if let Some(name) = name.and_then(|name| name.strip_prefix("bpf_iter_")) {
-            here.extend(
-                Target::ALL
-                    .into_iter()
-                    .filter(|target| target.name() == name),
-            );
+            here.extend(Target::all().filter(|target| target.name == name));
         }
     }
     Ok(here)

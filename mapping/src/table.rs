@@ -4,49 +4,20 @@ use crate::layout::TABLES;
 
 /// A kind of BPF iterator: what the kernel walks (`bpf_iter_reg_target()` in its source).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Target {
-    /// Every thread (Linux 5.8).
-    Task,
-    /// Every open file of every process (Linux 5.8).
-    TaskFile,
-    /// Every netlink socket of a net namespace (Linux 5.8).
-    Netlink,
-    /// Every IPv6 route of a net namespace (Linux 5.8).
-    Ipv6Route,
-    /// Every BPF map (Linux 5.8).
-    BpfMap,
+pub struct Target {
+    /// The kernel's name for it: what follows `iter/` in a program's section.
+    pub name: &'static str,
+    /// The release that brought it, for messages alone: presence is probed.
+    pub since: &'static str,
 }
 
 impl Target {
-    /// Every target, in the order `iterfs targets` lists them.
-    pub const ALL: [Target; 5] = [
-        Target::Task,
-        Target::TaskFile,
-        Target::Netlink,
-        Target::Ipv6Route,
-        Target::BpfMap,
-    ];
-
-    /// The kernel's name for it: what follows `iter/` in a program's section.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Target::Task => "task",
-            Target::TaskFile => "task_file",
-            Target::Netlink => "netlink",
-            Target::Ipv6Route => "ipv6_route",
-            Target::BpfMap => "bpf_map",
-        }
-    }
-
-    /// The release that brought it, for messages alone: presence is probed.
-    pub const fn since(self) -> &'static str {
-        match self {
-            Target::Task
-            | Target::TaskFile
-            | Target::Netlink
-            | Target::Ipv6Route
-            | Target::BpfMap => "5.8",
-        }
+    /// Every target that a table walks, each once, in the order of the layout.
+    pub fn all() -> impl Iterator<Item = Target> {
+        TABLES.iter().enumerate().filter_map(|(index, table)| {
+            let first = TABLES.iter().position(|other| other.target == table.target);
+            (first == Some(index)).then_some(table.target)
+        })
     }
 }
 

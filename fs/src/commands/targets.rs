@@ -14,7 +14,7 @@ pub fn run() -> ExitCode {
         }
     };
     println!("{:<12} {:<4} {:<16} why", "target", "here", "tables");
-    for target in Target::ALL {
+    for target in Target::all() {
         let tables: Vec<_> = TABLES
             .iter()
             .filter(|table| table.target == target)
@@ -26,7 +26,7 @@ pub fn run() -> ExitCode {
         };
         println!(
             "{:<12} {here:<4} {:<16} {why}",
-            target.name(),
+            target.name,
             tables.join(",")
         );
     }
