@@ -42,6 +42,10 @@ typedef _Bool bool;
 enum bpf_map_type { BPF_MAP_TYPE_HASH = 1 };
 enum { BPF_ANY = 0 };
 
+/* Enums of the kernel's that are read as numbers. */
+enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
+enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
+
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -114,6 +118,11 @@ struct bpf_iter__netlink {
 struct bpf_iter__ipv6_route {
 	struct bpf_iter_meta *meta;
 	struct fib6_info *rt;
+};
+
+struct bpf_iter__bpf_link {
+	struct bpf_iter_meta *meta;
+	struct bpf_link *link;
 };
 
 struct bpf_iter__bpf_map {
@@ -414,6 +423,62 @@ struct bpf_map {
 	atomic64_t refcnt;
 	atomic64_t usercnt;
 	bool frozen;
+};
+
+struct bpf_prog_aux {
+	u32 id;
+};
+
+struct bpf_prog {
+	enum bpf_attach_type expected_attach_type;
+	struct bpf_prog_aux *aux;
+};
+
+struct bpf_link {
+	u32 id;
+	enum bpf_link_type type;
+	struct bpf_prog *prog;
+	enum bpf_attach_type attach_type;
+};
+
+struct bpf_iter_reg {
+	const char *target;
+};
+
+struct bpf_iter_target_info {
+	const struct bpf_iter_reg *reg_info;
+};
+
+struct bpf_iter_link {
+	struct bpf_iter_target_info *tinfo;
+};
+
+struct tracepoint {
+	const char *name;
+};
+
+struct bpf_raw_event_map {
+	struct tracepoint *tp;
+};
+
+struct bpf_raw_tp_link {
+	struct bpf_raw_event_map *btp;
+};
+
+struct bpf_cgroup_link {
+	struct cgroup *cgroup;
+};
+
+struct bpf_netns_link {
+	struct net *net;
+};
+
+struct bpf_struct_ops_link {
+	struct bpf_map *map;
+};
+
+struct bpf_xdp_link {
+	struct net_device *dev;
 };
 
 #pragma clang attribute pop

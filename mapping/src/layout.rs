@@ -10,6 +10,7 @@ const TASK_FILE: Target = target("task_file", "5.8");
 const NETLINK: Target = target("netlink", "5.8");
 const IPV6_ROUTE: Target = target("ipv6_route", "5.8");
 const BPF_MAP: Target = target("bpf_map", "5.8");
+const BPF_LINK: Target = target("bpf_link", "5.18");
 
 /// Every table there is, on a kernel that has all targets.
 #[rustfmt::skip]
@@ -21,6 +22,7 @@ pub static TABLES: &[Table] = &[
     row("netlink",    "netlink",    NETLINK,    &[Net],            Scope::NetNamespace),
     row("ipv6_route", "ipv6_route", IPV6_ROUTE, &[Net],            Scope::NetNamespace),
     row("maps",       "maps",       BPF_MAP,    &[Bpf],            Scope::Host),
+    row("links",      "links",      BPF_LINK,   &[Bpf],            Scope::Host),
 ];
 
 const fn target(name: &'static str, since: &'static str) -> Target {

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "attach.h"
+#include "row.h"
+
+/* include/uapi/linux/bpf.h, enum bpf_link_type, by the names bpftool prints. */
+enum link_type {
+	link_type__unspec,
+	link_type__raw_tracepoint,
+	link_type__tracing,
+	link_type__cgroup,
+	link_type__iter,
+	link_type__netns,
+	link_type__xdp,
+	link_type__perf_event,
+	link_type__kprobe_multi,
+	link_type__struct_ops,
+	link_type__netfilter,
+	link_type__tcx,
+	link_type__uprobe_multi,
+	link_type__netkit,
+	link_type__sockmap,
+};
+
+struct ROW("a BPF link") link {
+	u32 id DOC("id of the link");
+	enum link_type type DOC("kind of link, as bpftool names it");
+	u32 program ABSENT(0) DOC("id of the program it runs; none for a struct_ops link");
+	enum attach_type attach DOC("how the program is attached");
+	u64 target_id ABSENT(0)
+		DOC("what it is attached to: a cgroup's id, a net namespace's inode number, a map's id");
+	char target[32] DOC("name of what it is attached to: an iterator target, tracepoint or interface");
+};
+
+static __always_inline void read_target(struct bpf_link *link, struct link *row)
+{
+	const char *name = NULL;
+
+	switch (row->type) {
+	case link_type__iter:
+		name = BPF_CORE_READ((struct bpf_iter_link *)link, tinfo, reg_info, target);
+		break;
+	case link_type__raw_tracepoint:
+		name = BPF_CORE_READ((struct bpf_raw_tp_link *)link, btp, tp, name);
+		break;
+	case link_type__cgroup:
+		row->target_id = BPF_CORE_READ((struct bpf_cgroup_link *)link, cgroup, kn, id);
+		break;
+	case link_type__netns:
+		row->target_id = BPF_CORE_READ((struct bpf_netns_link *)link, net, ns.inum);
+		break;
+	case link_type__struct_ops:
+		row->target_id = BPF_CORE_READ((struct bpf_struct_ops_link *)link, map, id);
+		break;
+	case link_type__xdp:
+		name = (void *)BPF_CORE_READ((struct bpf_xdp_link *)link, dev) +
+		       bpf_core_field_offset(struct net_device, name);
+		break;
+	default:
+		break;
+	}
+	if (name)
+		bpf_probe_read_kernel_str(row->target, sizeof(row->target), name);
+}
+
+SEC("iter/bpf_link")
+int dump_links(struct bpf_iter__bpf_link *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct bpf_link *link = ctx->link;
+	struct link row = {};
+	struct bpf_prog *program;
+
+	if (!link)
+		return 0;
+
+	row.id = link->id;
+	row.type = (u32)link->type;
+	program = link->prog;
+	if (program) {
+		row.program = program->aux->id;
+		row.attach = (u32)program->expected_attach_type;
+	}
+	/* Since 6.17 the link itself knows, which a program for several types does not. */
+	if (bpf_core_field_exists(link->attach_type))
+		row.attach = (u32)link->attach_type;
+	read_target(link, &row);
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
