@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "reader.h"
 #include "row.h"
+#include "socket.h"
 
 /* The names lsof gives in its TYPE column, but for anonymous inodes' a_inode. */
 enum file_type {
@@ -85,13 +86,7 @@ struct ROW("an open file in a process") file_row {
 #define SOCKFS_MAGIC 0x534F434B
 #define ANON_INODE_FS_MAGIC 0x09041934
 
-#define AF_UNIX 1
-#define AF_INET 2
-#define AF_INET6 10
-#define AF_NETLINK 16
-#define AF_PACKET 17
-
-static __always_inline enum file_type socket_type(struct file *file)
+static __always_inline enum file_type type_of_socket(struct file *file)
 {
 	struct socket *socket = file->private_data;
 
@@ -118,7 +113,7 @@ static __always_inline enum file_type type_of(struct file *file, struct inode *i
 		return file_type__a_inode;
 	/* A socket's name opened with O_PATH is no socket: it lies on another filesystem. */
 	if (magic == SOCKFS_MAGIC)
-		return socket_type(file);
+		return type_of_socket(file);
 
 	switch (inode->i_mode & S_IFMT) {
 	case S_IFREG:
@@ -137,6 +132,16 @@ static __always_inline enum file_type type_of(struct file *file, struct inode *i
 		return file_type__sock;
 	}
 	return file_type__unknown;
+}
+
+/* Of the descriptor, not of the file: a duplicate may differ, fcntl(2) changes it. */
+static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
+{
+	unsigned long *bits = BPF_CORE_READ(task, files, fdt, close_on_exec);
+	unsigned long word = 0;
+
+	bpf_probe_read_kernel(&word, sizeof(word), bits + fd / 64);
+	return word >> (fd % 64) & 1;
 }
 
 SEC("iter/task_file")
@@ -163,12 +168,14 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	row->tid = number_for(reader, task->thread_pid);
 	row->uid = task->cred->euid.val;
 	row->fd = ctx->fd;
-	__builtin_memcpy(row->comm, task->comm, sizeof(row->comm));
+	BPF_CORE_READ_INTO(&row->comm, task, group_leader, comm);
 
 	inode = file->f_inode;
 	row->type = type_of(file, inode);
 	row->access = file->f_mode & (FMODE_READ | FMODE_WRITE);
-	row->flags = file->f_flags & ~O_ACCMODE;
+	row->flags = file->f_flags & ~(O_ACCMODE | file_flag__CLOEXEC);
+	if (closed_on_exec(task, ctx->fd))
+		row->flags |= file_flag__CLOEXEC;
 	row->pos = file->f_pos;
 	row->dev = inode->i_sb->s_dev;
 	row->rdev = inode->i_rdev;

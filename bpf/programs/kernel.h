@@ -45,6 +45,7 @@ enum { BPF_ANY = 0 };
 /* Enums of the kernel's that are read as numbers. */
 enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
 enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
+enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
@@ -108,6 +109,50 @@ struct bpf_iter__task_file {
 	struct task_struct *task;
 	u32 fd;
 	struct file *file;
+};
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+	u32 uid;
+};
+
+struct bpf_iter__udp {
+	struct bpf_iter_meta *meta;
+	struct udp_sock *udp_sk;
+	u32 uid;
+};
+
+struct bpf_iter__unix {
+	struct bpf_iter_meta *meta;
+	struct unix_sock *unix_sk;
+	u32 uid;
+};
+
+struct bpf_iter__bpf_prog {
+	struct bpf_iter_meta *meta;
+	struct bpf_prog *prog;
+};
+
+struct bpf_iter__ksym {
+	struct bpf_iter_meta *meta;
+	struct kallsym_iter *ksym;
+};
+
+struct bpf_iter__kmem_cache {
+	struct bpf_iter_meta *meta;
+	struct kmem_cache *s;
+};
+
+struct bpf_iter__dmabuf {
+	struct bpf_iter_meta *meta;
+	struct dma_buf *dmabuf;
 };
 
 struct bpf_iter__netlink {
@@ -202,12 +247,32 @@ struct mm_rss_stat {
 
 struct mm_struct {
 	unsigned long total_vm;
+	unsigned long start_brk, brk, start_stack;
 	struct percpu_counter rss_stat[4];
 	struct file *exe_file;
 };
 
 struct mm_struct___plain_rss {
 	struct mm_rss_stat rss_stat;
+};
+
+struct anon_vma_name {
+	char name[1];
+};
+
+struct vm_special_mapping {
+	const char *name;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_flags;
+	void *vm_ops;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+	void *vm_private_data;
+	struct anon_vma_name *anon_name;
 };
 
 struct kernfs_node {
@@ -220,6 +285,14 @@ struct cgroup {
 
 struct css_set {
 	struct cgroup *dfl_cgrp;
+};
+
+struct fdtable {
+	unsigned long *close_on_exec;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct thread_info {
@@ -249,6 +322,7 @@ struct task_struct {
 	u64 start_boottime;
 	const struct cred *cred;
 	char comm[16];
+	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
@@ -319,25 +393,158 @@ struct file {
 
 /* ---- sockets ---- */
 
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 	refcount_t skc_refcnt;
+};
+
+struct sk_buff {
+	struct sk_buff *next;
+	char cb[48];
+	unsigned int len;
+};
+
+struct sk_buff_head {
+	struct sk_buff *next;
+	u32 qlen;
+};
+
+/* What unix sockets keep in sk_buff.cb. */
+struct unix_skb_parms {
+	u32 consumed;
+};
+
+struct timer_list {
+	struct {
+		void *pprev;
+	} entry;
+	unsigned long expires;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+/* Since 6.18, for sockets whose losses are counted on several processors. */
+struct numa_drop_counters {
+	atomic_t drops0;
+	atomic_t drops1;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
 	struct {
 		atomic_t rmem_alloc;
 	} sk_backlog;
+	int sk_rcvbuf;
+	int sk_sndbuf;
+	int sk_wmem_queued;
 	atomic_t sk_drops;
+	struct numa_drop_counters *sk_drop_counters;
 	refcount_t sk_wmem_alloc;
+	struct timer_list sk_timer;
+	u32 sk_mark;
 	struct socket *sk_socket;
 	kuid_t sk_uid;
+	u16 sk_type;
 	u16 sk_protocol;
+	u32 sk_ack_backlog;
+	u32 sk_max_ack_backlog;
+	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct socket {
 	struct sock *sk;
+};
+
+struct inet_sock {
+	struct sock sk;
+};
+
+struct tcp_congestion_ops {
+	char name[16];
+};
+
+struct inet_connection_sock {
+	struct timer_list icsk_retransmit_timer;
+	u32 icsk_rto;
+	const struct tcp_congestion_ops *icsk_ca_ops;
+	u8 icsk_retransmits;
+	u8 icsk_pending;
+	u8 icsk_probes_out;
+};
+
+/* Before 6.17 the retransmit timer kept its end apart. */
+struct inet_connection_sock___own_timeout {
+	unsigned long icsk_timeout;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	u32 rcv_nxt, copied_seq, write_seq, snd_una;
+	u32 srtt_us, mdev_us;
+	u32 snd_cwnd, snd_ssthresh, mss_cache;
+	u32 snd_wnd, rcv_wnd;
+	u32 total_retrans;
+	u64 bytes_sent, bytes_acked, bytes_received, bytes_retrans;
+	u32 segs_out, segs_in;
+};
+
+struct inet_timewait_sock {
+	struct timer_list tw_timer;
+	unsigned char tw_substate;
+	u32 tw_mark;
+};
+
+struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
+};
+
+struct request_sock {
+	u8 num_retrans;
+	struct timer_list rsk_timer;
+	struct sock *rsk_listener;
+};
+
+struct inet_request_sock {
+	struct request_sock req;
+	u32 ir_mark;
+};
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+};
+
+struct udp_sock {
+	struct inet_sock inet;
+	int forward_deficit;
+};
+
+struct unix_address {
+	int len;
+	struct {
+		char sun_path[108];
+	} name[1];
+};
+
+struct unix_sock {
+	struct sock sk;
+	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct socket_alloc {
@@ -425,12 +632,31 @@ struct bpf_map {
 	bool frozen;
 };
 
+struct user_struct {
+	kuid_t uid;
+};
+
 struct bpf_prog_aux {
 	u32 id;
+	u32 used_map_cnt;
+	u32 func_cnt;
+	u32 attach_btf_id;
+	u32 verified_insns;
+	u64 load_time;
+	char name[16];
+	struct user_struct *user;
+	struct btf *btf;
 };
 
 struct bpf_prog {
+	u16 jited : 1;
+	u16 gpl_compatible : 1;
+	enum bpf_prog_type type;
 	enum bpf_attach_type expected_attach_type;
+	u32 len;
+	u32 jited_len;
+	u8 tag[8];
+	u16 pages;
 	struct bpf_prog_aux *aux;
 };
 
@@ -479,6 +705,46 @@ struct bpf_struct_ops_link {
 
 struct bpf_xdp_link {
 	struct net_device *dev;
+};
+
+/* ---- the kernel's own memory and names ---- */
+
+struct kallsym_iter {
+	unsigned long value;
+	char type;
+	char name[512];
+	char module_name[56];
+	int exported;
+	int show_value;
+};
+
+struct kmem_cache_order_objects {
+	unsigned int x;
+};
+
+struct kmem_cache_node {
+	unsigned long nr_partial;
+	atomic64_t nr_slabs;
+	atomic64_t total_objects;
+};
+
+struct kmem_cache {
+	unsigned int flags;
+	unsigned int size;
+	unsigned int object_size;
+	struct kmem_cache_order_objects oo;
+	int refcount;
+	unsigned int inuse;
+	unsigned int align;
+	const char *name;
+	struct kmem_cache_node *node[1];
+};
+
+struct dma_buf {
+	unsigned long size;
+	struct file *file;
+	const char *exp_name;
+	const char *name;
 };
 
 #pragma clang attribute pop

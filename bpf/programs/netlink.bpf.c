@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "row.h"
+#include "socket.h"
 
 /* include/uapi/linux/netlink.h, NETLINK_*. */
 enum netlink_protocol {
@@ -47,9 +47,7 @@ int dump_netlink(struct bpf_iter__netlink *ctx)
 	struct netlink_sock *netlink = ctx->sk;
 	struct netlink row = {};
 	unsigned long groups = 0;
-	struct socket *socket;
 	struct sock *sk;
-	u32 queued;
 
 	if (!netlink)
 		return 0;
@@ -62,15 +60,11 @@ int dump_netlink(struct bpf_iter__netlink *ctx)
 	row.groups = groups;
 	row.uid = sk->sk_uid.val;
 	row.rmem = sk->sk_backlog.rmem_alloc.counter;
-	/* The counter starts at 1 (sk_alloc()); /proc takes it off too (sk_wmem_alloc_get()). */
-	queued = sk->sk_wmem_alloc.refs.counter;
-	row.wmem = queued ? queued - 1 : 0;
+	row.wmem = sending_of(sk);
 	row.dump = netlink->cb_running;
 	row.refs = sk->__sk_common.skc_refcnt.refs.counter;
-	row.drops = sk->sk_drops.counter;
-	socket = sk->sk_socket;
-	if (socket)
-		row.inode = BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_ino);
+	row.drops = drops_of(sk);
+	row.inode = inode_of(sk);
 
 	write_row(seq, &row, sizeof(row));
 	return 0;

@@ -18,6 +18,8 @@ struct reader {
 	u32 pid_namespace;
 	/* Only this process, numbered as above; 0: every process. */
 	u32 process;
+	/* Only what belongs to the net namespace of this inode number; 0: any. */
+	u32 net_namespace;
 	/*
 	 * Room for one row that does not fit the stack. A per-cpu array would be
 	 * shared by two readers when the kernel preempts a program; this is not,

@@ -34,7 +34,10 @@ typedef u64 pages_t;	   /* memory in pages, shown in bytes */
 typedef u64 nanoseconds_t; /* a duration, or a time since boot */
 typedef u32 device_t;	   /* a kernel dev_t, shown major:minor */
 typedef u32 hex_t;	   /* a bit mask, shown 0x... */
-typedef u8 ipv6_t[16];	   /* an address in network order */
+typedef u64 address_t;	   /* an address in a process's memory, shown 0x... */
+typedef u8 ipv6_t[16];	   /* an IPv6 address in network order */
+typedef u8 inet_t[17];	   /* 4 or 6, and an address of that family; 0 if none */
+typedef u8 hash_t[8];	   /* bytes, shown in hexadecimal */
 typedef u16 tail_length_t; /* bytes in the string at the row's end; no column */
 
 /*

@@ -174,9 +174,11 @@ fn named_kind(typedef: &str, plain: BtfType<'_>) -> Option<Kind> {
         "bytes_t" => unsigned(Unit::Bytes),
         "pages_t" => unsigned(Unit::Pages(rustix::param::page_size().ilog2())),
         "nanoseconds_t" => unsigned(Unit::Nanoseconds),
-        "hex_t" => Some(Kind::Hex(width()?)),
+        "hex_t" | "address_t" => Some(Kind::Hex(width()?)),
+        "hash_t" => Some(Kind::Bytes(Array::try_from(plain).ok()?.capacity())),
         "device_t" => Some(Kind::Device),
         "ipv6_t" => Some(Kind::Ipv6),
+        "inet_t" => Some(Kind::Inet),
         _ => None,
     }
 }
@@ -239,7 +241,7 @@ mod tests {
     #[test]
     fn an_object_without_btf_is_refused() {
         assert!(matches!(
-            schema("junk", b"junk"),
+            schema_of("junk", b"junk"),
             Err(Error::BadObject { .. })
         ));
     }

@@ -80,7 +80,7 @@ impl Kernel {
                 INITIAL_PID_NAMESPACE => 0,
                 inode => inode,
             },
-            process: 0,
+            ..Settings::default()
         };
         if let Parameter::Process(process) = parameter {
             if namespace == self.pid_namespace
@@ -117,6 +117,14 @@ impl Tables for Kernel {
         let program = self.program(instance.table)?;
         let (fd, settings) = match instance.table.table().scope {
             Scope::PidNamespace => self.task_iterator(&program, instance.parameter, caller)?,
+            Scope::PidAndNetNamespace => {
+                let parameter = instance.parameter;
+                let (fd, mut settings) = self.task_iterator(&program, parameter, caller)?;
+                if parameter == Parameter::None {
+                    settings.net_namespace = caller.net_namespace()?;
+                }
+                (fd, settings)
+            }
             Scope::NetNamespace => (self.net_iterator(&program, caller)?, Settings::default()),
             Scope::Host => (create(&program.link())?, Settings::default()),
         };

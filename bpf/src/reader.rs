@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) pid_namespace: u32,
     /// Only this process, numbered likewise; 0 is all.
     pub(crate) process: u32,
+    /// Only what belongs to the net namespace of this inode number; 0 is any.
+    pub(crate) net_namespace: u32,
 }
 
 /// The map, shared by every program that asks who is reading.
@@ -90,8 +92,15 @@ impl Readers {
 
     fn store(&self, settings: Settings) -> Result<()> {
         let mut value = vec![0; self.value_size];
-        value[..4].copy_from_slice(&settings.pid_namespace.to_ne_bytes());
-        value[4..8].copy_from_slice(&settings.process.to_ne_bytes());
+        let Settings {
+            pid_namespace,
+            process,
+            net_namespace,
+        } = settings;
+        let fields = [pid_namespace, process, net_namespace];
+        for (place, field) in value.chunks_exact_mut(4).zip(fields) {
+            place.copy_from_slice(&field.to_ne_bytes());
+        }
         self.map
             .update(&this_thread(), &value, MapFlags::ANY)
             .map_err(|error| Error::Reader(libbpf_error(error)))

@@ -3,7 +3,7 @@
 //! A schema is made from a program's BTF by `btf.rs`; nothing else lists columns.
 //! Reading a value allocates nothing.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The shape of a table's rows.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,8 +55,10 @@ pub enum Kind {
     Signed(Width),
     /// Yes or no.
     Bool,
-    /// A bit mask, shown in hexadecimal.
+    /// A bit mask or an address in memory, shown in hexadecimal.
     Hex(Width),
+    /// Bytes, shown in hexadecimal.
+    Bytes(usize),
     /// A kernel `dev_t`, shown as major:minor.
     Device,
     /// One of a set of names.
@@ -69,6 +71,8 @@ pub enum Kind {
     Tail,
     /// An IPv6 address.
     Ipv6,
+    /// An address of either IP family.
+    Inet,
 }
 
 /// What an unsigned number counts.
@@ -140,8 +144,10 @@ pub enum Value<'a> {
     Signed(i64),
     /// Yes or no.
     Bool(bool),
-    /// A bit mask.
+    /// A bit mask, or an address in memory.
     Hex(u64),
+    /// Bytes to be shown in hexadecimal.
+    Bytes(&'a [u8]),
     /// A device's major and minor number.
     Device(u32, u32),
     /// A name.
@@ -152,8 +158,8 @@ pub enum Value<'a> {
     Flags(Flags<'a>),
     /// A string, of any bytes but NUL.
     Text(&'a [u8]),
-    /// An IPv6 address.
-    Ipv6(Ipv6Addr),
+    /// An IP address.
+    Ip(IpAddr),
 }
 
 /// A set of names.
@@ -251,7 +257,9 @@ impl Kind {
             Kind::Device => 4,
             Kind::Text(capacity) => *capacity,
             Kind::Tail => 0,
+            Kind::Bytes(size) => *size,
             Kind::Ipv6 => 16,
+            Kind::Inet => 17,
         }
     }
 
@@ -262,12 +270,13 @@ impl Kind {
             Kind::Unsigned(_, Unit::Bytes | Unit::Pages(_)) => "bytes".into(),
             Kind::Unsigned(_, Unit::Nanoseconds) => "nanoseconds".into(),
             Kind::Bool => "true or false".into(),
-            Kind::Hex(_) => "bit mask".into(),
+            Kind::Hex(_) | Kind::Bytes(_) => "hexadecimal".into(),
             Kind::Device => "major:minor".into(),
             Kind::Name(_, list) => format!("one of {}", list.join()),
             Kind::Flags(_, list) => format!("any of {}", list.join()),
             Kind::Text(_) | Kind::Tail => "text".into(),
             Kind::Ipv6 => "IPv6 address".into(),
+            Kind::Inet => "IP address".into(),
         }
     }
 }
@@ -292,7 +301,11 @@ impl Column {
                 _ => Value::Signed(width.signed(fixed, at)),
             },
             Kind::Bool => Value::Bool(fixed[at] != 0),
-            Kind::Hex(width) => Value::Hex(width.unsigned(fixed, at)),
+            Kind::Hex(width) => match self.absent {
+                Some(absent) if absent == width.unsigned(fixed, at) => Value::Absent,
+                _ => Value::Hex(width.unsigned(fixed, at)),
+            },
+            Kind::Bytes(size) => Value::Bytes(&fixed[at..at + size]),
             Kind::Device => {
                 let device = Width::Four.unsigned(fixed, at);
                 match self.absent {
@@ -323,9 +336,14 @@ impl Column {
                 if self.absent.is_some() && address == [0; 16] {
                     Value::Absent
                 } else {
-                    Value::Ipv6(Ipv6Addr::from(address))
+                    Value::Ip(Ipv6Addr::from(address).into())
                 }
             }
+            Kind::Inet => match fixed[at] {
+                4 => Value::Ip(Ipv4Addr::from(bytes::<4>(fixed, at + 1)).into()),
+                6 => Value::Ip(Ipv6Addr::from(bytes::<16>(fixed, at + 1)).into()),
+                _ => Value::Absent,
+            },
         }
     }
 }

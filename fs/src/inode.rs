@@ -41,6 +41,7 @@ fn directory_bits(directory: Directory) -> u64 {
         Directory::Process(pid) => (2, pid),
         Directory::Net => (3, 0),
         Directory::Bpf => (4, 0),
+        Directory::Kernel => (5, 0),
     };
     kind << KIND_SHIFT | u64::from(number)
 }
@@ -52,6 +53,7 @@ fn directory(kind: u64, number: u64) -> Option<Directory> {
         (2, pid @ 1..) => Some(Directory::Process(pid)),
         (3, 0) => Some(Directory::Net),
         (4, 0) => Some(Directory::Bpf),
+        (5, 0) => Some(Directory::Kernel),
         _ => None,
     }
 }

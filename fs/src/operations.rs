@@ -67,24 +67,31 @@ impl Operations {
 
     /// What is known of a node that was looked up before.
     pub fn attributes(&self, node: Node) -> Attributes {
-        let Policy { uid, gid, mode } = self.policy;
+        let policy = self.policy_of(node);
         let (directory, mode) = match node {
-            Node::Directory(directory) => (directory, self.policy.directory_mode()),
-            Node::File(file) => (file.directory, mode),
+            Node::Directory(directory) => (directory, policy.directory_mode()),
+            Node::File(file) => (file.directory, policy.mode),
         };
         let lifetime = match directory {
             // There for everyone and always.
             Directory::Root | Directory::Processes | Directory::Net => STABLE,
             // There for some callers, or for some time.
-            Directory::Process(_) | Directory::Bpf => Duration::ZERO,
+            Directory::Process(_) | Directory::Bpf | Directory::Kernel => Duration::ZERO,
         };
         Attributes {
             node,
-            uid,
-            gid,
+            uid: policy.uid,
+            gid: policy.gid,
             mode,
             time: self.mounted,
             lifetime,
+        }
+    }
+
+    fn policy_of(&self, node: Node) -> Policy {
+        match node {
+            Node::Directory(_) => self.policy,
+            Node::File(file) => self.policy.for_audience(file.table.table().audience),
         }
     }
 
@@ -97,7 +104,7 @@ impl Operations {
             // As in /proc, root gets a descriptor that every write fails on.
             return Ok(self.handles.insert(Handle::WriteOnly));
         }
-        if !self.policy.may_read(requester) {
+        if !self.policy_of(node).may_read(requester) {
             return Err(Failure::Denied);
         }
         self.check_shown(requester, node)?;

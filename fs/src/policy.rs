@@ -4,6 +4,7 @@
 //! open is checked again here, by the same bits, so that no cached attribute lets
 //! a caller in.
 
+use iterfs_mapping::Audience;
 use std::fs;
 
 /// Owner, group and mode of every table.
@@ -39,6 +40,18 @@ pub struct Requester {
 }
 
 impl Policy {
+    /// What holds for a table of this audience.
+    pub fn for_audience(self, audience: Audience) -> Policy {
+        match audience {
+            Audience::Readers => self,
+            Audience::Root => Policy {
+                uid: 0,
+                gid: 0,
+                mode: 0o400,
+            },
+        }
+    }
+
     /// Permission bits of a directory.
     pub fn directory_mode(self) -> u16 {
         self.mode | (self.mode & 0o444) >> 2

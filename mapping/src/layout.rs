@@ -1,28 +1,47 @@
 //! The layout: one row a table. To add an iterator, add its row here.
 
 use crate::table::{
-    Place::{Bpf, Net, Process, Root},
-    Scope, Table, Target,
+    Audience::{self, Readers, Root as RootAlone},
+    Place::{self, Bpf, Kernel, Net, Process, Root},
+    Scope::{self, Host, NetNamespace, PidAndNetNamespace as PidAndNet, PidNamespace},
+    Table, Target,
 };
 
 const TASK: Target = target("task", "5.8");
 const TASK_FILE: Target = target("task_file", "5.8");
+const TASK_VMA: Target = target("task_vma", "5.12");
+const TCP: Target = target("tcp", "5.9");
+const UDP: Target = target("udp", "5.9");
+const UNIX: Target = target("unix", "5.15");
 const NETLINK: Target = target("netlink", "5.8");
 const IPV6_ROUTE: Target = target("ipv6_route", "5.8");
 const BPF_MAP: Target = target("bpf_map", "5.8");
+const BPF_PROG: Target = target("bpf_prog", "5.9");
 const BPF_LINK: Target = target("bpf_link", "5.18");
+const KSYM: Target = target("ksym", "6.0");
+const KMEM_CACHE: Target = target("kmem_cache", "6.13");
+const DMABUF: Target = target("dmabuf", "6.16");
 
 /// Every table there is, on a kernel that has all targets.
 #[rustfmt::skip]
 pub static TABLES: &[Table] = &[
-    //  name          program       target      in                 whose view
-    row("tasks",      "tasks",      TASK,       &[Root, Process],  Scope::PidNamespace),
-    row("processes",  "processes",  TASK,       &[Root],           Scope::PidNamespace),
-    row("files",      "files",      TASK_FILE,  &[Root, Process],  Scope::PidNamespace),
-    row("netlink",    "netlink",    NETLINK,    &[Net],            Scope::NetNamespace),
-    row("ipv6_route", "ipv6_route", IPV6_ROUTE, &[Net],            Scope::NetNamespace),
-    row("maps",       "maps",       BPF_MAP,    &[Bpf],            Scope::Host),
-    row("links",      "links",      BPF_LINK,   &[Bpf],            Scope::Host),
+    //  name          program       target      in                whose view    for whom
+    row("tasks",      "tasks",      TASK,       &[Root, Process], PidNamespace, Readers),
+    row("processes",  "processes",  TASK,       &[Root],          PidNamespace, Readers),
+    row("files",      "files",      TASK_FILE,  &[Root, Process], PidNamespace, Readers),
+    row("vmas",       "vmas",       TASK_VMA,   &[Root, Process], PidNamespace, Readers),
+    row("sockets",    "sockets",    TASK_FILE,  &[Net, Process],  PidAndNet,    Readers),
+    row("tcp",        "tcp",        TCP,        &[Net],           NetNamespace, Readers),
+    row("udp",        "udp",        UDP,        &[Net],           NetNamespace, Readers),
+    row("unix",       "unix",       UNIX,       &[Net],           NetNamespace, Readers),
+    row("netlink",    "netlink",    NETLINK,    &[Net],           NetNamespace, Readers),
+    row("ipv6_route", "ipv6_route", IPV6_ROUTE, &[Net],           NetNamespace, Readers),
+    row("maps",       "maps",       BPF_MAP,    &[Bpf],           Host,         Readers),
+    row("progs",      "progs",      BPF_PROG,   &[Bpf],           Host,         Readers),
+    row("links",      "links",      BPF_LINK,   &[Bpf],           Host,         Readers),
+    row("ksyms",      "ksyms",      KSYM,       &[Kernel],        Host,         RootAlone),
+    row("slabs",      "slabs",      KMEM_CACHE, &[Kernel],        Host,         Readers),
+    row("dmabufs",    "dmabufs",    DMABUF,     &[Kernel],        Host,         Readers),
 ];
 
 const fn target(name: &'static str, since: &'static str) -> Target {
@@ -33,8 +52,9 @@ const fn row(
     name: &'static str,
     object: &'static str,
     target: Target,
-    places: &'static [crate::Place],
+    places: &'static [Place],
     scope: Scope,
+    audience: Audience,
 ) -> Table {
     Table {
         name,
@@ -42,13 +62,14 @@ const fn row(
         target,
         places,
         scope,
+        audience,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Format, Place, TableId};
+    use crate::{Format, TableId};
     use std::collections::HashSet;
 
     #[test]

@@ -14,4 +14,4 @@ pub mod table;
 pub use format::Format;
 pub use layout::TABLES;
 pub use node::{Directory, File, Node};
-pub use table::{Instance, Parameter, Place, Scope, Table, TableId, Target};
+pub use table::{Audience, Instance, Parameter, Place, Scope, Table, TableId, Target};

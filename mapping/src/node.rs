@@ -17,6 +17,8 @@ pub enum Directory {
     Net,
     /// `bpf`.
     Bpf,
+    /// `kernel`.
+    Kernel,
 }
 
 /// A file: a table in one format.
@@ -41,7 +43,12 @@ pub enum Node {
 
 impl Directory {
     /// The directories of the root that are always there.
-    const TOP: [Directory; 3] = [Directory::Processes, Directory::Net, Directory::Bpf];
+    const TOP: [Directory; 4] = [
+        Directory::Processes,
+        Directory::Net,
+        Directory::Bpf,
+        Directory::Kernel,
+    ];
 
     /// The kind of place it is, where it holds tables.
     pub fn place(self) -> Option<Place> {
@@ -51,16 +58,15 @@ impl Directory {
             Directory::Process(_) => Some(Place::Process),
             Directory::Net => Some(Place::Net),
             Directory::Bpf => Some(Place::Bpf),
+            Directory::Kernel => Some(Place::Kernel),
         }
     }
 
     /// The directory it lies in; the root lies in itself.
     pub fn parent(self) -> Directory {
         match self {
-            Directory::Root | Directory::Processes | Directory::Net | Directory::Bpf => {
-                Directory::Root
-            }
             Directory::Process(_) => Directory::Processes,
+            _ => Directory::Root,
         }
     }
 
@@ -72,6 +78,7 @@ impl Directory {
             Directory::Process(pid) => pid.to_string(),
             Directory::Net => "net".into(),
             Directory::Bpf => "bpf".into(),
+            Directory::Kernel => "kernel".into(),
         }
     }
 
@@ -129,7 +136,7 @@ impl Directory {
             Directory::Root => None,
             Directory::Processes | Directory::Process(_) => Some(Scope::PidNamespace),
             Directory::Net => Some(Scope::NetNamespace),
-            Directory::Bpf => Some(Scope::Host),
+            Directory::Bpf | Directory::Kernel => Some(Scope::Host),
         }
     }
 }
@@ -139,9 +146,7 @@ impl File {
     pub fn instance(self) -> Instance {
         let parameter = match self.directory {
             Directory::Process(pid) => Parameter::Process(pid),
-            Directory::Root | Directory::Processes | Directory::Net | Directory::Bpf => {
-                Parameter::None
-            }
+            _ => Parameter::None,
         };
         Instance {
             table: self.table,

@@ -28,6 +28,9 @@ pub enum Scope {
     PidNamespace,
     /// The reader's net namespace.
     NetNamespace,
+    /// The tasks of the reader's pid namespace, and of what they hold what
+    /// belongs to its net namespace; all of it where one process is asked for.
+    PidAndNetNamespace,
     /// The whole host; shown only to readers in the daemon's own pid namespace.
     Host,
 }
@@ -43,6 +46,17 @@ pub enum Place {
     Net,
     /// `bpf`.
     Bpf,
+    /// `kernel`.
+    Kernel,
+}
+
+/// Who may read a table where nothing else is said.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Audience {
+    /// Those whom the mount's owner, group and mode let in.
+    Readers,
+    /// Root alone.
+    Root,
 }
 
 /// One row of the layout.
@@ -58,6 +72,8 @@ pub struct Table {
     pub places: &'static [Place],
     /// Whose view it shows.
     pub scope: Scope,
+    /// Who may read it.
+    pub audience: Audience,
 }
 
 /// A table's row number in [`TABLES`].

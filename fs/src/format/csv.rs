@@ -1,6 +1,6 @@
 //! CSV as RFC 4180 has it: a header, CRLF, quotes where they are needed.
 
-use super::number::{as_utf8, decimal, formatted, joined};
+use super::number::{as_utf8, decimal, formatted, hexadecimal, joined};
 use iterfs_bpf::schema::{Record, Schema, Value};
 
 /// The lines of a table.
@@ -52,7 +52,8 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
         Value::Name(name) => quoted(out, name),
         Value::Flags(flags) => joined(out, flags),
         Value::Text(bytes) => as_utf8(bytes, |text| quoted(out, text)),
-        Value::Ipv6(address) => formatted(out, format_args!("{address}")),
+        Value::Bytes(bytes) => hexadecimal(out, bytes),
+        Value::Ip(address) => formatted(out, format_args!("{address}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! JSON: one array, or an object a line.
 
-use super::number::{as_utf8, decimal, formatted};
+use super::number::{as_utf8, decimal, formatted, hexadecimal};
 use iterfs_bpf::schema::{Record, Schema, Value};
 
 /// What stands around and between the objects.
@@ -97,7 +97,12 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
             out.push(b']');
         }
         Value::Text(bytes) => as_utf8(bytes, |text| string(out, text)),
-        Value::Ipv6(address) => formatted(out, format_args!("\"{address}\"")),
+        Value::Bytes(bytes) => {
+            out.push(b'"');
+            hexadecimal(out, bytes);
+            out.push(b'"');
+        }
+        Value::Ip(address) => formatted(out, format_args!("\"{address}\"")),
     }
 }
 

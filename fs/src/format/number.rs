@@ -38,6 +38,13 @@ pub(super) fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
     }
 }
 
+/// Appends bytes as hexadecimal digits.
+pub(super) fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        formatted(out, format_args!("{byte:02x}"));
+    }
+}
+
 /// Appends a byte as `\ooo`, the way /proc/mounts does.
 pub(super) fn octal(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[

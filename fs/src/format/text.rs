@@ -4,7 +4,7 @@
 //! so widths come from the columns' types and a wide value pushes its line
 //! aside.
 
-use super::number::{decimal, formatted, joined, octal};
+use super::number::{decimal, formatted, hexadecimal, joined, octal};
 use iterfs_bpf::schema::{Kind, Record, Schema, Value, Width};
 
 /// The layout of a table's lines.
@@ -99,7 +99,9 @@ fn shape(kind: &Kind) -> (usize, bool) {
         ),
         Kind::Flags(..) => (16, false),
         Kind::Text(capacity) => (capacity - 1, false),
+        Kind::Bytes(size) => (2 * size, false),
         Kind::Ipv6 => (24, false),
+        Kind::Inet => (15, false),
         Kind::Tail => (0, false),
     }
 }
@@ -120,7 +122,8 @@ fn field(out: &mut Vec<u8>, value: Value<'_>) {
         Value::Name(name) => out.extend_from_slice(name.as_bytes()),
         Value::Flags(flags) => joined(out, flags),
         Value::Text(bytes) => word(out, bytes),
-        Value::Ipv6(address) => formatted(out, format_args!("{address}")),
+        Value::Bytes(bytes) => hexadecimal(out, bytes),
+        Value::Ip(address) => formatted(out, format_args!("{address}")),
     }
 }
 

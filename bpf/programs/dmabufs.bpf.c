@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "row.h"
+
+struct ROW("a DMA buffer") dmabuf {
+	u64 inode DOC("inode number, as in /proc/<pid>/fdinfo");
+	bytes_t size DOC("size of the buffer");
+	char exporter[32] DOC("driver that made it");
+	char name[32] DOC("name its user gave it");
+};
+
+SEC("iter/dmabuf")
+int dump_dmabufs(struct bpf_iter__dmabuf *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct dma_buf *buffer = ctx->dmabuf;
+	struct dmabuf row = {};
+
+	if (!buffer)
+		return 0;
+
+	row.inode = buffer->file->f_inode->i_ino;
+	row.size = buffer->size;
+	bpf_probe_read_kernel_str(row.exporter, sizeof(row.exporter), buffer->exp_name);
+	/* Buffers without a name have a NULL here, which reads as an empty one. */
+	bpf_probe_read_kernel_str(row.name, sizeof(row.name), buffer->name);
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "reader.h"
+#include "row.h"
+
+struct ROW("a kernel symbol") symbol {
+	address_t address ABSENT(0) DOC("where it lies; none where the kernel hides addresses");
+	char type[2] DOC("kind of symbol, as nm(1) names it");
+	char module[56] DOC("module it belongs to; none for the kernel itself");
+	tail_length_t name_length;
+	char name[] DOC("its name");
+};
+
+#define SYMBOL_MAX 512
+
+static __always_inline char to_case(char type, bool upper)
+{
+	if (upper && type >= 'a' && type <= 'z')
+		return type - 'a' + 'A';
+	if (!upper && type >= 'A' && type <= 'Z')
+		return type - 'A' + 'a';
+	return type;
+}
+
+SEC("iter/ksym")
+int dump_ksyms(struct bpf_iter__ksym *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct kallsym_iter *ksym = ctx->ksym;
+	struct reader *reader = current_reader();
+	struct symbol *row;
+	long size;
+
+	if (!ksym || !reader)
+		return 0;
+
+	row = (struct symbol *)reader->record;
+	__builtin_memset(row, 0, sizeof(*row));
+	if (ksym->show_value)
+		row->address = ksym->value;
+	/* Of a module's symbols the case says whether they are exported (s_show()). */
+	row->type[0] = ksym->type;
+	if (BPF_CORE_READ_STR_INTO(&row->module, ksym, module_name) > 1)
+		row->type[0] = to_case(ksym->type, ksym->exported);
+
+	size = BPF_CORE_READ_STR_INTO((char(*)[SYMBOL_MAX])row->name, ksym, name);
+	if (size < 1 || size > SYMBOL_MAX)
+		return 0;
+	row->name_length = size - 1;
+	write_row(seq, row, __builtin_offsetof(struct symbol, name) + size - 1);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "attach.h"
+#include "row.h"
+
+/* include/uapi/linux/bpf.h, enum bpf_prog_type, by the names bpftool prints. */
+enum program_type {
+	program_type__unspec,
+	program_type__socket_filter,
+	program_type__kprobe,
+	program_type__sched_cls,
+	program_type__sched_act,
+	program_type__tracepoint,
+	program_type__xdp,
+	program_type__perf_event,
+	program_type__cgroup_skb,
+	program_type__cgroup_sock,
+	program_type__lwt_in,
+	program_type__lwt_out,
+	program_type__lwt_xmit,
+	program_type__sock_ops,
+	program_type__sk_skb,
+	program_type__cgroup_device,
+	program_type__sk_msg,
+	program_type__raw_tracepoint,
+	program_type__cgroup_sock_addr,
+	program_type__lwt_seg6local,
+	program_type__lirc_mode2,
+	program_type__sk_reuseport,
+	program_type__flow_dissector,
+	program_type__cgroup_sysctl,
+	program_type__raw_tracepoint_writable,
+	program_type__cgroup_sockopt,
+	program_type__tracing,
+	program_type__struct_ops,
+	program_type__ext,
+	program_type__lsm,
+	program_type__sk_lookup,
+	program_type__syscall,
+	program_type__netfilter,
+};
+
+#define INSTRUCTION_SIZE 8
+
+struct ROW("a BPF program") program {
+	u32 id DOC("id of the program");
+	enum program_type type DOC("type of program, as bpftool names it");
+	char name[16] DOC("name its loader gave it");
+	hash_t tag DOC("hash of its instructions");
+	bool gpl DOC("whether it is under a GPL-compatible licence");
+	enum attach_type attach DOC("how it is meant to be attached");
+	nanoseconds_t loaded DOC("when it was loaded, since boot");
+	u32 uid DOC("user that loaded it");
+	bytes_t translated DOC("size of its instructions after verification");
+	bytes_t jited DOC("size of its machine code");
+	pages_t memlock DOC("memory that the instructions take");
+	u32 maps DOC("number of maps it uses");
+	u32 functions DOC("number of functions it has");
+	u32 verified DOC("instructions that the verifier went through");
+	u32 btf ABSENT(0) DOC("id of the BTF that describes it");
+	u32 attach_btf ABSENT(0) DOC("BTF type id of the kernel function it is attached to");
+};
+
+SEC("iter/bpf_prog")
+int dump_progs(struct bpf_iter__bpf_prog *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct bpf_prog *prog = ctx->prog;
+	struct program row = {};
+	struct bpf_prog_aux *aux;
+
+	if (!prog)
+		return 0;
+	aux = prog->aux;
+
+	row.id = aux->id;
+	row.type = (u32)prog->type;
+	__builtin_memcpy(row.name, aux->name, sizeof(row.name));
+	__builtin_memcpy(row.tag, prog->tag, sizeof(row.tag));
+	row.gpl = BPF_CORE_READ_BITFIELD_PROBED(prog, gpl_compatible);
+	row.attach = (u32)prog->expected_attach_type;
+	row.loaded = aux->load_time;
+	if (aux->user)
+		row.uid = aux->user->uid.val;
+	row.translated = (u64)prog->len * INSTRUCTION_SIZE;
+	row.jited = prog->jited_len;
+	row.memlock = prog->pages;
+	row.maps = aux->used_map_cnt;
+	row.functions = aux->func_cnt ? aux->func_cnt : 1;
+	row.verified = aux->verified_insns;
+	if (aux->btf)
+		row.btf = aux->btf->id;
+	row.attach_btf = aux->attach_btf_id;
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "socket.h"
+
+/* net/ipv4/tcp_ipv4.c, get_tcp4_sock(): what the next timer is for, as ss prints. */
+enum tcp_timer {
+	tcp_timer__off,
+	tcp_timer__on,
+	tcp_timer__keepalive,
+	tcp_timer__timewait,
+	tcp_timer__persist,
+};
+
+struct ROW("a TCP socket") tcp {
+	enum socket_state state DOC("state of the connection, as ss names it");
+	inet_t local DOC("address of this end");
+	u16 local_port DOC("port of this end");
+	inet_t remote DOC("address of the other end");
+	u16 remote_port DOC("port of the other end");
+	u32 uid DOC("user that made the socket");
+	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
+	bytes_t rqueue DOC("bytes not read yet; of a listening socket, connections not accepted");
+	bytes_t wqueue DOC("bytes not acknowledged yet; of a listening socket, its backlog");
+	enum tcp_timer timer DOC("what the next timer is for");
+	nanoseconds_t expires ABSENT(-1)
+		DOC("time until it fires; none where the kernel's tick rate is not known");
+	u32 retransmits DOC("timeouts in a row without an answer");
+	u32 refs DOC("references held on the socket");
+	u32 mark DOC("mark of its packets");
+	u32 interface ABSENT(0) DOC("index of the interface it is bound to");
+	u64 cgroup ABSENT(0) DOC("id of the cgroup that made it");
+	nanoseconds_t srtt ABSENT(-1) DOC("smoothed round trip time");
+	nanoseconds_t rttvar ABSENT(-1) DOC("variation of the round trip time");
+	u32 cwnd ABSENT(-1) DOC("congestion window, in segments");
+	u32 ssthresh ABSENT(-1) DOC("slow start threshold, in segments; none while it is unlimited");
+	u32 mss ABSENT(-1) DOC("bytes of data in a segment");
+	bytes_t sent ABSENT(-1) DOC("bytes of data sent, those sent again included");
+	bytes_t acked ABSENT(-1) DOC("bytes of data that the other end acknowledged");
+	bytes_t received ABSENT(-1) DOC("bytes of data received");
+	bytes_t retransmitted ABSENT(-1) DOC("bytes of data sent again");
+	u32 drops ABSENT(-1) DOC("segments dropped on arrival");
+	char congestion[16] DOC("name of the congestion control");
+};
+
+#define UNKNOWN (-1)
+/* include/net/tcp.h, TCP_INFINITE_SSTHRESH */
+#define INFINITE_SSTHRESH 0x7fffffff
+
+/* include/net/inet_connection_sock.h, ICSK_TIME_*; 4 was the early retransmit. */
+#define ICSK_TIME_RETRANS 1
+#define ICSK_TIME_PROBE0 3
+#define ICSK_TIME_LOSS_PROBE 5
+#define ICSK_TIME_REO_TIMEOUT 6
+
+#define NANOSECONDS 1000000000ULL
+
+extern int CONFIG_HZ __kconfig __weak;
+
+static __always_inline u64 time_until(unsigned long expires)
+{
+	s64 ticks = expires - bpf_jiffies64();
+
+	if (!CONFIG_HZ)
+		return UNKNOWN;
+	return ticks > 0 ? ticks * (NANOSECONDS / CONFIG_HZ) : 0;
+}
+
+static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
+{
+	struct inet_connection_sock *connection = &tcp->inet_conn;
+	struct inet_connection_sock___own_timeout *old = (void *)connection;
+	struct sock *sk = (void *)tcp;
+	unsigned long expires;
+
+	switch (BPF_CORE_READ(connection, icsk_pending)) {
+	case ICSK_TIME_RETRANS:
+	case ICSK_TIME_LOSS_PROBE:
+	case ICSK_TIME_REO_TIMEOUT:
+		row->timer = tcp_timer__on;
+		break;
+	case ICSK_TIME_PROBE0:
+		row->timer = tcp_timer__persist;
+		break;
+	default:
+		if (!BPF_CORE_READ(sk, sk_timer.entry.pprev))
+			return;
+		row->timer = tcp_timer__keepalive;
+		row->expires = time_until(BPF_CORE_READ(sk, sk_timer.expires));
+		return;
+	}
+	if (bpf_core_field_exists(old->icsk_timeout))
+		expires = BPF_CORE_READ(old, icsk_timeout);
+	else
+		expires = BPF_CORE_READ(connection, icsk_retransmit_timer.expires);
+	row->expires = time_until(expires);
+}
+
+static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tcp)
+{
+	struct inet_connection_sock *connection = &tcp->inet_conn;
+	struct sock *sk = (void *)tcp;
+	s32 unread;
+
+	row->inode = inode_of(sk);
+	row->cgroup = cgroup_of(sk);
+	row->mark = BPF_CORE_READ(sk, sk_mark);
+	row->drops = drops_of(sk);
+	if (row->state == socket_state__LISTEN) {
+		row->rqueue = BPF_CORE_READ(sk, sk_ack_backlog);
+		row->wqueue = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	} else {
+		/* The other end's FIN counts as a byte that is never read. */
+		unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
+		row->rqueue = unread > 0 ? unread : 0;
+		row->wqueue = (u32)(BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una));
+	}
+	read_timer(row, tcp);
+	row->retransmits = BPF_CORE_READ(connection, icsk_retransmits);
+	/* Kept in eighths and fourths of a microsecond (include/linux/tcp.h). */
+	row->srtt = BPF_CORE_READ(tcp, srtt_us) * 1000ULL / 8;
+	row->rttvar = BPF_CORE_READ(tcp, mdev_us) * 1000ULL / 4;
+	row->cwnd = BPF_CORE_READ(tcp, snd_cwnd);
+	row->ssthresh = BPF_CORE_READ(tcp, snd_ssthresh);
+	if (row->ssthresh >= INFINITE_SSTHRESH)
+		row->ssthresh = UNKNOWN;
+	row->mss = BPF_CORE_READ(tcp, mss_cache);
+	row->sent = BPF_CORE_READ(tcp, bytes_sent);
+	row->acked = BPF_CORE_READ(tcp, bytes_acked);
+	row->received = BPF_CORE_READ(tcp, bytes_received);
+	row->retransmitted = BPF_CORE_READ(tcp, bytes_retrans);
+	BPF_CORE_READ_INTO(&row->congestion, connection, icsk_ca_ops, name);
+}
+
+static __always_inline void read_timewait(struct tcp *row, struct tcp_timewait_sock *timewait)
+{
+	row->state = BPF_CORE_READ(timewait, tw_sk.tw_substate);
+	row->timer = tcp_timer__timewait;
+	row->expires = time_until(BPF_CORE_READ(timewait, tw_sk.tw_timer.expires));
+	if (bpf_core_field_exists(timewait->tw_sk.tw_mark))
+		row->mark = BPF_CORE_READ(timewait, tw_sk.tw_mark);
+}
+
+static __always_inline void read_request(struct tcp *row, struct tcp_request_sock *request)
+{
+	row->timer = tcp_timer__on;
+	row->expires = time_until(BPF_CORE_READ(request, req.req.rsk_timer.expires));
+	row->retransmits = BPF_CORE_READ(request, req.req.num_retrans);
+	row->mark = BPF_CORE_READ(request, req.ir_mark);
+}
+
+SEC("iter/tcp")
+int dump_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct sock_common *common = ctx->sk_common;
+	struct tcp_timewait_sock *timewait;
+	struct tcp_request_sock *request;
+	struct tcp_sock *tcp;
+	struct tcp row = {};
+
+	if (!common)
+		return 0;
+
+	row.state = state_of(common->skc_state);
+	local_address(row.local, common);
+	row.local_port = common->skc_num;
+	remote_address(row.remote, common);
+	row.remote_port = host_order(common->skc_dport);
+	row.uid = ctx->uid;
+	row.refs = common->skc_refcnt.refs.counter;
+	row.interface = common->skc_bound_dev_if;
+
+	row.expires = row.srtt = row.rttvar = UNKNOWN;
+	row.cwnd = row.ssthresh = row.mss = row.drops = UNKNOWN;
+	row.sent = row.acked = row.received = row.retransmitted = UNKNOWN;
+
+	/* Three kinds of struct, which share their front; the helpers tell them apart. */
+	tcp = bpf_skc_to_tcp_sock(common);
+	timewait = bpf_skc_to_tcp_timewait_sock(common);
+	request = bpf_skc_to_tcp_request_sock(common);
+	if (tcp)
+		read_connection(&row, tcp);
+	else if (timewait)
+		read_timewait(&row, timewait);
+	else if (request)
+		read_request(&row, request);
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

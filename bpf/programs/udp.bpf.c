@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "socket.h"
+
+struct ROW("a UDP socket") udp {
+	enum socket_state state DOC("ESTAB if it is connected, UNCONN if not, as ss names it");
+	inet_t local DOC("address of this end");
+	u16 local_port DOC("port of this end");
+	inet_t remote DOC("address of the other end, if it is connected");
+	u16 remote_port DOC("port of the other end");
+	u32 uid DOC("user that made the socket");
+	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
+	bytes_t rqueue DOC("memory of datagrams not read yet");
+	bytes_t wqueue DOC("memory of datagrams being sent");
+	bytes_t rbuf DOC("most memory that unread datagrams may take");
+	bytes_t wbuf DOC("most memory that datagrams being sent may take");
+	u32 drops DOC("datagrams dropped on arrival");
+	u32 refs DOC("references held on the socket");
+	u32 mark DOC("mark of its packets");
+	u32 interface ABSENT(0) DOC("index of the interface it is bound to");
+	u64 cgroup ABSENT(0) DOC("id of the cgroup that made it");
+};
+
+SEC("iter/udp")
+int dump_udp(struct bpf_iter__udp *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct udp_sock *udp = ctx->udp_sk;
+	struct sock_common *common;
+	struct udp row = {};
+	struct sock *sk;
+
+	if (!udp)
+		return 0;
+	sk = &udp->inet.sk;
+	common = &sk->__sk_common;
+
+	row.state = state_of(common->skc_state);
+	local_address(row.local, common);
+	row.local_port = common->skc_num;
+	remote_address(row.remote, common);
+	row.remote_port = host_order(common->skc_dport);
+	row.uid = ctx->uid;
+	row.inode = inode_of(sk);
+	/* What is read but not given back yet does not count (udp_rqueue_get()). */
+	row.rqueue = sk->sk_backlog.rmem_alloc.counter - udp->forward_deficit;
+	row.wqueue = sending_of(sk);
+	row.rbuf = sk->sk_rcvbuf;
+	row.wbuf = sk->sk_sndbuf;
+	row.drops = drops_of(sk);
+	row.refs = common->skc_refcnt.refs.counter;
+	row.mark = sk->sk_mark;
+	row.interface = common->skc_bound_dev_if;
+	row.cgroup = cgroup_of(sk);
+
+	write_row(seq, &row, sizeof(row));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

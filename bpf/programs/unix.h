@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The name of a unix socket. */
+#ifndef ITERFS_UNIX_H
+#define ITERFS_UNIX_H
+
+#include "kernel.h"
+
+#define UNIX_PATH_MAX 108
+
+struct unix_name {
+	/* Room for the masks that show the verifier the bounds. */
+	char path[128];
+};
+
+/*
+ * Reads the name that a socket is bound to, and returns its length; 0 if none.
+ * An abstract name begins with a NUL and may hold more: each is shown as @, as
+ * /proc/net/unix does.
+ */
+static __always_inline u32 read_unix_name(struct unix_name *name, struct unix_sock *unix)
+{
+	struct unix_address *address = BPF_CORE_READ(unix, addr);
+	u32 length;
+
+	if (!address)
+		return 0;
+	/* The length counts the address family, and a path's closing NUL. */
+	length = BPF_CORE_READ(address, len) - sizeof(u16);
+	if (!length || length > UNIX_PATH_MAX)
+		return 0;
+	if (bpf_core_read(name->path, UNIX_PATH_MAX, &address->name[0].sun_path))
+		return 0;
+	if (name->path[0]) {
+		for (u32 i = 0; i < UNIX_PATH_MAX; i++)
+			if (i >= length || !name->path[i])
+				return i;
+		return UNIX_PATH_MAX;
+	}
+	for (u32 i = 0; i < UNIX_PATH_MAX; i++)
+		if (i < length && !name->path[i])
+			name->path[i] = '@';
+	return length;
+}
+
+#endif

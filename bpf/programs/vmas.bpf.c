@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "reader.h"
+#include "row.h"
+
+struct ROW("a memory mapping of a process") vma {
+	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	address_t start DOC("first address");
+	address_t end DOC("first address after it");
+	bytes_t size DOC("size of the mapping");
+	char perms[5] DOC("r, w, x, and p for private or s for shared, as in /proc/<pid>/maps");
+	pages_t offset DOC("where in the file it begins, in bytes");
+	device_t dev ABSENT(0) DOC("device the file lies on");
+	u64 inode ABSENT(0) DOC("inode number of the file");
+	char comm[16] DOC("name of the process");
+	tail_length_t path_length;
+	char path[] DOC("path of the file, or a name such as [heap], as in /proc/<pid>/maps");
+};
+
+/* include/linux/mm.h */
+#define VM_READ 0x1
+#define VM_WRITE 0x2
+#define VM_EXEC 0x4
+#define VM_MAYSHARE 0x80
+
+#define NAME_ROOM 128
+#define NAMED(path, text) (__builtin_memcpy(path, text, sizeof(text)), sizeof(text) - 1)
+
+/* A mapping without a file may have a name all the same; returns its length. */
+static __always_inline u32 read_name(char *path, struct vm_area_struct *vma)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct vm_special_mapping *special;
+	long size;
+
+	/* [vdso] and the like: the kernel's own mappings say what they are. */
+	if (vma->vm_ops) {
+		special = vma->vm_private_data;
+		size = bpf_probe_read_kernel_str(path, NAME_ROOM, BPF_CORE_READ(special, name));
+		if (size > 1 && path[0] == '[')
+			return size - 1;
+	}
+	if (!mm)
+		return 0;
+	if (vma->vm_start < mm->brk && vma->vm_end > mm->start_brk)
+		return NAMED(path, "[heap]");
+	if (vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack)
+		return NAMED(path, "[stack]");
+	if (bpf_core_field_exists(vma->anon_name) && vma->anon_name) {
+		struct anon_vma_name *given = vma->anon_name;
+
+		__builtin_memcpy(path, "[anon:", 6);
+		size = bpf_probe_read_kernel_str(path + 6, NAME_ROOM,
+						 (void *)given + bpf_core_field_offset(given->name));
+		if (size < 1 || size > NAME_ROOM)
+			return 0;
+		path[5 + size] = ']';
+		return 6 + size;
+	}
+	return 0;
+}
+
+SEC("iter/task_vma")
+int dump_vmas(struct bpf_iter__task_vma *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
+	struct reader *reader = current_reader();
+	struct inode *inode;
+	struct file *file;
+	struct vma *row;
+	u32 process;
+	long size;
+
+	/* A thread with files of its own is visited too, with the same memory. */
+	if (!task || !vma || !reader || task->group_leader != task)
+		return 0;
+	process = visible_process(reader, task);
+	if (!process)
+		return 0;
+
+	row = (struct vma *)reader->record;
+	__builtin_memset(row, 0, sizeof(*row));
+	row->pid = process;
+	row->start = vma->vm_start;
+	row->end = vma->vm_end;
+	row->size = vma->vm_end - vma->vm_start;
+	row->perms[0] = vma->vm_flags & VM_READ ? 'r' : '-';
+	row->perms[1] = vma->vm_flags & VM_WRITE ? 'w' : '-';
+	row->perms[2] = vma->vm_flags & VM_EXEC ? 'x' : '-';
+	row->perms[3] = vma->vm_flags & VM_MAYSHARE ? 's' : 'p';
+	__builtin_memcpy(row->comm, task->comm, sizeof(row->comm));
+
+	file = vma->vm_file;
+	if (file) {
+		inode = file->f_inode;
+		row->offset = vma->vm_pgoff;
+		row->dev = inode->i_sb->s_dev;
+		row->inode = inode->i_ino;
+		size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
+		if (size < 1 || size > PATH_MAX)
+			size = 1;
+		size--;
+	} else {
+		size = read_name(row->path, vma);
+		if (size < 0 || size > 2 * NAME_ROOM)
+			size = 0;
+	}
+	row->path_length = size;
+	write_row(seq, row, __builtin_offsetof(struct vma, path) + size);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
