@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "reader.h"
+#include "path.h"
 #include "row.h"
 #include "socket.h"
 
@@ -83,8 +83,8 @@ struct ROW("an open file in a process") file_row {
 #define FMODE_WRITE 2
 
 /* include/uapi/linux/magic.h */
-#define SOCKFS_MAGIC 0x534F434B
 #define ANON_INODE_FS_MAGIC 0x09041934
+#define PID_FS_MAGIC 0x50494446
 
 static __always_inline enum file_type type_of_socket(struct file *file)
 {
@@ -109,10 +109,10 @@ static __always_inline enum file_type type_of(struct file *file, struct inode *i
 {
 	unsigned long magic = inode->i_sb->s_magic;
 
-	if (magic == ANON_INODE_FS_MAGIC)
+	/* A pidfd was an anonymous inode before 6.9, and is still shown as one. */
+	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
 		return file_type__a_inode;
-	/* A socket's name opened with O_PATH is no socket: it lies on another filesystem. */
-	if (magic == SOCKFS_MAGIC)
+	if (is_socket(file))
 		return type_of_socket(file);
 
 	switch (inode->i_mode & S_IFMT) {
@@ -183,6 +183,16 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	row->links = inode->i_nlink;
 	row->size = inode->i_size;
 
+	/*
+	 * Programs of iterators may call bpf_d_path() since 5.12, which brought
+	 * task_vma, too. Before, follow the names; what has none has no path.
+	 */
+	if (!bpf_core_type_exists(struct bpf_iter__task_vma)) {
+		row->path_length = walk_path(reader, file->f_path.dentry, file->f_path.mnt);
+		write_row(seq, row, __builtin_offsetof(struct file_row, path));
+		write_path(seq, reader, row->path_length);
+		return 0;
+	}
 	/* The size counts the closing NUL; a path too long for the buffer is left out. */
 	size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
 	if (size < 1 || size > PATH_MAX)

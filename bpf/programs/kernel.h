@@ -47,6 +47,11 @@ enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
 enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
 enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
 
+/* An open-coded iterator's state (kernel/bpf/bpf_iter.c, 6.4). */
+struct bpf_iter_num {
+	__u64 opaque;
+};
+
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -133,6 +138,19 @@ struct bpf_iter__unix {
 	struct bpf_iter_meta *meta;
 	struct unix_sock *unix_sk;
 	u32 uid;
+};
+
+/* Where the kernel collects sockets, and holds each, before it shows them. */
+struct bpf_tcp_iter_state {
+	void *batch;
+};
+
+struct bpf_udp_iter_state {
+	void *batch;
+};
+
+struct bpf_unix_iter_state {
+	void *batch;
 };
 
 struct bpf_iter__bpf_prog {
@@ -227,7 +245,13 @@ struct cred {
 	struct user_namespace *user_ns;
 };
 
+struct prev_cputime {
+	u64 utime;
+	u64 stime;
+};
+
 struct signal_struct {
+	struct prev_cputime prev_cputime;
 	int nr_threads;
 	struct list_head thread_head;
 	u64 utime;
@@ -319,6 +343,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	u64 utime;
 	u64 stime;
+	struct prev_cputime prev_cputime;
 	u64 start_boottime;
 	const struct cred *cred;
 	char comm[16];
@@ -365,10 +390,13 @@ struct dentry {
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode;
+	struct super_block *d_sb;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
 
 struct mount {
@@ -389,6 +417,12 @@ struct file {
 	struct inode *f_inode;
 	struct path f_path;
 	loff_t f_pos;
+};
+
+/* Since 6.8: a file of a filesystem below, and the path it was opened by. */
+struct backing_file {
+	struct file file;
+	struct path user_path;
 };
 
 /* ---- sockets ---- */
@@ -515,7 +549,7 @@ struct tcp_timewait_sock {
 };
 
 struct request_sock {
-	u8 num_retrans;
+	u8 num_timeout : 7;
 	struct timer_list rsk_timer;
 	struct sock *rsk_listener;
 };
@@ -545,6 +579,7 @@ struct unix_sock {
 	struct sock sk;
 	struct unix_address *addr;
 	struct sock *peer;
+	int inq_len;
 };
 
 struct socket_alloc {
@@ -642,6 +677,7 @@ struct bpf_prog_aux {
 	u32 func_cnt;
 	u32 attach_btf_id;
 	u32 verified_insns;
+	struct bpf_prog **func;
 	u64 load_time;
 	char name[16];
 	struct user_struct *user;
@@ -710,6 +746,7 @@ struct bpf_xdp_link {
 /* ---- the kernel's own memory and names ---- */
 
 struct kallsym_iter {
+	loff_t pos;
 	unsigned long value;
 	char type;
 	char name[512];

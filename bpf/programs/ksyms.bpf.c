@@ -32,6 +32,13 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 
 	if (!ksym || !reader)
 		return 0;
+	/*
+	 * The kernel makes the last call with what is left of the symbol before, one
+	 * place further (bpf_iter_ksym_seq_stop()). Its own symbols, of no module,
+	 * are always one further.
+	 */
+	if (ksym->module_name[0] && (u64)ksym->pos != ctx->meta->seq_num)
+		return 0;
 
 	row = (struct symbol *)reader->record;
 	__builtin_memset(row, 0, sizeof(*row));

@@ -49,7 +49,8 @@ static __always_inline void read_target(struct bpf_link *link, struct link *row)
 		row->target_id = BPF_CORE_READ((struct bpf_netns_link *)link, net, ns.inum);
 		break;
 	case link_type__struct_ops:
-		row->target_id = BPF_CORE_READ((struct bpf_struct_ops_link *)link, map, id);
+		if (bpf_core_field_exists(struct bpf_struct_ops_link, map))
+			row->target_id = BPF_CORE_READ((struct bpf_struct_ops_link *)link, map, id);
 		break;
 	case link_type__xdp:
 		name = (void *)BPF_CORE_READ((struct bpf_xdp_link *)link, dev) +

@@ -113,7 +113,8 @@ int dump_maps(struct bpf_iter__bpf_map *ctx)
 	if (map->btf)
 		row.btf = map->btf->id;
 	row.frozen = map->frozen;
-	row.refs = map->refcnt.counter;
+	/* The walk holds one itself on the map it shows (bpf_map_seq_next()). */
+	row.refs = map->refcnt.counter - 1;
 	row.user_refs = map->usercnt.counter;
 
 	write_row(seq, &row, sizeof(row));

@@ -9,26 +9,77 @@
 #ifndef ITERFS_PATH_H
 #define ITERFS_PATH_H
 
+#include "loop.h"
 #include "reader.h"
 
-#define MAX_PATH_COMPONENTS 96
 #define DELETED " (deleted)"
 #define DELETED_SIZE (sizeof(DELETED) - 1)
 
 /* The masks change nothing that can happen; they show the verifier the bounds. */
 #define IN_PATH(at) ((at) & (PATH_MAX - 1))
 
+/* Where a walk is. The path grows from its end; it begins at reader->path_start. */
+struct path_walk {
+	struct reader *reader;
+	struct dentry *dentry;
+	struct mount *mount;
+	bool complete;
+};
+
+/* Takes one step up; true at the end of the walk, complete or not. */
+static __noinline bool step_up(struct path_walk *walk)
+{
+	struct dentry *parent, *dentry;
+	const unsigned char *name;
+	struct reader *reader;
+	struct mount *mount;
+	u32 length, at;
+
+	if (!walk)
+		return true;
+	dentry = walk->dentry;
+	mount = walk->mount;
+	reader = walk->reader;
+	parent = BPF_CORE_READ(dentry, d_parent);
+
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
+		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+		walk->complete = above == mount || !above;
+		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = above;
+		return walk->complete;
+	}
+	length = BPF_CORE_READ(dentry, d_name.len) & NAME_MAX;
+	name = BPF_CORE_READ(dentry, d_name.name);
+	/* Kept in memory: the verifier would follow each value of a variable. */
+	at = reader->path_start;
+	if (at <= length + 1)
+		return true;
+	at -= length + 1;
+	reader->path_start = at;
+	reader->record[IN_PATH(at)] = '/';
+	/* Masked once more: before 6.13 the verifier forgets the bound in between. */
+	barrier_var(length);
+	bpf_probe_read_kernel(reader->record + IN_PATH(at + 1), length & NAME_MAX, name);
+	walk->dentry = parent;
+	return false;
+}
+
 /*
  * Writes the path at the end of the record's first PATH_MAX bytes. Returns its
- * length, 0 if there is none; it begins at reader->path_start, which is kept in
- * memory because the verifier would follow each value of a variable.
+ * length, 0 if there is none or it is too deep to follow.
  */
-static __noinline u32 walk_path(struct reader *reader, struct dentry *dentry,
-				struct vfsmount *vfsmount)
+static __always_inline u32 walk_path(struct reader *reader, struct dentry *dentry,
+				     struct vfsmount *vfsmount)
 {
-	struct mount *mount = container_of(vfsmount, struct mount, mnt);
+	struct path_walk walk = {
+		.reader = reader,
+		.dentry = dentry,
+		.mount = container_of(vfsmount, struct mount, mnt),
+	};
 
-	if (!reader || !dentry || !vfsmount)
+	if (!dentry || !vfsmount)
 		return 0;
 	reader->path_start = PATH_MAX;
 
@@ -37,33 +88,8 @@ static __noinline u32 walk_path(struct reader *reader, struct dentry *dentry,
 		reader->path_start -= DELETED_SIZE;
 		__builtin_memcpy(reader->record + PATH_MAX - DELETED_SIZE, DELETED, DELETED_SIZE);
 	}
-
-	for (int i = 0; i < MAX_PATH_COMPONENTS; i++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		const unsigned char *name;
-		u32 length, at;
-
-		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
-			struct mount *above = BPF_CORE_READ(mount, mnt_parent);
-
-			if (above == mount || !above)
-				return PATH_MAX - reader->path_start;
-			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-			mount = above;
-			continue;
-		}
-		length = BPF_CORE_READ(dentry, d_name.len) & NAME_MAX;
-		name = BPF_CORE_READ(dentry, d_name.name);
-		at = reader->path_start;
-		if (at <= length + 1)
-			return 0;
-		at -= length + 1;
-		reader->path_start = at;
-		reader->record[IN_PATH(at)] = '/';
-		bpf_probe_read_kernel(reader->record + IN_PATH(at + 1), length, name);
-		dentry = parent;
-	}
-	return 0;
+	repeat(PATH_MAX, 24, step_up(&walk));
+	return walk.complete ? PATH_MAX - reader->path_start : 0;
 }
 
 /* Writes what walk_path() left, `length` bytes, as the string that ends a row. */

@@ -35,7 +35,8 @@ struct ROW("a process") process {
 enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 
 #define UNKNOWN ((u64)-1)
-#define MAX_THREADS 256
+/* As many as there can be (include/linux/threads.h, PID_MAX_LIMIT). */
+#define MAX_THREADS (4 * 1024 * 1024)
 
 struct bpf_iter_task {
 	u64 opaque[3];
@@ -62,27 +63,41 @@ static __always_inline void add_thread(struct usage *usage, struct task_struct *
 	usage->runtime += BPF_CORE_READ(thread, se.sum_exec_runtime);
 }
 
-/*
- * Before 6.7 nothing hands a program another task's threads, so walk the list.
- * Rather no sum than a wrong one: past MAX_THREADS it is incomplete.
- */
-static __noinline int add_threads_by_list(struct usage *usage, struct signal_struct *signal)
-{
-	struct list_head *head = (void *)signal + bpf_core_field_offset(signal->thread_head);
-	struct list_head *node = BPF_CORE_READ(signal, thread_head.next);
+/* A walk along the list of a process's threads. */
+struct thread_walk {
+	struct usage *usage;
+	struct list_head *node, *head;
+};
 
-	if (!usage)
-		return 0;
-	for (int i = 0; i < MAX_THREADS; i++) {
-		if (node == head || !node) {
-			usage->complete = true;
-			return 0;
-		}
-		add_thread(usage, (void *)node - bpf_core_field_offset(struct task_struct,
-								       thread_node));
-		node = BPF_CORE_READ(node, next);
+static __noinline bool step_on(struct thread_walk *walk)
+{
+	struct list_head *node;
+
+	if (!walk)
+		return true;
+	node = walk->node;
+	if (node == walk->head || !node) {
+		walk->usage->complete = true;
+		return true;
 	}
-	return 0;
+	add_thread(walk->usage, (void *)node - bpf_core_field_offset(struct task_struct, thread_node));
+	walk->node = BPF_CORE_READ(node, next);
+	return false;
+}
+
+/*
+ * Before 6.7 nothing hands a program another task's threads, so follow the
+ * list. Rather no sum than a wrong one: of too many threads it is incomplete.
+ */
+static __always_inline void add_threads_by_list(struct usage *usage, struct signal_struct *signal)
+{
+	struct thread_walk walk = {
+		.usage = usage,
+		.node = BPF_CORE_READ(signal, thread_head.next),
+		.head = (void *)signal + bpf_core_field_offset(signal->thread_head),
+	};
+
+	repeat(MAX_THREADS, 32, step_on(&walk));
 }
 
 static __always_inline void add_threads(struct usage *usage, struct task_struct *leader)
@@ -104,18 +119,21 @@ static __always_inline void add_threads(struct usage *usage, struct task_struct 
 	}
 }
 
-/* The counter as /proc/<pid>/stat reads it: without each cpu's unflushed batch. */
-static __always_inline u64 memory_counter(struct mm_struct *mm, int kind)
-{
-	struct mm_struct___plain_rss *plain = (void *)mm;
-	s64 pages;
-
-	if (bpf_core_field_exists(struct mm_rss_stat, count))
-		pages = BPF_CORE_READ(plain, rss_stat.count[kind].counter);
-	else
-		pages = BPF_CORE_READ(mm, rss_stat[kind].count);
-	return pages > 0 ? pages : 0;
-}
+/*
+ * The counter as /proc/<pid>/stat reads it: without each cpu's unflushed batch.
+ * A macro, because only an index that is constant where it is written is
+ * relocated; any other steps by the size that the element has here.
+ */
+#define memory_counter(mm, kind)                                                                   \
+	({                                                                                         \
+		struct mm_struct___plain_rss *plain = (void *)(mm);                                \
+		s64 pages;                                                                         \
+		if (bpf_core_field_exists(struct mm_rss_stat, count))                              \
+			pages = BPF_CORE_READ(plain, rss_stat.count[kind].counter);                \
+		else                                                                               \
+			pages = BPF_CORE_READ(mm, rss_stat[kind].count);                           \
+		pages > 0 ? pages : 0;                                                             \
+	})
 
 SEC("iter/task")
 int dump_processes(struct bpf_iter__task *ctx)
@@ -157,7 +175,8 @@ int dump_processes(struct bpf_iter__task *ctx)
 	if (usage.complete) {
 		times = adjusted(usage.utime + task->signal->utime,
 				 usage.stime + task->signal->stime,
-				 usage.runtime + task->signal->sum_sched_runtime);
+				 usage.runtime + task->signal->sum_sched_runtime,
+				 times_shown_before(task->signal));
 		row.utime = times.utime;
 		row.stime = times.stime;
 	}

@@ -55,10 +55,31 @@ struct ROW("a BPF program") program {
 	pages_t memlock DOC("memory that the instructions take");
 	u32 maps DOC("number of maps it uses");
 	u32 functions DOC("number of functions it has");
-	u32 verified DOC("instructions that the verifier went through");
+	u32 verified ABSENT(0) DOC("instructions that the verifier went through");
 	u32 btf ABSENT(0) DOC("id of the BTF that describes it");
 	u32 attach_btf ABSENT(0) DOC("BTF type id of the kernel function it is attached to");
 };
+
+/* Functions beyond these are not added up. */
+#define MAX_FUNCTIONS 256
+
+/* The machine code of all functions: the program's own length is the first one's. */
+static __always_inline u64 jited_size(struct bpf_prog *prog, struct bpf_prog_aux *aux)
+{
+	u32 count = aux->func_cnt;
+	u64 size = 0;
+
+	if (!count)
+		return prog->jited_len;
+	for (u32 i = 0; i < MAX_FUNCTIONS && i < count; i++) {
+		struct bpf_prog *function;
+
+		if (bpf_probe_read_kernel(&function, sizeof(function), aux->func + i))
+			break;
+		size += BPF_CORE_READ(function, jited_len);
+	}
+	return size;
+}
 
 SEC("iter/bpf_prog")
 int dump_progs(struct bpf_iter__bpf_prog *ctx)
@@ -82,11 +103,12 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 	if (aux->user)
 		row.uid = aux->user->uid.val;
 	row.translated = (u64)prog->len * INSTRUCTION_SIZE;
-	row.jited = prog->jited_len;
+	row.jited = jited_size(prog, aux);
 	row.memlock = prog->pages;
 	row.maps = aux->used_map_cnt;
 	row.functions = aux->func_cnt ? aux->func_cnt : 1;
-	row.verified = aux->verified_insns;
+	if (bpf_core_field_exists(aux->verified_insns))
+		row.verified = aux->verified_insns;
 	if (aux->btf)
 		row.btf = aux->btf->id;
 	row.attach_btf = aux->attach_btf_id;

@@ -53,7 +53,8 @@ int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 		row.partial += BPF_CORE_READ(node, nr_partial);
 	}
 	row.memory = row.slabs * row.pages_per_slab;
-	row.users = cache->refcount;
+	/* The walk holds one itself, but of the caches made at boot, which have none. */
+	row.users = cache->refcount > 0 ? cache->refcount - 1 : 1;
 	row.flags = cache->flags;
 	size = bpf_probe_read_kernel_str(name, sizeof(name), cache->name);
 	if (size < 1 || size > NAME_ROOM)

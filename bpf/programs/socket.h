@@ -42,6 +42,15 @@ enum socket_type {
 	socket_type__packet = 10,
 };
 
+/* include/uapi/linux/magic.h */
+#define SOCKFS_MAGIC 0x534F434B
+
+/* A socket's name opened with O_PATH is none: it lies on another filesystem. */
+static __always_inline bool is_socket(struct file *file)
+{
+	return file->f_inode->i_sb->s_magic == SOCKFS_MAGIC;
+}
+
 static __always_inline u16 host_order(__be16 value)
 {
 	return __builtin_bswap16(value);
@@ -105,6 +114,10 @@ static __always_inline u32 drops_of(struct sock *sk)
 	}
 	return drops;
 }
+
+/* References held on a socket, but for that of the walk's own batch. */
+#define refs_of(common, iterator)                                                                  \
+	((common)->skc_refcnt.refs.counter - bpf_core_field_exists(struct iterator, batch))
 
 /* Bytes being sent. The counter starts at 1 (sk_alloc()), as sk_wmem_alloc_get() knows. */
 static __always_inline u64 sending_of(struct sock *sk)

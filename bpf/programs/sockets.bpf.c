@@ -65,10 +65,10 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file || !reader)
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
+	if (!is_socket(file))
 		return 0;
-	sk = socket->sk;
+	socket = file->private_data;
+	sk = BPF_CORE_READ(socket, sk);
 	if (!sk)
 		return 0;
 	row.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
@@ -81,10 +81,10 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	row.uid = task->cred->euid.val;
 	row.fd = ctx->fd;
 	__builtin_memcpy(row.comm, task->comm, sizeof(row.comm));
-	row.family = sk->__sk_common.skc_family;
-	row.type = sk->sk_type;
-	row.protocol = sk->sk_protocol;
-	row.state = state_of(sk->__sk_common.skc_state);
+	row.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	row.type = BPF_CORE_READ(sk, sk_type);
+	row.protocol = BPF_CORE_READ(sk, sk_protocol);
+	row.state = state_of(BPF_CORE_READ(sk, __sk_common.skc_state));
 	row.inode = file->f_inode->i_ino;
 	if (row.family == AF_INET || row.family == AF_INET6)
 		read_ends(&row, &sk->__sk_common);

@@ -75,24 +75,45 @@ struct cpu_times {
 	u64 utime, stime;
 };
 
+/* What /proc last showed of a task or of a process's signals; 0 if it never did. */
+#define times_shown_before(owner)                                                                  \
+	({                                                                                         \
+		struct cpu_times before = {};                                                      \
+		if (bpf_core_field_exists((owner)->prev_cputime)) {                                \
+			before.utime = BPF_CORE_READ(owner, prev_cputime.utime);                   \
+			before.stime = BPF_CORE_READ(owner, prev_cputime.stime);                   \
+		}                                                                                  \
+		before;                                                                            \
+	})
+
 /*
  * The scheduler knows to the nanosecond how long a task ran, and by sampling
- * how that divides. /proc shows the exact sum divided in the sampled ratio, and
- * so do we (kernel/sched/cputime.c, cputime_adjust()).
+ * how that divides. /proc shows the exact sum divided in the sampled ratio, but
+ * lets neither part go back, and so do we (kernel/sched/cputime.c,
+ * cputime_adjust()).
  */
-static __always_inline struct cpu_times adjusted(u64 utime, u64 stime, u64 runtime)
+static __always_inline struct cpu_times adjusted(u64 utime, u64 stime, u64 runtime,
+						 struct cpu_times before)
 {
 	struct cpu_times times = {};
 	/* In units of about a millisecond, so that the products fit 64 bits. */
 	u64 system = stime >> 20, total = (utime + stime) >> 20;
 
+	if (before.utime + before.stime >= runtime)
+		return before;
 	if (!stime || !total)
 		times.stime = utime || !stime ? 0 : runtime;
 	else
 		times.stime = runtime / total * system + runtime % total * system / total;
 	if (times.stime > runtime)
 		times.stime = runtime;
+	if (times.stime < before.stime)
+		times.stime = before.stime;
 	times.utime = runtime - times.stime;
+	if (times.utime < before.utime) {
+		times.utime = before.utime;
+		times.stime = runtime - times.utime;
+	}
 	return times;
 }
 

@@ -55,7 +55,8 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	row.prio = task->prio - MAX_RT_PRIO;
 	row.nice = task->static_prio - DEFAULT_PRIO;
 	row.policy = task->policy;
-	times = adjusted(task->utime, task->stime, task->se.sum_exec_runtime);
+	times = adjusted(task->utime, task->stime, task->se.sum_exec_runtime,
+			 times_shown_before(task));
 	row.utime = times.utime;
 	row.stime = times.stime;
 	row.start = task->start_boottime;

@@ -21,8 +21,7 @@ struct ROW("a TCP socket") tcp {
 	bytes_t rqueue DOC("bytes not read yet; of a listening socket, connections not accepted");
 	bytes_t wqueue DOC("bytes not acknowledged yet; of a listening socket, its backlog");
 	enum tcp_timer timer DOC("what the next timer is for");
-	nanoseconds_t expires ABSENT(-1)
-		DOC("time until it fires; none where the kernel's tick rate is not known");
+	nanoseconds_t expires ABSENT(-1) DOC("time until it fires");
 	u32 retransmits DOC("timeouts in a row without an answer");
 	u32 refs DOC("references held on the socket");
 	u32 mark DOC("mark of its packets");
@@ -53,15 +52,35 @@ struct ROW("a TCP socket") tcp {
 
 #define NANOSECONDS 1000000000ULL
 
-extern int CONFIG_HZ __kconfig __weak;
+/*
+ * Ticks a second. No program can ask for it, but the ticks since boot tell:
+ * they began 300 seconds short of 2^32 (include/linux/jiffies.h).
+ */
+static __noinline u32 tick_rate(void)
+{
+	const u32 rates[] = { 100, 250, 300, 1000 };
+	u64 ticks = bpf_jiffies64(), microseconds = bpf_ktime_get_ns() / 1000;
+	u64 best = -1;
+	u32 found = 0;
+
+	for (int i = 0; i < 4; i++) {
+		u64 expected = (1ULL << 32) - 300 * rates[i] + microseconds * rates[i] / 1000000;
+		u64 off = expected > ticks ? expected - ticks : ticks - expected;
+
+		if (off < best) {
+			best = off;
+			found = rates[i];
+		}
+	}
+	return found;
+}
 
 static __always_inline u64 time_until(unsigned long expires)
 {
 	s64 ticks = expires - bpf_jiffies64();
+	u32 rate = tick_rate();
 
-	if (!CONFIG_HZ)
-		return UNKNOWN;
-	return ticks > 0 ? ticks * (NANOSECONDS / CONFIG_HZ) : 0;
+	return ticks > 0 && rate ? ticks * (NANOSECONDS / rate) : 0;
 }
 
 static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
@@ -99,6 +118,7 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 	struct inet_connection_sock *connection = &tcp->inet_conn;
 	struct sock *sk = (void *)tcp;
 	s32 unread;
+	u64 srtt;
 
 	row->inode = inode_of(sk);
 	row->cgroup = cgroup_of(sk);
@@ -115,19 +135,25 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 	}
 	read_timer(row, tcp);
 	row->retransmits = BPF_CORE_READ(connection, icsk_retransmits);
-	/* Kept in eighths and fourths of a microsecond (include/linux/tcp.h). */
-	row->srtt = BPF_CORE_READ(tcp, srtt_us) * 1000ULL / 8;
-	row->rttvar = BPF_CORE_READ(tcp, mdev_us) * 1000ULL / 4;
 	row->cwnd = BPF_CORE_READ(tcp, snd_cwnd);
 	row->ssthresh = BPF_CORE_READ(tcp, snd_ssthresh);
 	if (row->ssthresh >= INFINITE_SSTHRESH)
 		row->ssthresh = UNKNOWN;
+	BPF_CORE_READ_INTO(&row->congestion, connection, icsk_ca_ops, name);
+	/* A listening socket carries no data: what is left was never set. */
+	if (row->state == socket_state__LISTEN)
+		return;
+	/* Kept in eighths and fourths of a microsecond (include/linux/tcp.h); 0: not measured. */
+	srtt = BPF_CORE_READ(tcp, srtt_us);
+	if (srtt) {
+		row->srtt = srtt * 1000 / 8;
+		row->rttvar = BPF_CORE_READ(tcp, mdev_us) * 1000ULL / 4;
+	}
 	row->mss = BPF_CORE_READ(tcp, mss_cache);
 	row->sent = BPF_CORE_READ(tcp, bytes_sent);
 	row->acked = BPF_CORE_READ(tcp, bytes_acked);
 	row->received = BPF_CORE_READ(tcp, bytes_received);
 	row->retransmitted = BPF_CORE_READ(tcp, bytes_retrans);
-	BPF_CORE_READ_INTO(&row->congestion, connection, icsk_ca_ops, name);
 }
 
 static __always_inline void read_timewait(struct tcp *row, struct tcp_timewait_sock *timewait)
@@ -141,9 +167,12 @@ static __always_inline void read_timewait(struct tcp *row, struct tcp_timewait_s
 
 static __always_inline void read_request(struct tcp *row, struct tcp_request_sock *request)
 {
+	struct request_sock *half = &request->req.req;
+
 	row->timer = tcp_timer__on;
-	row->expires = time_until(BPF_CORE_READ(request, req.req.rsk_timer.expires));
-	row->retransmits = BPF_CORE_READ(request, req.req.num_retrans);
+	row->expires = time_until(BPF_CORE_READ(half, rsk_timer.expires));
+	/* Timeouts, as /proc/net/tcp has it: a deferred connection is not asked again. */
+	row->retransmits = BPF_CORE_READ_BITFIELD_PROBED(half, num_timeout);
 	row->mark = BPF_CORE_READ(request, req.ir_mark);
 }
 
@@ -166,7 +195,7 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 	remote_address(row.remote, common);
 	row.remote_port = host_order(common->skc_dport);
 	row.uid = ctx->uid;
-	row.refs = common->skc_refcnt.refs.counter;
+	row.refs = refs_of(common, bpf_tcp_iter_state);
 	row.interface = common->skc_bound_dev_if;
 
 	row.expires = row.srtt = row.rttvar = UNKNOWN;

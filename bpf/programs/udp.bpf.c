@@ -47,7 +47,7 @@ int dump_udp(struct bpf_iter__udp *ctx)
 	row.rbuf = sk->sk_rcvbuf;
 	row.wbuf = sk->sk_sndbuf;
 	row.drops = drops_of(sk);
-	row.refs = common->skc_refcnt.refs.counter;
+	row.refs = refs_of(common, bpf_udp_iter_state);
 	row.mark = sk->sk_mark;
 	row.interface = common->skc_bound_dev_if;
 	row.cgroup = cgroup_of(sk);

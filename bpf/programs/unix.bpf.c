@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "loop.h"
 #include "socket.h"
 #include "unix.h"
 
@@ -17,27 +18,48 @@ struct ROW("a unix socket") unix_row {
 };
 
 #define UNKNOWN (-1)
-#define MAX_MESSAGES 256
+
+/* A walk along a queue. */
+struct queue_walk {
+	struct sk_buff *message, *head;
+	u32 type;
+	u64 bytes;
+};
+
+static __noinline bool next_message(struct queue_walk *walk)
+{
+	struct sk_buff *message;
+	struct unix_skb_parms *parms;
+
+	if (!walk)
+		return true;
+	message = walk->message;
+	if (message == walk->head || !message)
+		return true;
+	walk->bytes += BPF_CORE_READ(message, len);
+	/* Of datagrams only the first can be read at once. */
+	if (walk->type == SOCK_DGRAM)
+		return true;
+	parms = (void *)message + bpf_core_field_offset(message->cb);
+	walk->bytes -= BPF_CORE_READ(parms, consumed);
+	walk->message = BPF_CORE_READ(message, next);
+	return false;
+}
 
 /* Bytes in a queue as SIOCINQ has them; UNKNOWN if there are too many messages to add up. */
-static __noinline u64 unread(struct sock *sk, u32 type)
+static __always_inline u64 unread(struct unix_sock *unix, u32 type)
 {
-	struct sk_buff *message = BPF_CORE_READ(sk, sk_receive_queue.next);
-	struct sk_buff *head = (void *)sk + bpf_core_field_offset(sk->sk_receive_queue);
-	u64 bytes = 0;
+	struct sock *sk = (struct sock *)unix;
+	struct queue_walk walk = {
+		.message = BPF_CORE_READ(sk, sk_receive_queue.next),
+		.head = (void *)sk + bpf_core_field_offset(sk->sk_receive_queue),
+		.type = type,
+	};
 
-	for (int i = 0; i < MAX_MESSAGES; i++) {
-		struct unix_skb_parms *parms = (void *)message + bpf_core_field_offset(message->cb);
-
-		if (message == head || !message)
-			return bytes;
-		bytes += BPF_CORE_READ(message, len);
-		if (type == SOCK_DGRAM)
-			return bytes;
-		bytes -= BPF_CORE_READ(parms, consumed);
-		message = BPF_CORE_READ(message, next);
-	}
-	return UNKNOWN;
+	/* Since 6.18 streams count. */
+	if (bpf_core_field_exists(unix->inq_len) && type == SOCK_STREAM)
+		return BPF_CORE_READ(unix, inq_len);
+	return repeat(1 << 20, 64, next_message(&walk)) ? walk.bytes : UNKNOWN;
 }
 
 SEC("iter/unix")
@@ -64,10 +86,10 @@ int dump_unix(struct bpf_iter__unix *ctx)
 		row.rqueue = sk->sk_receive_queue.qlen;
 		row.wqueue = sk->sk_max_ack_backlog;
 	} else {
-		row.rqueue = unread(sk, row.type);
+		row.rqueue = unread(unix, row.type);
 		row.wqueue = sending_of(sk);
 	}
-	row.refs = sk->__sk_common.skc_refcnt.refs.counter;
+	row.refs = refs_of(&sk->__sk_common, bpf_unix_iter_state);
 	row.cgroup = cgroup_of(sk);
 	row.path_length = read_unix_name(&name, unix);
 

@@ -14,8 +14,7 @@ struct unix_name {
 
 /*
  * Reads the name that a socket is bound to, and returns its length; 0 if none.
- * An abstract name begins with a NUL and may hold more: each is shown as @, as
- * /proc/net/unix does.
+ * An abstract name begins with a NUL, shown as @; one within it stays.
  */
 static __always_inline u32 read_unix_name(struct unix_name *name, struct unix_sock *unix)
 {
@@ -24,21 +23,16 @@ static __always_inline u32 read_unix_name(struct unix_name *name, struct unix_so
 
 	if (!address)
 		return 0;
-	/* The length counts the address family, and a path's closing NUL. */
+	/* The length counts the address family. */
 	length = BPF_CORE_READ(address, len) - sizeof(u16);
-	if (!length || length > UNIX_PATH_MAX)
+	if (!length || length > UNIX_PATH_MAX + 1)
 		return 0;
 	if (bpf_core_read(name->path, UNIX_PATH_MAX, &address->name[0].sun_path))
 		return 0;
-	if (name->path[0]) {
-		for (u32 i = 0; i < UNIX_PATH_MAX; i++)
-			if (i >= length || !name->path[i])
-				return i;
-		return UNIX_PATH_MAX;
-	}
-	for (u32 i = 0; i < UNIX_PATH_MAX; i++)
-		if (i < length && !name->path[i])
-			name->path[i] = '@';
+	if (name->path[0])
+		/* And a path's closing NUL, which the kernel sees to. */
+		return length - 1;
+	name->path[0] = '@';
 	return length;
 }
 

@@ -15,7 +15,7 @@ pub enum Error {
 
     /// The kernel does not describe its types, so no program can be fitted to it.
     #[error("this kernel has no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF): {0}")]
-    NoBtf(#[source] io::Error),
+    NoBtf(String),
 
     /// An object does not hold what it should.
     #[error("the object {object} cannot be used: {what}")]
@@ -70,19 +70,4 @@ fn after_colon(log: &str) -> String {
         "" => String::new(),
         log => format!(": {log}"),
     }
-}
-
-/// The errno within an error of libbpf-rs, which keeps it as an `io::Error`.
-pub(crate) fn libbpf_error(error: libbpf_rs::Error) -> io::Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(current) = cause {
-        if let Some(errno) = current
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::raw_os_error)
-        {
-            return io::Error::from_raw_os_error(errno);
-        }
-        cause = current.source();
-    }
-    io::Error::other(error.to_string())
 }

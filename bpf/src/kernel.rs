@@ -11,6 +11,7 @@ use crate::schema::Schema;
 use crate::source::Iterator;
 use crate::sys;
 use crate::tables::{Pass, Tables};
+use crate::verifier_log;
 use iterfs_mapping::{Instance, Parameter, Scope, TableId, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ impl Kernel {
     /// # Errors
     /// [`Error::NoBtf`], and [`Error::Caller`] if `/proc` is not there.
     pub fn new() -> Result<Kernel> {
+        verifier_log::install();
         Ok(Kernel {
             targets: probe::targets()?,
             pid_namespace: Caller::Daemon.pid_namespace()?,

@@ -1,6 +1,6 @@
 //! Which targets the running kernel has.
 
-use crate::error::{Error, Result, libbpf_error};
+use crate::error::{Error, Result};
 use iterfs_mapping::Target;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 /// # Errors
 /// [`Error::NoBtf`] if the kernel has none, and so can fit no program to itself.
 pub fn targets() -> Result<Vec<Target>> {
-    let btf = Btf::from_vmlinux().map_err(|error| Error::NoBtf(libbpf_error(error)))?;
+    let btf = Btf::from_vmlinux().map_err(|error| Error::NoBtf(error.to_string()))?;
     // DEFINE_BPF_ITER_FUNC() declares a function for each target, and a program
     // attaches to it by its type id. Looked for among functions alone: a struct
     // may have the same name, as bpf_iter_task has.

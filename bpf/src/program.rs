@@ -1,13 +1,14 @@
 //! A loaded program with its link: made at the first open of its table, then kept.
 
 use crate::btf;
-use crate::error::{Error, Result, libbpf_error};
+use crate::error::{Error, Result};
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys;
 use crate::verifier_log;
 use libbpf_rs::{ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -42,16 +43,20 @@ impl Program {
     /// Loads and links the program of an object.
     pub(crate) fn load(name: &str, elf: &[u8], shared: &SharedReaders) -> Result<Program> {
         let schema = Arc::new(btf::schema_of(name, elf)?);
-        let (loaded, log) = verifier_log::capture(|| {
-            let mut object = ObjectBuilder::default().open_memory(elf)?;
-            Ok((share_readers(&mut object, shared), object.load()?))
-        });
-        let (readers, object) = loaded.map_err(|error: libbpf_rs::Error| Error::Load {
+        let mut object =
+            ObjectBuilder::default()
+                .open_memory(elf)
+                .map_err(|error| Error::BadObject {
+                    object: name.into(),
+                    what: error.to_string(),
+                })?;
+        let readers = share_readers(&mut object, shared)?;
+        let (loaded, log) = verifier_log::capture(|| sys::load(object));
+        let object = loaded.map_err(|source| Error::Load {
             object: name.into(),
-            source: libbpf_error(error),
+            source,
             log: verifier_log::reason(&log).into(),
         })?;
-        let readers = readers?;
 
         let fd = object
             .progs()
@@ -104,7 +109,7 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
         if map.name() == reader::MAP_NAME {
             let readers = shared.get(map.max_entries(), map.value_size())?;
             map.reuse_fd(readers.fd())
-                .map_err(|error| Error::Reader(libbpf_error(error)))?;
+                .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
             return Ok(Some(readers));
         }
     }

@@ -3,10 +3,12 @@
 //! The map is keyed by the reading thread. Each of our threads has an entry of
 //! its own while it lives, so no two passes ever share one.
 
-use crate::error::{Error, Result, libbpf_error};
-use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
+use crate::error::{Error, Result};
+use crate::sys;
+use libbpf_rs::{MapCore, MapHandle, MapType};
 use rustix::thread::gettid;
 use std::cell::RefCell;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
@@ -56,7 +58,7 @@ impl Readers {
             max_entries,
             &options,
         )
-        .map_err(|error| Error::Reader(libbpf_error(error)))?;
+        .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
         Ok(Arc::new(Readers {
             map,
             value_size: value_size as usize,
@@ -101,9 +103,7 @@ impl Readers {
         for (place, field) in value.chunks_exact_mut(4).zip(fields) {
             place.copy_from_slice(&field.to_ne_bytes());
         }
-        self.map
-            .update(&this_thread(), &value, MapFlags::ANY)
-            .map_err(|error| Error::Reader(libbpf_error(error)))
+        sys::map_update(self.map.as_fd(), &this_thread(), &value).map_err(Error::Reader)
     }
 }
 

@@ -11,12 +11,17 @@ thread_local! {
     static LOG: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs `load`, and returns with its result what libbpf printed meanwhile.
-pub(crate) fn capture<T>(load: impl FnOnce() -> T) -> (T, String) {
+/// Takes over libbpf's messages, which else go to standard error.
+pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         set_print(Some((PrintLevel::Info, print)));
     });
+}
+
+/// Runs `load`, and returns with its result what libbpf printed meanwhile.
+pub(crate) fn capture<T>(load: impl FnOnce() -> T) -> (T, String) {
+    install();
     LOG.set(Some(String::new()));
     let result = load();
     (result, LOG.take().unwrap_or_default())
