@@ -1,0 +1,105 @@
+# iterfs: build, try, test, install. `make run` is the way in.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# mount(8) looks for helpers in /sbin, /sbin/fs.d and /sbin/fs and nowhere else.
+SBINDIR ?= /sbin
+# Where `make run` mounts.
+DIRECTORY ?= /mnt/iter
+
+CARGO ?= $(or $(shell command -v cargo),$(HOME)/.cargo/bin/cargo)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+
+# clang compiles the BPF programs; libelf and zlib are libbpf's.
+BUILD_PACKAGES := gcc libc6-dev make clang libelf-dev zlib1g-dev pkgconf
+# What the tests compare with and drive.
+TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 less libcap2-bin
+
+BINDIR := $(DESTDIR)$(PREFIX)/bin
+SHAREDIR := $(DESTDIR)$(PREFIX)/share
+HELPERDIR := $(DESTDIR)$(SBINDIR)
+COMPLETIONS := \
+	$(SHAREDIR)/bash-completion/completions/iterfs \
+	$(SHAREDIR)/zsh/site-functions/_iterfs \
+	$(SHAREDIR)/fish/vendor_completions.d/iterfs.fish
+MANUALS := iterfs.8 mount.fuse.iterfs.8
+# The helper looks for iterfs beside itself, in /usr/local/bin and in /usr/bin:
+# for another PREFIX it finds a link beside itself.
+BESIDE := $(if $(filter-out /usr /usr/local,$(PREFIX)),$(HELPERDIR)/iterfs)
+
+.DEFAULT_GOAL := build
+.PHONY: run test build check install uninstall clean dependencies test-dependencies
+
+# Installs those of the packages $(1) that are missing. Asks apt only then.
+define install_packages
+	@command -v dpkg-query >/dev/null || { \
+		echo "this is no Debian: install what these packages hold: $(1)"; exit 0; }; \
+	there=$$(dpkg-query -W -f '<$${Package}=$${db:Status-Status}>' $(1) 2>/dev/null); \
+	missing=; \
+	for package in $(1); do \
+		case "$$there" in *"<$$package=installed>"*) ;; *) missing="$$missing $$package" ;; esac; \
+	done; \
+	test -n "$$missing" || exit 0; \
+	echo "installing$$missing"; \
+	test "$$(id -u)" = 0 || { echo "run this as root: apt-get install$$missing"; exit 1; }; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get -qq update && apt-get -qq install -o Dpkg::Use-Pty=0 --no-install-recommends $$missing </dev/null >/dev/null
+endef
+
+dependencies:
+	$(call install_packages,$(BUILD_PACKAGES))
+	@command -v "$(CARGO)" >/dev/null || { \
+		echo "cargo is missing: install Rust 1.95 or later, see https://rustup.rs"; exit 1; }
+
+test-dependencies: dependencies
+	$(call install_packages,$(TEST_PACKAGES))
+
+# Builds the release, mounts it and leaves it mounted.
+run: build
+	@test "$$(id -u)" = 0 || { echo "only root can mount: sudo make run"; exit 1; }
+	@test -e /dev/fuse || modprobe fuse || true
+	@while grep -q " $(DIRECTORY) fuse\.iterfs " /proc/mounts; do umount --lazy "$(DIRECTORY)" || exit 1; done
+	@mkdir -p "$(DIRECTORY)"
+	@$(RELEASE)/iterfs mount "$(DIRECTORY)"
+	@echo
+	@cd "$(DIRECTORY)" && find . -maxdepth 2 -path './pid/*' -prune -o -type f ! -name '*.*' -printf '%p\n' \
+		| sed 's|^\./|$(DIRECTORY)/|' | sort
+	@cd "$(DIRECTORY)/pid/$$$$" && find . -type f ! -name '*.*' -printf '%p\n' \
+		| sed 's|^\./|$(DIRECTORY)/pid/<n>/|' | sort
+	@echo
+	head -n 6 "$(DIRECTORY)/tasks"
+	@echo
+	@echo "mounted on $(DIRECTORY); each table also is NAME.json, .jsonl and .csv. Take it off with: umount $(DIRECTORY)"
+
+build: dependencies
+	$(CARGO) build --release --package iterfs --package iterfs-mount-helper
+
+# The integration tests drive the programs in the target directory, which
+# `cargo test` alone would not build.
+test: test-dependencies
+	@test "$$(id -u)" = 0 || { echo "the tests mount, which only root can: sudo make test"; exit 1; }
+	$(CARGO) build --workspace
+	$(CARGO) test --workspace
+
+check: dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+
+install: build
+	install -D -m 0755 $(RELEASE)/iterfs $(BINDIR)/iterfs
+	install -D -m 0755 $(RELEASE)/mount-fuse-iterfs $(HELPERDIR)/mount.fuse.iterfs
+	ln -sf mount.fuse.iterfs $(HELPERDIR)/mount.iterfs
+	$(if $(BESIDE),ln -sf $(PREFIX)/bin/iterfs $(BESIDE))
+	install -d $(dir $(COMPLETIONS)) $(SHAREDIR)/man/man8
+	$(RELEASE)/iterfs completions bash >$(word 1,$(COMPLETIONS))
+	$(RELEASE)/iterfs completions zsh >$(word 2,$(COMPLETIONS))
+	$(RELEASE)/iterfs completions fish >$(word 3,$(COMPLETIONS))
+	install -m 0644 $(addprefix docs/,$(MANUALS)) $(SHAREDIR)/man/man8
+
+uninstall:
+	rm -f $(BINDIR)/iterfs $(HELPERDIR)/mount.fuse.iterfs $(HELPERDIR)/mount.iterfs $(BESIDE)
+	rm -f $(COMPLETIONS) $(addprefix $(SHAREDIR)/man/man8/,$(MANUALS))
+
+clean:
+	$(CARGO) clean
