@@ -17,12 +17,16 @@ const READY: &str = "ready\n";
 /// The flag that makes a process the daemon.
 pub const FLAG: &str = "--daemon";
 
-/// Starts the daemon with this process's arguments, and waits for its word.
+/// Starts the daemon with this process's arguments, the command's name first,
+/// and waits for its word.
 pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
     let program = std::env::current_exe().context("this program's file is not known")?;
+    let mut arguments = arguments.into_iter();
     let mut daemon = Command::new(program)
-        .args(arguments)
+        .args(arguments.next())
+        // Not at the end, where a `--` of the user's may make it an operand.
         .arg(FLAG)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -46,15 +50,16 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> 
     Ok(ExitCode::from(code.filter(|code| *code != 0).unwrap_or(1)))
 }
 
-/// Makes this process a daemon: its own session, no hold on any directory.
+/// Gives this process a session of its own.
 pub fn detach() -> Result<()> {
     rustix::process::setsid().context("no session of its own")?;
-    rustix::process::chdir("/").context("the root directory cannot be entered")?;
     Ok(())
 }
 
-/// Tells the one that waits that the mount answers, and lets go of it.
+/// Lets go of the directory, by now mounted on whatever its path was relative
+/// to; tells the one that waits that the mount answers, and lets go of it, too.
 pub fn ready() -> Result<()> {
+    rustix::process::chdir("/").context("the root directory cannot be entered")?;
     let mut output = std::io::stdout();
     output
         .write_all(READY.as_bytes())

@@ -6,9 +6,10 @@ use crate::operations::{Access, Attributes, Operations};
 use crate::policy::Requester;
 use fuser::{
     BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, InitFlags, KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr,
-    ReplyCreate, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen,
-    ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
+    INodeNo, InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenAccMode, OpenFlags, PollEvents,
+    PollFlags, PollNotifier, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen, ReplyPoll,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use iterfs_mapping::Node;
 use std::ffi::OsStr;
@@ -38,11 +39,7 @@ impl Filesystem for Adapter {
     }
 
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        let found = node(parent).and_then(|parent| {
-            let name = name.to_str().ok_or(Failure::NotFound)?;
-            self.0.lookup(&requester(request), parent, name)
-        });
-        match found {
+        match self.find(request, parent, name) {
             Ok(found) => reply.entry(&found.lifetime, &file_attr(&found), GENERATION),
             Err(failure) => reply.error(failure.errno()),
         }
@@ -145,6 +142,10 @@ impl Filesystem for Adapter {
         reply.error(Errno::EINVAL);
     }
 
+    fn fsyncdir(&self, _: &Request, _: INodeNo, _: FileHandle, _: bool, reply: ReplyEmpty) {
+        reply.error(Errno::EINVAL);
+    }
+
     fn opendir(&self, _: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         match node(inode).and_then(|node| self.0.open_directory(node)) {
             Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
@@ -226,6 +227,83 @@ impl Filesystem for Adapter {
         reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
     }
 
+    // What follows is answered as in /proc, and answered at all so that nothing is
+    // logged: isatty(3), which many a program asks of each file, is an ioctl.
+    // ENOSYS has the kernel give its own answer, mostly without asking again.
+
+    fn ioctl(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: IoctlFlags,
+        _: u32,
+        _: &[u8],
+        _: u32,
+        reply: ReplyIoctl,
+    ) {
+        reply.error(Errno::ENOTTY);
+    }
+
+    fn poll(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: PollNotifier,
+        _: PollEvents,
+        _: PollFlags,
+        reply: ReplyPoll,
+    ) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    /// Asked for SEEK_DATA and SEEK_HOLE alone: a table has no holes to tell of.
+    fn lseek(&self, _: &Request, _: INodeNo, _: FileHandle, _: i64, _: i32, reply: ReplyLseek) {
+        reply.error(Errno::EINVAL);
+    }
+
+    fn fallocate(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: FileHandle,
+        _: u64,
+        _: u64,
+        _: i32,
+        reply: ReplyEmpty,
+    ) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn listxattr(&self, _: &Request, _: INodeNo, size: u32, reply: ReplyXattr) {
+        match size {
+            0 => reply.size(0),
+            _ => reply.data(&[]),
+        }
+    }
+
+    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn setxattr(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        _: &OsStr,
+        _: &[u8],
+        _: i32,
+        _: u32,
+        reply: ReplyEmpty,
+    ) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn removexattr(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
     // What follows would change the tree. The answers are those of /proc: a name
     // cannot come to be, and one that is there cannot go.
 
@@ -260,15 +338,19 @@ impl Filesystem for Adapter {
 
     fn rename(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         _: &OsStr,
-        _: INodeNo,
-        _: &OsStr,
+        parent: INodeNo,
+        name: &OsStr,
         _: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        reply.error(Failure::NotFound.errno());
+        let failure = match self.find(request, parent, name) {
+            Ok(_) => Failure::Unchangeable,
+            Err(failure) => failure,
+        };
+        reply.error(failure.errno());
     }
 
     fn unlink(&self, _: &Request, _: INodeNo, _: &OsStr, reply: ReplyEmpty) {
@@ -281,6 +363,16 @@ impl Filesystem for Adapter {
 }
 
 impl Adapter {
+    fn find(
+        &self,
+        request: &Request,
+        parent: INodeNo,
+        name: &OsStr,
+    ) -> Result<Attributes, Failure> {
+        let name = name.to_str().ok_or(Failure::NotFound)?;
+        self.0.lookup(&requester(request), node(parent)?, name)
+    }
+
     fn reply_attributes(&self, inode: INodeNo, reply: ReplyAttr) {
         match node(inode) {
             Ok(node) => {

@@ -12,15 +12,7 @@ const USAGE: u8 = 1;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let asked = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
-            // If even this cannot be printed, the code still tells.
-            let _ = error.print();
-            return ExitCode::from(if asked { 0 } else { USAGE });
-        }
+        Err(error) => return usage(&error),
     };
     match cli.command {
         Command::Mount(arguments) => commands::mount::run(&arguments),
@@ -30,4 +22,27 @@ fn main() -> ExitCode {
         Command::Manual => commands::generate::manual(),
         Command::Completions { shell } => commands::generate::completions(shell),
     }
+}
+
+/// Help goes out whole; of an error, its first line and where to read on.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // If even this cannot be printed, nobody is there to tell.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let what: Vec<_> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("tip:"))
+        .collect();
+    let what = what.join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    eprintln!("iterfs: {what}; see: iterfs --help");
+    ExitCode::from(USAGE)
 }

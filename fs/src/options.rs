@@ -30,6 +30,9 @@ pub enum OptionError {
     /// Not an option of ours.
     #[error("unknown option '{0}'; see iterfs(8) for those there are")]
     Unknown(String),
+    /// An iterfs keeps the options it was mounted with.
+    #[error("an iterfs cannot be remounted; unmount it and mount it anew")]
+    Remount,
     /// An option that needs a value, or must not have one.
     #[error("the option '{0}' is written {1}")]
     Form(String, &'static str),
@@ -43,6 +46,9 @@ pub enum OptionError {
     #[error("mode={0} lets tables be written; use read bits alone, such as mode=0440")]
     Writable(String),
 }
+
+/// The option that makes unknown options no fault, as of mount.nfs and of `mount -s`.
+const SLOPPY: &str = "sloppy";
 
 /// Options that mount(8) passes on or users write in fstab, of no concern to a
 /// filesystem that stores nothing (mount(8), FILESYSTEM-INDEPENDENT MOUNT OPTIONS).
@@ -81,6 +87,8 @@ const IGNORED: &[&str] = &[
     "noiversion",
     "mand",
     "nomand",
+    "symfollow",
+    "nosymfollow",
     "silent",
     "loud",
     "allow_other",
@@ -94,9 +102,16 @@ impl Options {
     /// The first option that cannot be taken.
     pub fn parse(lists: &[String]) -> Result<Options, OptionError> {
         let mut options = Options::default();
-        let words = lists.iter().flat_map(|list| list.split(','));
-        for word in words.filter(|word| !word.is_empty()) {
-            options.take(word)?;
+        let words = || {
+            let words = lists.iter().flat_map(|list| list.split(','));
+            words.filter(|word| !word.is_empty())
+        };
+        let sloppy = words().any(|word| word == SLOPPY);
+        for word in words() {
+            match options.take(word) {
+                Err(OptionError::Unknown(_)) if sloppy => {}
+                taken => taken?,
+            }
         }
         Ok(options)
     }
@@ -119,7 +134,9 @@ impl Options {
             "ro" if value.is_none() => self.read_only = true,
             "rw" if value.is_none() => self.read_only = false,
             "comment" => {}
+            "remount" if value.is_none() => return Err(OptionError::Remount),
             _ if name.starts_with("x-") || name.starts_with("X-") => {}
+            SLOPPY if value.is_none() => {}
             _ if IGNORED.contains(&name) && value.is_none() => {}
             _ => return Err(OptionError::Unknown(word.into())),
         }
@@ -187,6 +204,15 @@ mod tests {
     fn what_mount_and_fstab_add_is_ignored() {
         let list = "defaults,nofail,_netdev,user,noexec,nosuid,rw,x-systemd.automount,X-mount.mkdir,comment=mine";
         assert_eq!(parse(list).unwrap(), Options::default());
+    }
+
+    #[test]
+    fn sloppy_forgives_unknown_options_and_no_others() {
+        assert_eq!(parse("sloppy").unwrap(), Options::default());
+        let options = parse("nonsense=1,mode=0400,sloppy,more").unwrap();
+        assert_eq!(options.policy.mode, 0o400);
+        assert!(parse("sloppy,mode=0888").is_err());
+        assert_eq!(parse("remount,ro"), Err(OptionError::Remount));
     }
 
     #[test]

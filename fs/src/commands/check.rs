@@ -1,5 +1,6 @@
 //! `iterfs check`.
 
+use super::output::print;
 use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
 use iterfs_bpf::{Caller, Kernel, Tables};
 use iterfs_mapping::{Instance, Parameter, TableId};
@@ -15,18 +16,19 @@ struct Finding {
 /// Looks at what a mount needs, in the order it needs it.
 pub fn run() -> ExitCode {
     let findings = [root(), namespace(), fuse(), btf(), programs()];
-    for Finding { what, remedy } in &findings {
-        match remedy {
-            None => println!("ok   {what}"),
-            Some(remedy) => println!("no   {what}: {remedy}"),
+    print(|out| {
+        for Finding { what, remedy } in &findings {
+            match remedy {
+                None => writeln!(out, "ok   {what}")?,
+                Some(remedy) => writeln!(out, "no   {what}: {remedy}")?,
+            }
         }
-    }
-    if findings.iter().all(|finding| finding.remedy.is_none()) {
-        println!("ready: iterfs mount DIR");
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+        if findings.iter().any(|finding| finding.remedy.is_some()) {
+            return Ok(ExitCode::FAILURE);
+        }
+        writeln!(out, "ready: iterfs mount DIR")?;
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn finding(what: &'static str, well: bool, remedy: &str) -> Finding {

@@ -1,5 +1,6 @@
 //! `iterfs columns PATH`.
 
+use super::output::print;
 use iterfs_bpf::{objects, schema_of};
 use iterfs_mapping::Node;
 use std::process::ExitCode;
@@ -22,16 +23,18 @@ pub fn run(path: &str) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("A row is {}.", schema.row);
     let width = schema
         .columns
         .iter()
         .map(|c| c.name.len())
         .max()
         .unwrap_or(0);
-    for column in &schema.columns {
-        println!("{:width$}  {}", column.name, column.doc);
-        println!("{:width$}  ({})", "", column.kind.describe());
-    }
-    ExitCode::SUCCESS
+    print(|out| {
+        writeln!(out, "A row is {}.", schema.row)?;
+        for column in &schema.columns {
+            writeln!(out, "{:width$}  {}", column.name, column.doc)?;
+            writeln!(out, "{:width$}  ({})", "", column.kind.describe())?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
 }

@@ -4,4 +4,5 @@ pub mod check;
 pub mod columns;
 pub mod generate;
 pub mod mount;
+mod output;
 pub mod targets;

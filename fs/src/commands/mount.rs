@@ -4,17 +4,14 @@ use crate::cli::Mount;
 use crate::daemon;
 use crate::fuse::Adapter;
 use crate::log;
-use crate::mountpoint::{self, Mountpoint};
+use crate::mountpoint::{self, Mountpoint, Namespace};
 use crate::operations::Operations;
 use crate::options::Options;
 use crate::session::{self, Served};
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use iterfs_bpf::Kernel;
-use rustix::fs::{Mode, OFlags};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use std::os::fd::AsFd;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit codes of mount(8).
@@ -30,6 +27,10 @@ pub fn run(arguments: &Mount) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("iterfs: only root can mount an iterfs; run it with sudo");
+        return ExitCode::from(MOUNT_FAILED);
+    }
     let result = if arguments.foreground {
         log::to_standard_error();
         serve(arguments, &options, || Ok(()))
@@ -67,26 +68,37 @@ fn serve(arguments: &Mount, options: &Options, ready: impl FnOnce() -> Result<()
     Ok(())
 }
 
-fn mount(arguments: &Mount, options: &Options) -> Result<(Served, Mountpoint)> {
-    if !rustix::process::geteuid().is_root() {
-        bail!("only root can mount an iterfs");
+/// Each open of a table is a descriptor of the daemon's, whatever the caller's
+/// own limit, so the daemon takes as many as it may have.
+fn raise_descriptor_limit() {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        ..limits
+    };
+    if let Err(errno) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(
+            "the limit of open files stays at {:?}: {errno}",
+            limits.current
+        );
     }
+}
+
+fn mount(arguments: &Mount, options: &Options) -> Result<(Served, Mountpoint)> {
+    raise_descriptor_limit();
     // The kernel first: what it lacks is known before anything is mounted.
     let kernel = Kernel::new()?;
     let operations = Operations::new(Box::new(kernel), options.policy);
-    if let Some(namespace) = &arguments.namespace {
-        enter_mount_namespace(namespace)?;
-    }
-    let directory = mountpoint::prepare(&arguments.directory)?;
-    let (fuse, mountpoint) = mountpoint::mount(&directory, &options.source, options.read_only)?;
+    let namespace = match &arguments.namespace {
+        Some(file) => Namespace::open(file)?,
+        None => Namespace::default(),
+    };
+    let (fuse, mountpoint) = mountpoint::mount(
+        &namespace,
+        &arguments.directory,
+        &options.source,
+        options.read_only,
+    )?;
     let served = session::begin(fuse, Adapter(operations), &mountpoint)?;
     Ok((served, mountpoint))
-}
-
-/// Goes where `mount -N` says. Nothing but this thread runs yet, as setns(2) demands.
-fn enter_mount_namespace(file: &Path) -> Result<()> {
-    let namespace = rustix::fs::open(file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .with_context(|| format!("{} cannot be opened", file.display()))?;
-    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))
-        .with_context(|| format!("{} cannot be entered", file.display()))
 }

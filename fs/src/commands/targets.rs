@@ -1,5 +1,6 @@
 //! `iterfs targets`.
 
+use super::output::print;
 use iterfs_bpf::{Caller, Kernel, Tables};
 use iterfs_mapping::{Instance, Parameter, TABLES, TableId, Target};
 use std::process::ExitCode;
@@ -13,24 +14,23 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("{:<12} {:<4} {:<16} why", "target", "here", "tables");
-    for target in Target::all() {
-        let tables: Vec<_> = TABLES
-            .iter()
-            .filter(|table| table.target == target)
-            .map(|table| table.name)
-            .collect();
-        let (here, why) = match probe(&kernel, target) {
-            Ok(()) => ("yes", String::from("-")),
-            Err(error) => ("no", error.to_string()),
-        };
-        println!(
-            "{:<12} {here:<4} {:<16} {why}",
-            target.name,
-            tables.join(",")
-        );
-    }
-    ExitCode::SUCCESS
+    print(|out| {
+        writeln!(out, "{:<12} {:<4} {:<16} why", "target", "here", "tables")?;
+        for target in Target::all() {
+            let tables: Vec<_> = TABLES
+                .iter()
+                .filter(|table| table.target == target)
+                .map(|table| table.name)
+                .collect();
+            let (here, why) = match probe(&kernel, target) {
+                Ok(()) => ("yes", String::from("-")),
+                Err(error) => ("no", error.to_string()),
+            };
+            let tables = tables.join(",");
+            writeln!(out, "{:<12} {here:<4} {tables:<16} {why}", target.name)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// Starts a pass with each program of a target, as an open would.
