@@ -1,0 +1,5 @@
+//! System calls that the tests make for their errnos and no crate makes safely.
+
+mod sys;
+
+pub use sys::{Sharing, ioctl, map};

@@ -1,0 +1,82 @@
+//! What /proc tells of a mount's daemon.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// How long anything may take that is bound to happen.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The daemon of a mount, looked at from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Daemon(pub u32);
+
+impl Daemon {
+    /// A number of `/proc/<pid>/status`, such as `VmHWM` (in KiB) or `Threads`.
+    pub fn status(self, name: &str) -> u64 {
+        let status = self.file("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .expect("a field of that name");
+        let number = line.split_whitespace().next().expect("a value");
+        number.parse().expect("a number")
+    }
+
+    /// Clock ticks it has run for.
+    pub fn ticks(self) -> u64 {
+        let stat = self.file("stat");
+        let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
+        // utime and stime are the fields 14 and 15, the state is the third.
+        after_name
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number"))
+            .sum()
+    }
+
+    /// What its descriptors stand for.
+    pub fn descriptors(self) -> Vec<String> {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", self.0)).expect("a daemon");
+        descriptors
+            .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+            .map(|target| target.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    /// Iterators it has open.
+    pub fn iterators(self) -> usize {
+        self.descriptors()
+            .iter()
+            .filter(|target| target.contains("bpf_iter"))
+            .count()
+    }
+
+    /// Ids of a kind (`link_id`, `prog_id`, `map_id`) among its descriptors.
+    pub fn ids(self, kind: &str) -> Vec<u64> {
+        let infos = fs::read_dir(format!("/proc/{}/fdinfo", self.0)).expect("a daemon");
+        let infos = infos.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+        let mut ids: Vec<u64> = infos
+            .filter_map(|info| {
+                let line = info.lines().find(|line| line.starts_with(kind))?;
+                line.split_once(':')?.1.trim().parse().ok()
+            })
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn file(self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.0)).expect("a daemon")
+    }
+}
+
+/// Waits until something holds, which /proc gives no event for.
+pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

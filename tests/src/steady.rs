@@ -1,0 +1,22 @@
+//! Comparing with what moves: an oracle is asked before and after.
+
+/// How often to try again before concluding that it never stands still.
+const ATTEMPTS: u32 = 200;
+
+/// What an oracle said before a table was read, the table, and the oracle after,
+/// where the oracle said `same` twice.
+pub fn steadily<O, T>(
+    oracle: impl Fn() -> O,
+    table: impl Fn() -> T,
+    same: impl Fn(&O, &O) -> bool,
+) -> (O, T, O) {
+    for _ in 0..ATTEMPTS {
+        let before = oracle();
+        let table = table();
+        let after = oracle();
+        if same(&before, &after) {
+            return (before, table, after);
+        }
+    }
+    unreachable!("the oracle changed each of {ATTEMPTS} times")
+}

@@ -1,0 +1,49 @@
+//! The workload's side of requests: a JSON line in, a JSON line out.
+
+use serde_json::{Value, json};
+use std::io::{self, BufRead, Write};
+use std::{fs, process};
+
+/// Says that the workload is set up and what it made.
+///
+/// # Errors
+/// If nobody listens.
+pub fn ready(mut facts: Value) -> io::Result<()> {
+    facts["pid"] = process::id().into();
+    say(&facts)
+}
+
+/// Answers requests until there will be no more.
+///
+/// # Errors
+/// If nobody listens.
+pub fn serve() -> io::Result<()> {
+    for line in io::stdin().lock().lines() {
+        let request: (String, String) = serde_json::from_str(&line?)?;
+        say(&match answer(&request.0, &request.1) {
+            Ok(answer) => json!({ "ok": answer }),
+            Err(error) => json!({ "errno": error.raw_os_error(), "error": error.to_string() }),
+        })?;
+    }
+    Ok(())
+}
+
+fn answer(request: &str, path: &str) -> io::Result<Value> {
+    match request {
+        "read" => Ok(fs::read_to_string(path)?.into()),
+        "open" => fs::File::open(path).map(|_| Value::Null),
+        "link" => Ok(fs::read_link(path)?.to_string_lossy().into()),
+        "list" => {
+            let names = fs::read_dir(path)?
+                .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            Ok(names.collect::<io::Result<Vec<String>>>()?.into())
+        }
+        _ => Err(io::Error::other(format!("no request {request}"))),
+    }
+}
+
+fn say(line: &Value) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}

@@ -1,0 +1,119 @@
+//! `kernel/ksyms` beside /proc/kallsyms.
+
+use iterfs_tests::columns::Columns;
+use iterfs_tests::steady::steadily;
+use iterfs_tests::users::User;
+use iterfs_tests::{Mount, Row};
+use std::fs;
+
+/// The module that stands for BPF programs, which come and go.
+const BPF: &str = "bpf";
+
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Symbol {
+    address: u64,
+    kind: String,
+    name: String,
+    module: Option<String>,
+}
+
+/// `address type name [module]`, sorted, without those of BPF programs.
+fn oracle() -> Vec<Symbol> {
+    let text = fs::read_to_string("/proc/kallsyms").unwrap();
+    let symbols = text.lines().map(|line| {
+        let mut words = line.split_whitespace();
+        let mut word = || words.next().unwrap();
+        Symbol {
+            address: u64::from_str_radix(word(), 16).unwrap(),
+            kind: word().to_owned(),
+            name: word().to_owned(),
+            module: words
+                .next()
+                .map(|word| word.trim_matches(['[', ']']).to_owned()),
+        }
+    });
+    sorted(symbols)
+}
+
+fn sorted(symbols: impl Iterator<Item = Symbol>) -> Vec<Symbol> {
+    let lasting = symbols.filter(|symbol| symbol.module.as_deref() != Some(BPF));
+    let mut symbols: Vec<_> = lasting.collect();
+    symbols.sort();
+    symbols
+}
+
+fn symbol(row: &Row) -> Symbol {
+    let text = |column: &str| row[column].as_str().map(str::to_owned);
+    let address = text("address").unwrap();
+    Symbol {
+        address: u64::from_str_radix(address.strip_prefix("0x").unwrap(), 16).unwrap(),
+        kind: text("type").unwrap(),
+        name: text("name").unwrap(),
+        module: text("module"),
+    }
+}
+
+#[test]
+fn symbols_are_those_of_kallsyms() {
+    let mount = Mount::new();
+    let (expected, rows, _) = steadily(oracle, || mount.rows("kernel/ksyms"), PartialEq::eq);
+    let found = sorted(rows.iter().map(symbol));
+    assert!(expected.len() > 10_000, "{} symbols", expected.len());
+    assert!(
+        expected.iter().all(|symbol| symbol.address != 0),
+        "root sees addresses"
+    );
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+
+    // No column is left out above.
+    let (row, symbol) = (&rows[0], symbol(&rows[0]));
+    Columns::of(row)
+        .is("address", format!("{:#x}", symbol.address))
+        .is("type", symbol.kind)
+        .is("name", symbol.name)
+        .is("module", symbol.module)
+        .done();
+}
+
+#[test]
+fn programs_are_there_while_they_are_loaded() {
+    let mount = Mount::new();
+    mount.rows("tasks");
+    let kallsyms = fs::read_to_string("/proc/kallsyms").unwrap();
+    let rows = mount.rows("kernel/ksyms");
+    // The one of this daemon cannot go before the daemon.
+    let ends = |name: &str| name.starts_with("bpf_prog_") && name.ends_with("_dump_tasks");
+    let ours = rows
+        .iter()
+        .filter(|row| ends(row["name"].as_str().unwrap()));
+    let theirs = kallsyms
+        .lines()
+        .filter(|line| line.ends_with("_dump_tasks\t[bpf]"));
+    assert!(theirs.count() > 0);
+    assert!(ours.inspect(|row| assert_eq!(row["module"], BPF)).count() > 0);
+}
+
+#[test]
+fn nobody_but_root_reads_them() {
+    const GROUP: u32 = 54321;
+    let mount = Mount::with_options(&format!("gid={GROUP}"));
+    let member = User::new(54320, GROUP);
+    let read = |table: &str| {
+        let output = member.command("cat").arg(mount.path(table)).output();
+        output.unwrap()
+    };
+    let slabs = read("kernel/slabs");
+    assert!(
+        slabs.status.success() && !slabs.stdout.is_empty(),
+        "{slabs:?}"
+    );
+    for suffix in ["", ".json", ".jsonl", ".csv"] {
+        let ksyms = read(&format!("kernel/ksyms{suffix}"));
+        assert!(!ksyms.status.success(), "{ksyms:?}");
+        assert!(ksyms.stdout.is_empty());
+        assert!(String::from_utf8_lossy(&ksyms.stderr).contains("Permission denied"));
+    }
+}

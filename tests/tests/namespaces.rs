@@ -1,0 +1,201 @@
+//! What a reader in other namespaces sees: its own, numbered as there.
+
+use iterfs_tests::columns::{find, select};
+use iterfs_tests::netns::in_new_net_namespace;
+use iterfs_tests::workload::Workload;
+use iterfs_tests::{Mount, Row, proc};
+use nix::libc;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Starts what follows as the first process of a new pid namespace, with the
+/// /proc that belongs to it.
+const NEW: [&str; 5] = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+
+/// The numbers among some names.
+fn pids(names: Vec<String>) -> BTreeSet<u64> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+fn column(rows: &[Row], name: &str) -> BTreeSet<u64> {
+    rows.iter().filter_map(|row| row[name].as_u64()).collect()
+}
+
+/// Compares the tables with the /proc of the reader's own namespace.
+fn compare(mount: &Mount, reader: &mut Workload) {
+    let own = pids(reader.list(Path::new("/proc")));
+    let tasks = reader.rows(&mount.path("tasks.jsonl"));
+    let processes = reader.rows(&mount.path("processes.jsonl"));
+    let files = reader.rows(&mount.path("files.jsonl"));
+    let listed = pids(reader.list(&mount.path("pid")));
+    assert_eq!(column(&tasks, "pid"), own);
+    assert_eq!(column(&processes, "pid"), own);
+    assert_eq!(column(&files, "pid"), own);
+    assert_eq!(listed, own);
+
+    for process in &processes {
+        let pid = process["pid"].as_u64().expect("a pid");
+        let status = reader.read(Path::new(&format!("/proc/{pid}/status")));
+        let field = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.expect("a field of status").trim().to_owned()
+        };
+        assert_eq!(process["ppid"].to_string(), field("PPid:"));
+        assert_eq!(process["comm"], field("Name:"));
+        let tids = pids(reader.list(Path::new(&format!("/proc/{pid}/task"))));
+        let of_process = |rows: &[Row]| {
+            let rows: Vec<Row> = select(rows, &[("pid", pid.into())])
+                .into_iter()
+                .cloned()
+                .collect();
+            rows
+        };
+        assert_eq!(column(&of_process(&tasks), "tid"), tids);
+
+        // The process's own directory is the same, numbered there.
+        let alone = reader.rows(&mount.path(&format!("pid/{pid}/tasks.jsonl")));
+        assert_eq!(column(&alone, "tid"), tids);
+        assert_eq!(column(&alone, "pid"), BTreeSet::from([pid]));
+        let open = reader.rows(&mount.path(&format!("pid/{pid}/files.jsonl")));
+        let paths = |rows: &[Row]| -> Vec<_> {
+            let rows = rows.iter().filter(|row| row["dev"] != device(mount));
+            rows.map(|row| (row["fd"].clone(), row["path"].clone()))
+                .collect()
+        };
+        assert_eq!(paths(&open), paths(&of_process(&files)));
+    }
+}
+
+/// The device of the mount itself, on which the reader has a file open as it reads.
+fn device(mount: &Mount) -> String {
+    let stat = nix::sys::stat::stat(mount.directory()).expect("the mount");
+    proc::device(stat.st_dev)
+}
+
+fn refused(answer: &serde_json::Value) -> Option<i64> {
+    answer["errno"].as_i64()
+}
+
+#[test]
+fn a_reader_in_a_pid_namespace() {
+    let mount = Mount::new();
+    let mut reader = Workload::under(&NEW, "threads");
+    assert_eq!(reader.number("pid"), 1);
+    compare(&mount, &mut reader);
+
+    let processes = reader.rows(&mount.path("processes.jsonl"));
+    assert_eq!(find(&processes, &[("pid", 1.into())])["ppid"], 0);
+    let outside = reader.pid();
+    for path in [
+        format!("pid/{outside}"),
+        format!("pid/{outside}/tasks"),
+        "bpf".into(),
+        "bpf/maps".into(),
+    ] {
+        let path = mount.path(&path);
+        for request in ["list", "open"] {
+            let answer = reader.ask(request, &path);
+            assert_eq!(
+                refused(&answer),
+                Some(i64::from(libc::ENOENT)),
+                "{}: {answer}",
+                path.display()
+            );
+        }
+    }
+    let names = reader.list(mount.directory());
+    assert!(!names.contains(&"bpf".to_owned()), "{names:?}");
+    assert!(
+        mount.path("bpf/maps").is_file(),
+        "the host's own readers have it"
+    );
+
+    // From outside, all of it is seen, by the outside's numbers.
+    let children = format!("/proc/{outside}/task/{outside}/children");
+    let inner: u32 = std::fs::read_to_string(children)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let rows = mount.rows(&format!("pid/{inner}/tasks"));
+    assert_eq!(rows.len(), reader.facts().len());
+    let namespace = proc::namespace(&proc::process(inner), "pid");
+    assert_eq!(rows[0]["pidns"].as_u64(), namespace);
+    assert_eq!(rows[0]["ppid"], outside);
+}
+
+#[test]
+fn readers_in_nested_pid_namespaces() {
+    let mount = Mount::new();
+    // The outer namespace holds the second unshare, and the inner reader's process.
+    let nested: Vec<&str> = NEW.into_iter().chain(NEW).collect();
+    let mut inner = Workload::under(&nested, "threads");
+    assert_eq!(inner.number("pid"), 1);
+    compare(&mount, &mut inner);
+
+    let children = |pid: u32| -> u32 {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        std::fs::read_to_string(path)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    };
+    let outer = children(inner.pid());
+    let target = outer.to_string();
+    let mut middle = Workload::under(
+        &[
+            "nsenter",
+            "--target",
+            &target,
+            "--pid",
+            "unshare",
+            "--mount-proc",
+        ],
+        "idle",
+    );
+    compare(&mount, &mut middle);
+    // It sees the second unshare, the process inside that, and itself, whose
+    // parent is outside.
+    let rows = middle.rows(&mount.path("processes.jsonl"));
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!(find(&rows, &[("pid", 1.into())])["ppid"], 0);
+    let own = [("pid", middle.fact("pid").clone())];
+    assert_eq!(find(&rows, &own)["ppid"], 0);
+    let innermost = children(outer);
+    let status = proc::Status::read(&proc::process(innermost));
+    let (there, inside) = (status.number("NSpid", 1), status.number("NSpid", 2));
+    assert_eq!(inside, 1);
+    let row = find(&rows, &[("pid", there.into())]);
+    assert_eq!(row["ppid"], 1);
+    assert_eq!(
+        row["pidns"].as_u64(),
+        proc::namespace(&proc::process(innermost), "pid")
+    );
+}
+
+#[test]
+fn a_reader_in_a_net_namespace() {
+    let mount = Mount::new();
+    let host = mount.rows("net/netlink");
+    let there = in_new_net_namespace(|| {
+        let mut reader = Workload::start("netlink", &[]);
+        let rows = reader.rows(&mount.path("net/netlink.jsonl"));
+        for name in ["route", "uevent", "generic"] {
+            let port = reader.fact(&format!("{name}_port")).clone();
+            let link = format!("/proc/self/fd/{}", reader.number(name));
+            let link = reader.ask("link", Path::new(&link));
+            let matching = select(&rows, &[("portid", port)]);
+            let sockets = matching
+                .iter()
+                .map(|row| format!("socket:[{}]", row["inode"]));
+            assert!(
+                sockets.into_iter().any(|socket| link["ok"] == socket),
+                "{name}"
+            );
+        }
+        rows
+    });
+    let inodes = |rows: &[Row]| column(rows, "inode");
+    assert!(inodes(&host).is_disjoint(&inodes(&there)));
+}
