@@ -80,7 +80,7 @@ build: dependencies
 test: test-dependencies
 	@test "$$(id -u)" = 0 || { echo "the tests mount, which only root can: sudo make test"; exit 1; }
 	$(CARGO) build --workspace
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 
 check: dependencies
 	$(CARGO) fmt --all --check

@@ -29,6 +29,8 @@ pub fn node(number: u64) -> Option<Node> {
     }
     let directory = directory(number >> KIND_SHIFT, number & NUMBER)?;
     match number >> FILE_SHIFT & 0xffff {
+        // The root has its own number, and only that.
+        0 if directory == Directory::Root => None,
         0 => Some(Node::Directory(directory)),
         bits => Some(Node::File(file(directory, bits)?)),
     }
@@ -107,6 +109,12 @@ mod tests {
                 assert_eq!(super::node(number(node)), Some(node));
             }
         }
+    }
+
+    #[test]
+    fn the_root_has_one_number() {
+        assert_eq!(node(ROOT), Some(Node::Directory(Directory::Root)));
+        assert_eq!(node(0), None);
     }
 
     proptest! {

@@ -7,7 +7,7 @@
 use crate::{proc, programs};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
@@ -62,13 +62,22 @@ impl Workload {
 
     /// The workload that a command becomes.
     pub fn from_command(mut command: Command) -> Workload {
-        let mut child = command
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A file of its own: the test's may grow while the two are compared.
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| unreachable!("{command:?}: {error}"));
+            .stderr(Stdio::piped());
+        let mut child = loop {
+            match command.spawn() {
+                Ok(child) => break child,
+                // A copy just written is busy while another test's child, between
+                // fork and exec, still has the descriptor it was written by.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {
+                    thread::yield_now();
+                }
+                Err(error) => panic!("{command:?}: {error}"),
+            }
+        };
         let mut answers = BufReader::new(child.stdout.take().expect("a pipe"));
         let facts = line(&mut answers).unwrap_or_else(|said| {
             let mut errors = String::new();
@@ -77,7 +86,7 @@ impl Workload {
                 .stderr
                 .take()
                 .map(|mut pipe| pipe.read_to_string(&mut errors));
-            unreachable!("{command:?}: {said:?} {errors}")
+            panic!("{command:?}: {said:?} {errors}")
         });
         settled(&proc::process(child.id()));
         Workload {
