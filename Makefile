@@ -13,6 +13,9 @@ RELEASE := $(TARGET)/release
 
 # clang compiles the BPF programs; libelf and zlib are libbpf's.
 BUILD_PACKAGES := gcc libc6-dev make clang libelf-dev zlib1g-dev pkgconf
+# An emulator, and what goes into the machines it runs.
+KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
+KERNELS := bullseye bookworm trixie
 # What the tests compare with and drive.
 TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 less libcap2-bin
 
@@ -29,7 +32,7 @@ MANUALS := iterfs.8 mount.fuse.iterfs.8
 BESIDE := $(if $(filter-out /usr /usr/local,$(PREFIX)),$(HELPERDIR)/iterfs)
 
 .DEFAULT_GOAL := build
-.PHONY: run test build check install uninstall clean dependencies test-dependencies
+.PHONY: run test test-kernels build check install uninstall clean dependencies test-dependencies
 
 # Installs those of the packages $(1) that are missing. Asks apt only then.
 define install_packages
@@ -81,6 +84,11 @@ test: test-dependencies
 	@test "$$(id -u)" = 0 || { echo "the tests mount, which only root can: sudo make test"; exit 1; }
 	$(CARGO) build --workspace
 	$(CARGO) test --workspace --no-fail-fast
+
+# Boots the kernels of other Debian releases and uses the release build there.
+test-kernels: build
+	$(call install_packages,$(KERNEL_PACKAGES))
+	for suite in $(KERNELS); do tests/vm/boot $$suite || exit 1; done
 
 check: dependencies
 	$(CARGO) fmt --all --check

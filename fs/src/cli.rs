@@ -29,9 +29,6 @@ pub enum Command {
     },
     /// Say whether this machine is ready, and what to do if not.
     Check,
-    /// Write the manual page to standard output.
-    #[command(hide = true)]
-    Manual,
     /// Write a shell's completions to standard output.
     #[command(hide = true)]
     Completions {

@@ -19,8 +19,7 @@ fn main() -> ExitCode {
         Command::Targets => commands::targets::run(),
         Command::Columns { path } => commands::columns::run(&path),
         Command::Check => commands::check::run(),
-        Command::Manual => commands::generate::manual(),
-        Command::Completions { shell } => commands::generate::completions(shell),
+        Command::Completions { shell } => commands::completions::run(shell),
     }
 }
 

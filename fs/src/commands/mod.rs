@@ -2,7 +2,7 @@
 
 pub mod check;
 pub mod columns;
-pub mod generate;
+pub mod completions;
 pub mod mount;
 mod output;
 pub mod targets;
