@@ -143,8 +143,6 @@ int dump_processes(struct bpf_iter__task *ctx)
 	struct reader *reader = current_reader();
 	struct usage usage = {};
 	struct cpu_times times;
-	const struct cred *cred;
-	struct nsproxy *nsproxy;
 	struct mm_struct *mm;
 	struct file *program;
 	struct process row = {};
@@ -157,11 +155,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 		return 0;
 	row.ppid = parent_of(reader, task);
 
-	cred = task->cred;
-	row.uid = cred->euid.val;
-	row.gid = cred->egid.val;
-	row.ruid = cred->uid.val;
-	row.userns = cred->user_ns->ns.inum;
+	read_identity(&row, task);
 
 	row.state = state_of(task);
 	row.threads = task->signal->nr_threads;
@@ -180,16 +174,6 @@ int dump_processes(struct bpf_iter__task *ctx)
 		row.utime = times.utime;
 		row.stime = times.stime;
 	}
-
-	row.cgroup = task->cgroups->dfl_cgrp->kn->id;
-	row.pidns = pid_namespace_of(task);
-	nsproxy = task->nsproxy;
-	if (nsproxy) {
-		row.netns = nsproxy->net_ns->ns.inum;
-		row.mntns = nsproxy->mnt_ns->ns.inum;
-		row.cgroupns = nsproxy->cgroup_ns->ns.inum;
-	}
-	__builtin_memcpy(row.comm, task->comm, sizeof(row.comm));
 
 	row.rss = row.swap = row.vsize = UNKNOWN;
 	mm = task->mm;

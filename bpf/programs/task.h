@@ -135,4 +135,24 @@ static __always_inline u32 pid_namespace_of(struct task_struct *task)
 	return BPF_CORE_READ(upid.ns, ns.inum);
 }
 
+/* Fills the columns that say who a task is and where it belongs. */
+#define read_identity(row, task)                                                                   \
+	({                                                                                         \
+		const struct cred *cred = (task)->cred;                                            \
+		struct nsproxy *nsproxy = (task)->nsproxy;                                         \
+		(row)->uid = cred->euid.val;                                                       \
+		(row)->gid = cred->egid.val;                                                       \
+		(row)->ruid = cred->uid.val;                                                       \
+		(row)->userns = cred->user_ns->ns.inum;                                            \
+		(row)->cgroup = (task)->cgroups->dfl_cgrp->kn->id;                                 \
+		(row)->pidns = pid_namespace_of(task);                                             \
+		/* A task that exits lets go of these first. */                                    \
+		if (nsproxy) {                                                                     \
+			(row)->netns = nsproxy->net_ns->ns.inum;                                   \
+			(row)->mntns = nsproxy->mnt_ns->ns.inum;                                   \
+			(row)->cgroupns = nsproxy->cgroup_ns->ns.inum;                             \
+		}                                                                                  \
+		__builtin_memcpy((row)->comm, (task)->comm, sizeof((row)->comm));                  \
+	})
+
 #endif

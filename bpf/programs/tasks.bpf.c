@@ -31,8 +31,6 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
 	struct reader *reader = current_reader();
-	const struct cred *cred;
-	struct nsproxy *nsproxy;
 	struct cpu_times times;
 	struct task row = {};
 
@@ -44,11 +42,7 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	row.tid = number_for(reader, task->thread_pid);
 	row.ppid = parent_of(reader, task);
 
-	cred = task->cred;
-	row.uid = cred->euid.val;
-	row.gid = cred->egid.val;
-	row.ruid = cred->uid.val;
-	row.userns = cred->user_ns->ns.inum;
+	read_identity(&row, task);
 
 	row.state = state_of(task);
 	row.cpu = cpu_of(task);
@@ -60,16 +54,6 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	row.utime = times.utime;
 	row.stime = times.stime;
 	row.start = task->start_boottime;
-
-	row.cgroup = task->cgroups->dfl_cgrp->kn->id;
-	row.pidns = pid_namespace_of(task);
-	nsproxy = task->nsproxy;
-	if (nsproxy) {
-		row.netns = nsproxy->net_ns->ns.inum;
-		row.mntns = nsproxy->mnt_ns->ns.inum;
-		row.cgroupns = nsproxy->cgroup_ns->ns.inum;
-	}
-	__builtin_memcpy(row.comm, task->comm, sizeof(row.comm));
 
 	write_row(seq, &row, sizeof(row));
 	return 0;

@@ -1,7 +1,7 @@
 //! CSV as RFC 4180 has it: a header, CRLF, quotes where they are needed.
 
-use super::number::{as_utf8, decimal, formatted, hexadecimal, joined};
-use iterfs_bpf::schema::{Record, Schema, Value};
+use super::spelling::{as_utf8, plain};
+use iterfs_bpf::schema::{Record, Schema};
 
 /// The lines of a table.
 #[derive(Debug)]
@@ -27,7 +27,9 @@ impl Lines {
     #[inline]
     pub(super) fn row(&self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
         for column in &schema.columns {
-            write(out, column.value(record));
+            plain(out, column.value(record), |out, bytes| {
+                as_utf8(bytes, |text| quoted(out, text));
+            });
             out.push(b',');
         }
         end_line(out);
@@ -38,23 +40,6 @@ impl Lines {
 fn end_line(out: &mut Vec<u8>) {
     out.pop();
     out.extend_from_slice(b"\r\n");
-}
-
-#[inline]
-fn write(out: &mut Vec<u8>, value: Value<'_>) {
-    match value {
-        Value::Absent => {}
-        Value::Unsigned(number) | Value::Nameless(number) => decimal(out, number),
-        Value::Signed(number) => decimal(out, number),
-        Value::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
-        Value::Hex(bits) => formatted(out, format_args!("{bits:#x}")),
-        Value::Device(major, minor) => formatted(out, format_args!("{major}:{minor}")),
-        Value::Name(name) => quoted(out, name),
-        Value::Flags(flags) => joined(out, flags),
-        Value::Text(bytes) => as_utf8(bytes, |text| quoted(out, text)),
-        Value::Bytes(bytes) => hexadecimal(out, bytes),
-        Value::Ip(address) => formatted(out, format_args!("{address}")),
-    }
 }
 
 fn quoted(out: &mut Vec<u8>, text: &str) {

@@ -1,6 +1,6 @@
 //! JSON: one array, or an object a line.
 
-use super::number::{as_utf8, decimal, formatted, hexadecimal};
+use super::spelling::{as_utf8, decimal, formatted, hexadecimal};
 use iterfs_bpf::schema::{Record, Schema, Value};
 
 /// What stands around and between the objects.

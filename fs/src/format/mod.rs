@@ -5,7 +5,7 @@
 
 mod csv;
 mod json;
-mod number;
+mod spelling;
 mod text;
 
 use iterfs_bpf::schema::{Record, Schema};

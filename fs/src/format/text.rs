@@ -4,8 +4,8 @@
 //! so widths come from the columns' types and a wide value pushes its line
 //! aside.
 
-use super::number::{decimal, formatted, hexadecimal, joined, octal};
-use iterfs_bpf::schema::{Kind, Record, Schema, Value, Width};
+use super::spelling::{octal, plain};
+use iterfs_bpf::schema::{Kind, Record, Schema, Width};
 
 /// The layout of a table's lines.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Columns {
     pub(super) fn row(&self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
         self.line(out, |index, out| {
             let start = out.len();
-            field(out, schema.columns[index].value(record));
+            plain(out, schema.columns[index].value(record), word);
             if out.len() == start {
                 out.push(b'-');
             }
@@ -103,27 +103,6 @@ fn shape(kind: &Kind) -> (usize, bool) {
         Kind::Ipv6 => (24, false),
         Kind::Inet => (15, false),
         Kind::Tail => (0, false),
-    }
-}
-
-#[inline]
-fn field(out: &mut Vec<u8>, value: Value<'_>) {
-    match value {
-        Value::Absent => {}
-        Value::Unsigned(number) | Value::Nameless(number) => decimal(out, number),
-        Value::Signed(number) => decimal(out, number),
-        Value::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
-        Value::Hex(bits) => formatted(out, format_args!("{bits:#x}")),
-        Value::Device(major, minor) => {
-            decimal(out, major);
-            out.push(b':');
-            decimal(out, minor);
-        }
-        Value::Name(name) => out.extend_from_slice(name.as_bytes()),
-        Value::Flags(flags) => joined(out, flags),
-        Value::Text(bytes) => word(out, bytes),
-        Value::Bytes(bytes) => hexadecimal(out, bytes),
-        Value::Ip(address) => formatted(out, format_args!("{address}")),
     }
 }
 

@@ -1,6 +1,6 @@
-//! How numbers and strings are spelled, where the formats agree.
+//! How values are spelled, where the formats agree.
 
-use iterfs_bpf::schema::Flags;
+use iterfs_bpf::schema::{Flags, Value};
 use std::fmt::{Arguments, Write as _};
 
 /// Appends a number.
@@ -23,7 +23,7 @@ pub(super) fn formatted(out: &mut Vec<u8>, text: Arguments<'_>) {
 }
 
 /// Appends a set's names with `|` between them; bits without a name as one number.
-pub(super) fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
+fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
     let start = out.len();
     for name in flags.names() {
         out.extend_from_slice(name.as_bytes());
@@ -35,6 +35,32 @@ pub(super) fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
         }
         0 => {}
         bits => formatted(out, format_args!("{bits:#x}")),
+    }
+}
+
+/// Appends a value as the formats without quotes spell it; a string by `text`.
+#[inline]
+pub(super) fn plain<'a>(
+    out: &mut Vec<u8>,
+    value: Value<'a>,
+    text: impl FnOnce(&mut Vec<u8>, &'a [u8]),
+) {
+    match value {
+        Value::Absent => {}
+        Value::Unsigned(number) | Value::Nameless(number) => decimal(out, number),
+        Value::Signed(number) => decimal(out, number),
+        Value::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
+        Value::Hex(bits) => formatted(out, format_args!("{bits:#x}")),
+        Value::Device(major, minor) => {
+            decimal(out, major);
+            out.push(b':');
+            decimal(out, minor);
+        }
+        Value::Name(name) => out.extend_from_slice(name.as_bytes()),
+        Value::Flags(flags) => joined(out, flags),
+        Value::Text(bytes) => text(out, bytes),
+        Value::Bytes(bytes) => hexadecimal(out, bytes),
+        Value::Ip(address) => formatted(out, format_args!("{address}")),
     }
 }
 
