@@ -1,7 +1,7 @@
 //! Which targets the running kernel has.
 
 use crate::error::{Error, Result};
-use iterfs_mapping::Target;
+use iterfs_mapping::{Target, layout};
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ pub fn targets() -> Result<Vec<Target>> {
     for function in btf.type_by_kind::<Func<'_>>() {
         let name = function.name().and_then(OsStr::to_str);
         if let Some(name) = name.and_then(|name| name.strip_prefix("bpf_iter_")) {
-            here.extend(Target::all().filter(|target| target.name == name));
+            here.extend(layout::targets().filter(|target| target.name == name));
         }
     }
     Ok(here)

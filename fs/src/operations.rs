@@ -13,10 +13,6 @@ use std::time::{Duration, SystemTime};
 /// How long the kernel may keep what does not depend on who asks.
 const STABLE: Duration = Duration::from_secs(3600);
 
-/// Threads that may produce at once, and requests that may on their own thread.
-const PRODUCERS: usize = 64;
-const INLINE: usize = crate::session::WORKERS - 2;
-
 /// A mounted tree.
 pub struct Operations {
     tables: Box<dyn Tables>,
@@ -44,13 +40,13 @@ pub struct Attributes {
 }
 
 impl Operations {
-    /// A tree over some tables, read as the policy allows.
-    pub fn new(tables: Box<dyn Tables>, policy: Policy) -> Operations {
+    /// A tree over some tables, read as the policy allows; `pool` reads ahead.
+    pub fn new(tables: Box<dyn Tables>, policy: Policy, pool: Arc<Pool>) -> Operations {
         Operations {
             tables,
             policy,
             handles: Handles::default(),
-            pool: Pool::new(PRODUCERS, INLINE),
+            pool,
             mounted: SystemTime::now(),
         }
     }

@@ -14,7 +14,10 @@ use std::thread;
 use std::time::Duration;
 
 /// Threads that take requests from the kernel.
-pub(crate) const WORKERS: usize = 4;
+const WORKERS: usize = 4;
+
+/// Of these, how many may be kept by a read at once, so that some are left to serve.
+pub const MAX_INLINE: usize = WORKERS - 2;
 
 /// How long open files may hold up the end after a signal.
 const GRACE: Duration = Duration::from_millis(500);

@@ -66,10 +66,52 @@ const fn row(
     }
 }
 
+/// A table's row number in [`TABLES`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct TableId(u16);
+
+impl TableId {
+    /// Every table.
+    pub fn all() -> impl Iterator<Item = TableId> {
+        (0..TABLES.len() as u16).map(TableId)
+    }
+
+    /// The table numbered `index`, if there is one.
+    pub fn new(index: u16) -> Option<TableId> {
+        (usize::from(index) < TABLES.len()).then_some(TableId(index))
+    }
+
+    /// The number, always below the number of tables.
+    pub fn index(self) -> u16 {
+        self.0
+    }
+
+    /// The row.
+    pub fn table(self) -> &'static Table {
+        &TABLES[usize::from(self.0)]
+    }
+
+    /// The table called `name` in directories of this kind.
+    pub fn find(place: Place, name: &str) -> Option<TableId> {
+        Self::all().find(|id| {
+            let table = id.table();
+            table.name == name && table.places.contains(&place)
+        })
+    }
+}
+
+/// Every target that a table walks, each once, in the order of the layout.
+pub fn targets() -> impl Iterator<Item = Target> {
+    TABLES.iter().enumerate().filter_map(|(index, table)| {
+        let first = TABLES.iter().position(|other| other.target == table.target);
+        (first == Some(index)).then_some(table.target)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Format, TableId};
+    use crate::Format;
     use std::collections::HashSet;
 
     #[test]
@@ -90,7 +132,7 @@ mod tests {
 
     #[test]
     fn targets_are_listed_once() {
-        let targets: Vec<_> = Target::all().collect();
+        let targets: Vec<_> = targets().collect();
         let names: HashSet<_> = targets.iter().map(|target| target.name).collect();
         assert_eq!(names.len(), targets.len());
         assert!(TABLES.iter().all(|table| targets.contains(&table.target)));

@@ -6,12 +6,14 @@
 //! `iterfs` shows it as files.
 
 pub mod format;
+pub mod instance;
 pub mod layout;
 pub mod node;
 pub mod number;
 pub mod table;
 
 pub use format::Format;
-pub use layout::TABLES;
+pub use instance::{Instance, Parameter};
+pub use layout::{TABLES, TableId};
 pub use node::{Directory, File, Node};
-pub use table::{Audience, Instance, Parameter, Place, Scope, Table, TableId, Target};
+pub use table::{Audience, Place, Scope, Table, Target};

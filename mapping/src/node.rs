@@ -1,8 +1,10 @@
 //! The tree: directories and files, and the walk from a name to what it stands for.
 
 use crate::format::Format;
+use crate::instance::{Instance, Parameter};
+use crate::layout::TableId;
 use crate::number::parse_id;
-use crate::table::{Instance, Parameter, Place, Scope, TableId};
+use crate::table::{Place, Scope};
 
 /// A directory.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

@@ -1,6 +1,5 @@
-//! What a table is: an iterator target, the program that walks it, and where it is shown.
-
-use crate::layout::TABLES;
+//! What a table is: an iterator target, the program that walks it, where it is
+//! shown and to whom. The tables themselves are in `layout.rs`.
 
 /// A kind of BPF iterator: what the kernel walks (`bpf_iter_reg_target()` in its source).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -9,16 +8,6 @@ pub struct Target {
     pub name: &'static str,
     /// The release that brought it, for messages alone: presence is probed.
     pub since: &'static str,
-}
-
-impl Target {
-    /// Every target that a table walks, each once, in the order of the layout.
-    pub fn all() -> impl Iterator<Item = Target> {
-        TABLES.iter().enumerate().filter_map(|(index, table)| {
-            let first = TABLES.iter().position(|other| other.target == table.target);
-            (first == Some(index)).then_some(table.target)
-        })
-    }
 }
 
 /// Whose view of the system a table shows.
@@ -74,57 +63,4 @@ pub struct Table {
     pub scope: Scope,
     /// Who may read it.
     pub audience: Audience,
-}
-
-/// A table's row number in [`TABLES`].
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct TableId(u16);
-
-impl TableId {
-    /// Every table.
-    pub fn all() -> impl Iterator<Item = TableId> {
-        (0..TABLES.len() as u16).map(TableId)
-    }
-
-    /// The table numbered `index`, if there is one.
-    pub fn new(index: u16) -> Option<TableId> {
-        (usize::from(index) < TABLES.len()).then_some(TableId(index))
-    }
-
-    /// The number, always below the number of tables.
-    pub fn index(self) -> u16 {
-        self.0
-    }
-
-    /// The row.
-    pub fn table(self) -> &'static Table {
-        &TABLES[usize::from(self.0)]
-    }
-
-    /// The table called `name` in directories of this kind.
-    pub fn find(place: Place, name: &str) -> Option<TableId> {
-        Self::all().find(|id| {
-            let table = id.table();
-            table.name == name && table.places.contains(&place)
-        })
-    }
-}
-
-/// What narrows a pass to a part of its table.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub enum Parameter {
-    /// Nothing: the whole table.
-    #[default]
-    None,
-    /// One process, numbered as the reader's pid namespace does.
-    Process(u32),
-}
-
-/// What one open shows: a table, whole or narrowed.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct Instance {
-    /// Which table.
-    pub table: TableId,
-    /// Which part of it.
-    pub parameter: Parameter,
 }

@@ -8,6 +8,7 @@ use crate::mountpoint::{self, Mountpoint, Namespace};
 use crate::operations::Operations;
 use crate::options::Options;
 use crate::session::{self, Served};
+use crate::stream::Pool;
 use anyhow::Result;
 use iterfs_bpf::Kernel;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,6 +18,9 @@ use std::process::ExitCode;
 /// Exit codes of mount(8).
 const USAGE: u8 = 1;
 const MOUNT_FAILED: u8 = 32;
+
+/// Threads that may read ahead at once; most stay unborn.
+const MAX_PRODUCERS: usize = 64;
 
 /// Mounts; in the foreground serves, too, until the mount is taken off.
 pub fn run(arguments: &Mount) -> ExitCode {
@@ -88,7 +92,8 @@ fn mount(arguments: &Mount, options: &Options) -> Result<(Served, Mountpoint)> {
     raise_descriptor_limit();
     // The kernel first: what it lacks is known before anything is mounted.
     let kernel = Kernel::new()?;
-    let operations = Operations::new(Box::new(kernel), options.policy);
+    let pool = Pool::new(MAX_PRODUCERS, session::MAX_INLINE);
+    let operations = Operations::new(Box::new(kernel), options.policy, pool);
     let namespace = match &arguments.namespace {
         Some(file) => Namespace::open(file)?,
         None => Namespace::default(),

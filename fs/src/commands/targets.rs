@@ -2,7 +2,7 @@
 
 use super::output::print;
 use iterfs_bpf::{Caller, Kernel, Tables};
-use iterfs_mapping::{Instance, Parameter, TABLES, TableId, Target};
+use iterfs_mapping::{Instance, Parameter, TABLES, TableId, Target, layout};
 use std::process::ExitCode;
 
 /// Lists each target with the tables it serves, and whether they can be opened.
@@ -16,7 +16,7 @@ pub fn run() -> ExitCode {
     };
     print(|out| {
         writeln!(out, "{:<12} {:<4} {:<16} why", "target", "here", "tables")?;
-        for target in Target::all() {
+        for target in layout::targets() {
             let tables: Vec<_> = TABLES
                 .iter()
                 .filter(|table| table.target == target)

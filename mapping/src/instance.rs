@@ -1,0 +1,22 @@
+//! What one open shows: a table, whole or narrowed.
+
+use crate::layout::TableId;
+
+/// What narrows a pass to a part of its table.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Parameter {
+    /// Nothing: the whole table.
+    #[default]
+    None,
+    /// One process, numbered as the reader's pid namespace does.
+    Process(u32),
+}
+
+/// A table, whole or narrowed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Instance {
+    /// Which table.
+    pub table: TableId,
+    /// Which part of it.
+    pub parameter: Parameter,
+}
