@@ -32,7 +32,7 @@ MANUALS := iterfs.8 mount.fuse.iterfs.8
 BESIDE := $(if $(filter-out /usr /usr/local,$(PREFIX)),$(HELPERDIR)/iterfs)
 
 .DEFAULT_GOAL := build
-.PHONY: run test test-kernels build check install uninstall clean dependencies test-dependencies
+.PHONY: run test test-kernels build docs check install uninstall clean dependencies test-dependencies
 
 # Installs those of the packages $(1) that are missing. Asks apt only then.
 define install_packages
@@ -89,6 +89,10 @@ test: test-dependencies
 test-kernels: build
 	$(call install_packages,$(KERNEL_PACKAGES))
 	for suite in $(KERNELS); do tests/vm/boot $$suite || exit 1; done
+
+# The reference of the tables, from what their programs say of themselves.
+docs: build
+	$(RELEASE)/iterfs tables >docs/TABLES.md
 
 check: dependencies
 	$(CARGO) fmt --all --check

@@ -29,6 +29,9 @@ pub enum Command {
     },
     /// Say whether this machine is ready, and what to do if not.
     Check,
+    /// Write the reference of all tables, docs/TABLES.md, to standard output.
+    #[command(hide = true)]
+    Tables,
     /// Write a shell's completions to standard output.
     #[command(hide = true)]
     Completions {

@@ -22,3 +22,4 @@ pub mod policy;
 mod processes;
 pub mod session;
 pub mod stream;
+mod sys;

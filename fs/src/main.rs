@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Command::Targets => commands::targets::run(),
         Command::Columns { path } => commands::columns::run(&path),
         Command::Check => commands::check::run(),
+        Command::Tables => commands::tables::run(),
         Command::Completions { shell } => commands::completions::run(shell),
     }
 }

@@ -73,3 +73,17 @@ fn every_table_is_in_the_manual() {
         }
     }
 }
+
+#[test]
+fn the_reference_of_the_tables_is_current() {
+    let written = Command::new(programs::iterfs())
+        .arg("tables")
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let reference = include_str!("../../docs/TABLES.md");
+    assert!(
+        String::from_utf8(written.stdout).unwrap() == reference,
+        "docs/TABLES.md is not what the programs say; write it with: make docs"
+    );
+}

@@ -1,8 +1,8 @@
 //! `iterfs columns PATH`.
 
 use super::output::print;
-use iterfs_bpf::{objects, schema_of};
-use iterfs_mapping::Node;
+use iterfs_bpf::{Error, Schema, objects, schema_of};
+use iterfs_mapping::{Node, Table};
 use std::process::ExitCode;
 
 /// Describes a table's columns, as its program documents them.
@@ -11,15 +11,10 @@ pub fn run(path: &str) -> ExitCode {
         eprintln!("iterfs: there is no table '{path}'; `iterfs targets` lists those there are");
         return ExitCode::FAILURE;
     };
-    let table = file.table.table();
-    let schema = match objects::find(table.object).map(|elf| schema_of(table.object, elf)) {
-        Some(Ok(schema)) => schema,
-        Some(Err(error)) => {
+    let schema = match schema(file.table.table()) {
+        Ok(schema) => schema,
+        Err(error) => {
             eprintln!("iterfs: {error}");
-            return ExitCode::FAILURE;
-        }
-        None => {
-            eprintln!("iterfs: no program was built in for '{path}'");
             return ExitCode::FAILURE;
         }
     };
@@ -37,4 +32,13 @@ pub fn run(path: &str) -> ExitCode {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The schema of a table, read from its program without loading it.
+pub(super) fn schema(table: &Table) -> iterfs_bpf::Result<Schema> {
+    let elf = objects::find(table.object).ok_or_else(|| Error::BadObject {
+        object: table.object.into(),
+        what: "no such program was built in".into(),
+    })?;
+    schema_of(table.object, elf)
 }

@@ -5,4 +5,5 @@ pub mod columns;
 pub mod completions;
 pub mod mount;
 mod output;
+pub mod tables;
 pub mod targets;

@@ -1,0 +1,91 @@
+//! `iterfs tables`: the reference of all tables, as docs/TABLES.md has it.
+
+use super::columns::schema;
+use super::output::print;
+use iterfs_bpf::Schema;
+use iterfs_mapping::{Audience, Place, Scope, TABLES, Table};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+const INTRODUCTION: &str = "\
+# The tables
+
+Every table with its columns, as the programs themselves document them. This file
+is written by `make docs` and a test holds it to the programs.
+
+Text shows what is absent as `-`, JSON as null. How values are spelled stands in
+[SEMANTICS.md](SEMANTICS.md).
+";
+
+/// Writes the reference.
+pub fn run() -> ExitCode {
+    print(|out| {
+        out.write_all(INTRODUCTION.as_bytes())?;
+        for table in TABLES {
+            match schema(table) {
+                Ok(schema) => describe(out, table, &schema)?,
+                Err(error) => {
+                    eprintln!("iterfs: {error}");
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn describe(out: &mut dyn Write, table: &Table, schema: &Schema) -> io::Result<()> {
+    let paths: Vec<_> = table
+        .places
+        .iter()
+        .map(|place| path(*place, table.name))
+        .collect();
+    writeln!(out, "\n## {}\n", paths.join(", "))?;
+    writeln!(
+        out,
+        "A row is {}. Walks `{}` (Linux {}), as seen from {}{}.\n",
+        schema.row,
+        table.target.name,
+        table.target.since,
+        view(table.scope),
+        match table.audience {
+            Audience::Readers => "",
+            Audience::Root => "; for root alone",
+        }
+    )?;
+    writeln!(out, "| column | type | meaning |\n|---|---|---|")?;
+    for column in &schema.columns {
+        let kind = column.kind.describe();
+        writeln!(
+            out,
+            "| `{}` | {kind} | {} |",
+            column.name,
+            escaped(&column.doc)
+        )?;
+    }
+    Ok(())
+}
+
+/// Text as a cell of a Markdown table shows it.
+fn escaped(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "&lt;")
+}
+
+fn path(place: Place, name: &str) -> String {
+    match place {
+        Place::Root => format!("`{name}`"),
+        Place::Process => format!("`pid/<n>/{name}`"),
+        Place::Net => format!("`net/{name}`"),
+        Place::Bpf => format!("`bpf/{name}`"),
+        Place::Kernel => format!("`kernel/{name}`"),
+    }
+}
+
+fn view(scope: Scope) -> &'static str {
+    match scope {
+        Scope::PidNamespace => "the reader's pid namespace",
+        Scope::NetNamespace => "the reader's net namespace",
+        Scope::PidAndNetNamespace => "the reader's pid and net namespaces",
+        Scope::Host => "the host",
+    }
+}
