@@ -37,6 +37,9 @@ pub enum Failure {
     /// The pass ended inside a record.
     #[error("the pass ended inside a row")]
     Torn,
+    /// A fault of ours broke the pass.
+    #[error("the pass broke by a fault of iterfs")]
+    Broken,
     /// The kernel's tables could not answer.
     #[error(transparent)]
     Tables(Arc<iterfs_bpf::Error>),
@@ -57,7 +60,7 @@ impl Failure {
             Failure::IsADirectory => Errno::EISDIR,
             Failure::Denied => Errno::EACCES,
             Failure::Unchangeable => Errno::EPERM,
-            Failure::Unwritable | Failure::Torn => Errno::EIO,
+            Failure::Unwritable | Failure::Torn | Failure::Broken => Errno::EIO,
             Failure::BadHandle => Errno::EBADF,
             Failure::TooFarBack => Errno::ESPIPE,
             Failure::Tables(error) => tables_errno(error),

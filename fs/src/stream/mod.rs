@@ -16,6 +16,7 @@ use iterfs_mapping::Format;
 use parking_lot::Mutex;
 pub use pool::Pool;
 use producer::{Producer, Step};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use window::{Found, Piece, Window};
 
@@ -210,7 +211,9 @@ impl Shared {
     fn step(&self, mut producer: Box<Producer>) -> Option<Box<Producer>> {
         let spare = self.state.lock().window.spare();
         let mut chunk = spare.unwrap_or_default();
-        let step = producer.fill(&mut chunk);
+        // Should a row ever make us panic, its readers get an error, not silence.
+        let step = catch_unwind(AssertUnwindSafe(|| producer.fill(&mut chunk)))
+            .unwrap_or(Step::End(Err(Failure::Broken)));
 
         let mut finished = None;
         let mut state = self.state.lock();

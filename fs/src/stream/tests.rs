@@ -31,6 +31,7 @@ enum Act {
     Bytes(Vec<u8>),
     Nothing,
     Fail(i32),
+    Panic,
 }
 
 struct Fake {
@@ -50,6 +51,7 @@ impl Source for Fake {
             Some(Act::Fail(errno)) => {
                 Err(iterfs_bpf::Error::Pass(io::Error::from_raw_os_error(errno)))
             }
+            Some(Act::Panic) => panic!("a fault that a test makes"),
             None => Ok(Progress::End),
         }
     }
@@ -226,6 +228,17 @@ fn an_error_comes_after_the_rows_before_it() {
     assert_eq!(opened.read_on(0, 4096), Err((file(0..3), libc::E2BIG)));
     assert_eq!(opened.read(file(0..3).len() as u64, 1), Err(libc::E2BIG));
     assert_eq!(opened.read(0, 5).unwrap(), file(0..3)[..5]);
+}
+
+#[test]
+fn a_fault_of_ours_is_an_error_to_the_reader() {
+    let acts = vec![Act::Bytes(records(0..3)), Act::Panic];
+    assert_eq!(open(acts).read_on(0, 4096), Err((file(0..3), libc::EIO)));
+    // Ahead of the reader, on a thread of the pool, as well.
+    let mut acts = long_pass(100_000);
+    acts.push(Act::Panic);
+    let (read, errno) = open(acts).read_on(0, 1 << 17).unwrap_err();
+    assert_eq!((read.len(), errno), (file(0..100_000).len(), libc::EIO));
 }
 
 #[test]
