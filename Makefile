@@ -17,7 +17,7 @@ BUILD_PACKAGES := gcc libc6-dev make clang libelf-dev zlib1g-dev pkgconf
 KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
 KERNELS := bullseye bookworm trixie
 # What the tests compare with and drive.
-TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 less libcap2-bin
+TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin
 
 BINDIR := $(DESTDIR)$(PREFIX)/bin
 SHAREDIR := $(DESTDIR)$(PREFIX)/share

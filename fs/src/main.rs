@@ -34,6 +34,10 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("iterfs: a command is missing; see: iterfs --help");
+        return ExitCode::from(USAGE);
+    }
     let text = error.to_string();
     let what: Vec<_> = text
         .lines()

@@ -2,13 +2,22 @@
 
 use super::output::print;
 use iterfs_bpf::{Error, Schema, objects, schema_of};
-use iterfs_mapping::{Node, Table};
+use iterfs_mapping::{Directory, File, Format, Node, Table};
 use std::process::ExitCode;
 
 /// Describes a table's columns, as its program documents them.
 pub fn run(path: &str) -> ExitCode {
-    let Some(Node::File(file)) = Node::parse(path) else {
-        eprintln!("iterfs: there is no table '{path}'; `iterfs targets` lists those there are");
+    // As the documentation writes it, any process will do.
+    let Some(Node::File(file)) = Node::parse(&path.replace("<n>", "1")) else {
+        let tables: Vec<_> = Directory::Root
+            .directories()
+            .chain([Directory::Root])
+            .flat_map(Directory::files)
+            .filter(|file| file.format == Format::Text)
+            .map(File::path)
+            .collect();
+        let tables = tables.join(", ");
+        eprintln!("iterfs: there is no table '{path}' below a mount; there are {tables}");
         return ExitCode::FAILURE;
     };
     let schema = match schema(file.table.table()) {

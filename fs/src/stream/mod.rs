@@ -87,7 +87,7 @@ impl Stream {
             answer,
         };
         let mut state = self.shared.state.lock();
-        let answered = state.look(read);
+        let answered = state.look(read, false);
         let producer = state.wanted_producer();
         drop(state);
 
@@ -138,8 +138,12 @@ impl Outcome {
 
 impl State {
     /// What a read gets now, if anything.
-    fn outcome(&mut self, offset: u64, size: usize) -> Option<Outcome> {
-        match self.window.find(offset, size) {
+    ///
+    /// Only the last read of a pass is short, or one that waits while many objects
+    /// give no row: there are programs that take a short read for the end.
+    fn outcome(&mut self, offset: u64, size: usize, stalled: bool) -> Option<Outcome> {
+        let partial = stalled || matches!(self.production, Production::Over(_));
+        match self.window.find(offset, size, partial) {
             Found::Bytes(piece) => Some(Outcome::Bytes(piece)),
             Found::TooFarBack => Some(Outcome::Failed(Failure::TooFarBack)),
             Found::NotYet => match &self.production {
@@ -151,8 +155,8 @@ impl State {
     }
 
     /// The read with what it gets, or none: then it waits.
-    fn look(&mut self, read: Read) -> Option<(Read, Outcome)> {
-        match self.outcome(read.offset, read.size) {
+    fn look(&mut self, read: Read, stalled: bool) -> Option<(Read, Outcome)> {
+        match self.outcome(read.offset, read.size, stalled) {
             Some(outcome) => Some((read, outcome)),
             None => {
                 self.waiting.push(read);
@@ -162,10 +166,10 @@ impl State {
     }
 
     /// The waiting reads that need wait no longer.
-    fn answered(&mut self) -> Vec<(Read, Outcome)> {
+    fn answered(&mut self, stalled: bool) -> Vec<(Read, Outcome)> {
         std::mem::take(&mut self.waiting)
             .into_iter()
-            .filter_map(|read| self.look(read))
+            .filter_map(|read| self.look(read, stalled))
             .collect()
     }
 
@@ -221,6 +225,7 @@ impl Shared {
             drop(state);
             return None;
         }
+        let stalled = chunk.is_empty();
         state.window.push(chunk);
         match step {
             Step::More => state.production = Production::Paused(producer),
@@ -229,7 +234,7 @@ impl Shared {
                 finished = Some(producer);
             }
         }
-        let answered = state.answered();
+        let answered = state.answered(stalled);
         let again = state.wanted_producer();
         drop(state);
 

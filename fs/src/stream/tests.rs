@@ -158,6 +158,30 @@ fn reads_of_any_size_give_the_same_bytes() {
 }
 
 #[test]
+fn only_the_last_read_is_short() {
+    for size in [1000, 4096, 65_536, 131_072, 1 << 20] {
+        let whole = file(0..400_000);
+        let opened = open(long_pass(400_000));
+        for (index, expected) in whole.chunks(size).enumerate() {
+            let read = opened.read((index * size) as u64, size).unwrap();
+            assert_eq!(read, expected, "read {index} of {size} bytes");
+        }
+    }
+}
+
+#[test]
+fn rows_do_not_wait_for_objects_without() {
+    let mut acts = vec![Act::Bytes(records(0..3)), Act::Nothing, Act::Nothing];
+    acts.push(Act::Bytes(records(3..6)));
+    let opened = open(acts);
+    assert_eq!(opened.read(0, 4096).unwrap(), file(0..3));
+    assert_eq!(
+        opened.read(file(0..3).len() as u64, 4096).unwrap(),
+        file(3..6)
+    );
+}
+
+#[test]
 fn steps_without_rows_are_passed_over() {
     let acts = vec![
         Act::Nothing,

@@ -77,12 +77,19 @@ impl Window {
     }
 
     /// What a read of `size` bytes at `offset` gets; it moves the window there.
-    pub(super) fn find(&mut self, offset: u64, size: usize) -> Found {
+    /// Unless `partial` will do, it gets all of its bytes or none yet.
+    pub(super) fn find(&mut self, offset: u64, size: usize, partial: bool) -> Found {
         let start = self.chunks.front().map_or(self.end, |chunk| chunk.start);
         if offset < start {
             return Found::TooFarBack;
         }
-        let end = offset.saturating_add(size as u64).min(self.end);
+        let wanted = offset.saturating_add(size as u64);
+        if wanted > self.end && !partial {
+            self.position = self.position.max(offset);
+            self.forget();
+            return Found::NotYet;
+        }
+        let end = wanted.min(self.end);
         self.position = self.position.max(offset.max(end));
         let found = match self.piece(offset, end) {
             Some(piece) => Found::Bytes(piece),
@@ -160,7 +167,7 @@ mod tests {
     }
 
     fn expect(window: &mut Window, offset: u64, size: usize) {
-        match window.find(offset, size) {
+        match window.find(offset, size, false) {
             Found::Bytes(piece) => assert_eq!(piece.as_slice(), bytes(offset, size)),
             other => panic!("{offset}+{size}: {other:?}"),
         }
@@ -173,8 +180,9 @@ mod tests {
         expect(&mut window, 50, 10);
         expect(&mut window, 99, 2);
         expect(&mut window, 150, 700);
-        assert!(matches!(window.find(1000, 1), Found::NotYet));
-        match window.find(990, 100) {
+        assert!(matches!(window.find(1000, 1, true), Found::NotYet));
+        assert!(matches!(window.find(990, 100, false), Found::NotYet));
+        match window.find(990, 100, true) {
             Found::Bytes(piece) => assert_eq!(piece.as_slice(), bytes(990, 10)),
             other => panic!("{other:?}"),
         }
@@ -187,7 +195,7 @@ mod tests {
         expect(&mut window, 2 * BEHIND - 10, 10);
         expect(&mut window, BEHIND, 10);
         assert!(matches!(
-            window.find(BEHIND - chunk as u64 - 1, 1),
+            window.find(BEHIND - chunk as u64 - 1, 1, true),
             Found::TooFarBack
         ));
         assert!(window.spare().is_some_and(|bytes| bytes.is_empty()));
@@ -196,7 +204,7 @@ mod tests {
     #[test]
     fn a_skip_ahead_lets_go_of_what_is_skipped() {
         let mut window = filled(1024, 1);
-        assert!(matches!(window.find(5 * BEHIND, 1), Found::NotYet));
+        assert!(matches!(window.find(5 * BEHIND, 1, true), Found::NotYet));
         assert_eq!(window.ahead(), 0);
         for index in 1..=5 * BEHIND / 1024 {
             window.push(bytes(index * 1024, 1024));
