@@ -116,6 +116,15 @@ impl Status {
     }
 }
 
+/// The columns that name a task's namespaces, and /proc's names of these.
+pub const NAMESPACES: [(&str, &str); 5] = [
+    ("pidns", "pid"),
+    ("netns", "net"),
+    ("mntns", "mnt"),
+    ("userns", "user"),
+    ("cgroupns", "cgroup"),
+];
+
 /// The inode number of a task's namespace; none for a kind that it has left.
 pub fn namespace(directory: &Path, kind: &str) -> Option<u64> {
     let link = fs::read_link(directory.join("ns").join(kind)).ok()?;

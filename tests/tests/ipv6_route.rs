@@ -2,6 +2,7 @@
 
 use iterfs_tests::columns::{Columns, find, select};
 use iterfs_tests::netns::{in_new_net_namespace, run};
+use iterfs_tests::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use serde_json::{Value, json};
 use std::fs;
@@ -44,16 +45,8 @@ fn oracle() -> Vec<String> {
 
 /// Reads the table while /proc's stays the same.
 fn quiet(mount: &Mount) -> (Vec<Row>, Vec<String>) {
-    let mut before = oracle();
-    for _ in 0..1000 {
-        let rows = mount.rows(TABLE);
-        let after = oracle();
-        if before == after {
-            return (rows, after);
-        }
-        before = after;
-    }
-    unreachable!("the routes change all the time");
+    let (_, rows, lines) = steadily(oracle, || mount.rows(TABLE), PartialEq::eq);
+    (rows, lines)
 }
 
 fn compare(rows: &[Row], lines: &[String]) {

@@ -2,6 +2,7 @@
 
 use iterfs_tests::columns::{Columns, find};
 use iterfs_tests::netns::{in_new_net_namespace, run};
+use iterfs_tests::steady::steadily;
 use iterfs_tests::workload::{Workload, netlink};
 use iterfs_tests::{Mount, Row, proc};
 use nix::libc;
@@ -49,16 +50,8 @@ fn oracle() -> Vec<Vec<String>> {
 
 /// Reads the table while /proc's stays the same.
 fn quiet(mount: &Mount) -> (Vec<Row>, Vec<Vec<String>>) {
-    let mut before = oracle();
-    for _ in 0..1000 {
-        let rows = mount.rows(TABLE);
-        let after = oracle();
-        if before == after {
-            return (rows, after);
-        }
-        before = after;
-    }
-    unreachable!("netlink sockets come and go all the time");
+    let (_, rows, lines) = steadily(oracle, || mount.rows(TABLE), PartialEq::eq);
+    (rows, lines)
 }
 
 /// Who made the sockets that processes have open, by inode: /proc's table does

@@ -42,13 +42,7 @@ fn compare(mount: &Mount, pid: u32) {
         .is("cgroup", proc::cgroup(&directory))
         .is("comm", proc::shown(after.comm()))
         .is("exe", proc::shown(exe.as_os_str().as_bytes()));
-    for (column, kind) in [
-        ("pidns", "pid"),
-        ("netns", "net"),
-        ("mntns", "mnt"),
-        ("userns", "user"),
-        ("cgroupns", "cgroup"),
-    ] {
+    for (column, kind) in proc::NAMESPACES {
         columns.is(column, proc::namespace(&directory, kind));
     }
     let rss = [

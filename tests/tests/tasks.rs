@@ -34,13 +34,7 @@ fn compare(row: &Row, pid: u32, tid: u32, before: &Moment) {
         .is("policy", after.stat.policy())
         .is("cgroup", proc::cgroup(&directory))
         .is("comm", comm(row, &after.stat));
-    for (column, kind) in [
-        ("pidns", "pid"),
-        ("netns", "net"),
-        ("mntns", "mnt"),
-        ("userns", "user"),
-        ("cgroupns", "cgroup"),
-    ] {
+    for (column, kind) in proc::NAMESPACES {
         columns.is(column, proc::namespace(&directory, kind));
     }
     let start = after.stat.number(22) as u64 * TICK;
