@@ -17,6 +17,13 @@ pub enum Error {
     #[error("this kernel has no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF): {0}")]
     NoBtf(String),
 
+    /// Programs know their reader by its thread's id in the initial pid namespace,
+    /// which a process of another cannot tell.
+    #[error(
+        "iterfs works in the initial pid namespace alone; run it on the host, or in a container that shares the host's (--pid=host)"
+    )]
+    OtherPidNamespace,
+
     /// An object does not hold what it should.
     #[error("the object {object} cannot be used: {what}")]
     BadObject {

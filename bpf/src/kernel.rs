@@ -22,7 +22,6 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Kernel {
     targets: Vec<Target>,
-    pid_namespace: u32,
     net_namespace: u32,
     /// A slot an object. Its lock is held while the program is loaded, so that
     /// two first opens load it once; afterwards only to copy the `Arc`.
@@ -34,12 +33,15 @@ impl Kernel {
     /// Looks at what the kernel has; loads nothing yet.
     ///
     /// # Errors
-    /// [`Error::NoBtf`], and [`Error::Caller`] if `/proc` is not there.
+    /// [`Error::NoBtf`], [`Error::OtherPidNamespace`], and [`Error::Caller`] if
+    /// `/proc` is not there.
     pub fn new() -> Result<Kernel> {
         verifier_log::install();
+        if Caller::Daemon.pid_namespace()? != INITIAL_PID_NAMESPACE {
+            return Err(Error::OtherPidNamespace);
+        }
         Ok(Kernel {
             targets: probe::targets()?,
-            pid_namespace: Caller::Daemon.pid_namespace()?,
             net_namespace: Caller::Daemon.net_namespace()?,
             programs: objects::names()
                 .map(|name| (name, Mutex::default()))
@@ -85,7 +87,7 @@ impl Kernel {
             ..Settings::default()
         };
         if let Parameter::Process(process) = parameter {
-            if namespace == self.pid_namespace
+            if namespace == INITIAL_PID_NAMESPACE
                 && let Ok(link) = program.link_to_process(process)
             {
                 return Ok((create(&link)?, settings));

@@ -3,10 +3,11 @@
 use iterfs_tests::columns::{find, select};
 use iterfs_tests::netns::in_new_net_namespace;
 use iterfs_tests::workload::Workload;
-use iterfs_tests::{Mount, Row, proc};
+use iterfs_tests::{Mount, Row, proc, programs};
 use nix::libc;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 /// Starts what follows as the first process of a new pid namespace, with the
 /// /proc that belongs to it.
@@ -198,4 +199,20 @@ fn a_reader_in_a_net_namespace() {
     });
     let inodes = |rows: &[Row]| column(rows, "inode");
     assert!(inodes(&host).is_disjoint(&inodes(&there)));
+}
+
+#[test]
+fn a_daemon_in_another_pid_namespace_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new("unshare")
+        .args(["--pid", "--fork", "--mount-proc"])
+        .arg(programs::iterfs())
+        .arg("mount")
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(32), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("initial pid namespace"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
