@@ -162,7 +162,13 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	if (!process)
 		return 0;
 
+	/*
+	 * Programs of iterators may call bpf_d_path() since 5.12, which brought
+	 * task_vma, too. Before, walk_path() fills the front of the record.
+	 */
 	row = (struct file_row *)reader->record;
+	if (!bpf_core_type_exists(struct bpf_iter__task_vma))
+		row = (struct file_row *)(reader->record + PATH_MAX);
 	__builtin_memset(row, 0, sizeof(*row));
 	row->pid = process;
 	row->tid = number_for(reader, task->thread_pid);
@@ -183,10 +189,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	row->links = inode->i_nlink;
 	row->size = inode->i_size;
 
-	/*
-	 * Programs of iterators may call bpf_d_path() since 5.12, which brought
-	 * task_vma, too. Before, follow the names; what has none has no path.
-	 */
+	/* By the names: what has none, as a socket, has no path. */
 	if (!bpf_core_type_exists(struct bpf_iter__task_vma)) {
 		row->path_length = walk_path(reader, file->f_path.dentry, file->f_path.mnt);
 		write_row(seq, row, __builtin_offsetof(struct file_row, path));

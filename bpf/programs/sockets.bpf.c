@@ -80,7 +80,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 
 	row.uid = task->cred->euid.val;
 	row.fd = ctx->fd;
-	__builtin_memcpy(row.comm, task->comm, sizeof(row.comm));
+	BPF_CORE_READ_INTO(&row.comm, task, group_leader, comm);
 	row.family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	row.type = BPF_CORE_READ(sk, sk_type);
 	row.protocol = BPF_CORE_READ(sk, sk_protocol);
