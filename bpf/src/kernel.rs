@@ -7,7 +7,6 @@ use crate::objects;
 use crate::probe;
 use crate::program::{Program, SharedReaders};
 use crate::reader::Settings;
-use crate::schema::Schema;
 use crate::source::Iterator;
 use crate::sys;
 use crate::tables::{Pass, Tables};
@@ -48,6 +47,18 @@ impl Kernel {
                 .collect(),
             readers: SharedReaders::default(),
         })
+    }
+
+    /// Tries a table as an open would: loads its program and starts a pass.
+    ///
+    /// # Errors
+    /// What an open would fail with.
+    pub fn try_table(&self, table: TableId) -> Result<()> {
+        let whole = Instance {
+            table,
+            parameter: Parameter::None,
+        };
+        self.open(whole, &Caller::Daemon).map(drop)
     }
 
     /// The program of a table, loaded if it was not. A failure is not kept.
@@ -111,10 +122,6 @@ impl Kernel {
 impl Tables for Kernel {
     fn present(&self, table: TableId) -> bool {
         self.targets.contains(&table.table().target)
-    }
-
-    fn schema(&self, table: TableId) -> Result<Arc<Schema>> {
-        Ok(Arc::clone(self.program(table)?.schema()))
     }
 
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {

@@ -14,9 +14,6 @@ pub trait Tables: Send + Sync {
     /// Whether the kernel has the target that this table walks.
     fn present(&self, table: TableId) -> bool;
 
-    /// The shape of a table's rows.
-    fn schema(&self, table: TableId) -> Result<Arc<Schema>>;
-
     /// Starts a pass over a table as `caller` sees it.
     ///
     /// # Errors

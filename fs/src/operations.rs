@@ -5,6 +5,7 @@ use crate::handles::{Entry, Handle, Handles};
 use crate::policy::{Policy, Requester};
 use crate::processes;
 use crate::stream::{Answer, Pool, Stream};
+use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
 use iterfs_bpf::{Caller, Tables};
 use iterfs_mapping::{Directory, File, Node, Scope, TableId};
 use std::sync::Arc;
@@ -216,7 +217,7 @@ impl Operations {
         }
         if directory.scope() == Some(Scope::Host) {
             let caller = Caller::from_request(requester.tid)?;
-            if caller.pid_namespace()? != Caller::Daemon.pid_namespace()? {
+            if caller.pid_namespace()? != INITIAL_PID_NAMESPACE {
                 return Ok(false);
             }
         }

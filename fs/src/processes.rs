@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use iterfs_bpf::record::Records;
-use iterfs_bpf::schema::{Schema, Value};
+use iterfs_bpf::schema::{Column, Record, Value};
 use iterfs_bpf::{Caller, Progress, Tables};
 use iterfs_mapping::{Instance, Parameter, Place, TableId};
 
@@ -28,6 +28,10 @@ fn pass(tables: &dyn Tables, caller: &Caller, parameter: Parameter) -> Result<Ve
         return Ok(Vec::new());
     };
     let mut pass = tables.open(Instance { table, parameter }, caller)?;
+    let schema = pass.schema;
+    let Some(column) = schema.columns.iter().find(|column| column.name == COLUMN) else {
+        return Ok(Vec::new());
+    };
     let mut pids = Vec::new();
     let mut buffer = vec![0; BUFFER];
     let mut kept = 0;
@@ -37,8 +41,8 @@ fn pass(tables: &dyn Tables, caller: &Caller, parameter: Parameter) -> Result<Ve
             Progress::Nothing => {}
             Progress::Bytes(bytes) => {
                 let end = kept + bytes;
-                let mut records = Records::new(&pass.schema, &buffer[..end]);
-                pids.extend((&mut records).filter_map(|record| pid(&pass.schema, record)));
+                let mut records = Records::new(&schema, &buffer[..end]);
+                pids.extend((&mut records).filter_map(|record| pid(column, record)));
                 kept = records.rest().len();
                 buffer.copy_within(end - kept..end, 0);
             }
@@ -46,8 +50,7 @@ fn pass(tables: &dyn Tables, caller: &Caller, parameter: Parameter) -> Result<Ve
     }
 }
 
-fn pid(schema: &Schema, record: iterfs_bpf::schema::Record<'_>) -> Option<u32> {
-    let column = schema.columns.iter().find(|column| column.name == COLUMN)?;
+fn pid(column: &Column, record: Record<'_>) -> Option<u32> {
     match column.value(record) {
         Value::Unsigned(pid) => u32::try_from(pid).ok(),
         _ => None,

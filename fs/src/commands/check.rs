@@ -3,7 +3,7 @@
 use super::output::print;
 use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
 use iterfs_bpf::{Caller, Kernel, Tables};
-use iterfs_mapping::{Instance, Parameter, TableId};
+use iterfs_mapping::TableId;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -72,13 +72,7 @@ fn programs() -> Finding {
     let tried = Kernel::new().and_then(|kernel| {
         TableId::all()
             .filter(|table| kernel.present(*table))
-            .try_for_each(|table| {
-                let instance = Instance {
-                    table,
-                    parameter: Parameter::None,
-                };
-                kernel.open(instance, &Caller::Daemon).map(drop)
-            })
+            .try_for_each(|table| kernel.try_table(table))
     });
     Finding {
         what: "the kernel takes the programs",

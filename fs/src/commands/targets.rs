@@ -1,8 +1,8 @@
 //! `iterfs targets`.
 
 use super::output::print;
-use iterfs_bpf::{Caller, Kernel, Tables};
-use iterfs_mapping::{Instance, Parameter, TABLES, TableId, Target, layout};
+use iterfs_bpf::Kernel;
+use iterfs_mapping::{TABLES, TableId, Target, layout};
 use std::process::ExitCode;
 
 /// Lists each target with the tables it serves, and whether they can be opened.
@@ -37,11 +37,5 @@ pub fn run() -> ExitCode {
 fn probe(kernel: &Kernel, target: Target) -> iterfs_bpf::Result<()> {
     TableId::all()
         .filter(|id| id.table().target == target)
-        .try_for_each(|table| {
-            let instance = Instance {
-                table,
-                parameter: Parameter::None,
-            };
-            kernel.open(instance, &Caller::Daemon).map(drop)
-        })
+        .try_for_each(|table| kernel.try_table(table))
 }
