@@ -67,6 +67,10 @@ pub enum Error {
     #[error("the calling process cannot be identified: {0}")]
     Caller(#[source] io::Error),
 
+    /// The tree of cgroups could not be looked into.
+    #[error("the cgroups cannot be read: {0}")]
+    Cgroups(#[source] io::Error),
+
     /// The caller's namespace could not be entered.
     #[error("the caller's namespace cannot be entered: {0}")]
     Namespace(#[source] io::Error),

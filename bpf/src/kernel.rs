@@ -1,6 +1,7 @@
 //! The running kernel's tables: programs loaded as they are asked for.
 
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
+use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
 use crate::namespace::in_net_namespace;
 use crate::objects;
@@ -8,12 +9,13 @@ use crate::probe;
 use crate::program::{Program, SharedReaders};
 use crate::reader::Settings;
 use crate::source::Iterator;
-use crate::sys;
+use crate::sys::LinkTo;
 use crate::tables::{Pass, Tables};
 use crate::verifier_log;
 use iterfs_mapping::{Instance, Parameter, Scope, TableId, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ pub struct Kernel {
     /// two first opens load it once; afterwards only to copy the `Arc`.
     programs: HashMap<&'static str, Mutex<Option<Arc<Program>>>>,
     readers: SharedReaders,
+    cgroups: Cgroups,
 }
 
 impl Kernel {
@@ -46,6 +49,7 @@ impl Kernel {
                 .map(|name| (name, Mutex::default()))
                 .collect(),
             readers: SharedReaders::default(),
+            cgroups: Cgroups::default(),
         })
     }
 
@@ -76,7 +80,7 @@ impl Kernel {
             return Ok(Arc::clone(program));
         }
         let elf = objects::find(table.object).ok_or_else(missing)?;
-        let program = Arc::new(Program::load(table.object, elf, &self.readers)?);
+        let program = Arc::new(Program::load(table.object, elf, table.need, &self.readers)?);
         tracing::info!(object = table.object, "loaded");
         *slot = Some(Arc::clone(&program));
         Ok(program)
@@ -99,23 +103,23 @@ impl Kernel {
         };
         if let Parameter::Process(process) = parameter {
             if namespace == INITIAL_PID_NAMESPACE
-                && let Ok(link) = program.link_to_process(process)
+                && let Ok(iterator) = program.iterator(LinkTo::Process(process))
             {
-                return Ok((create(&link)?, settings));
+                return Ok((iterator, settings));
             }
             // Before 6.1, or in another numbering than the link would take:
             // walk all and keep one.
             settings.process = process;
         }
-        Ok((create(&program.link())?, settings))
+        Ok((program.iterator(LinkTo::Everything)?, settings))
     }
 
     fn net_iterator(&self, program: &Program, caller: &Caller) -> Result<OwnedFd> {
         if caller.net_namespace()? == self.net_namespace {
-            return create(&program.link());
+            return program.iterator(LinkTo::Everything);
         }
         let namespace = caller.open(Kind::Net)?;
-        in_net_namespace(namespace.as_fd(), || create(&program.link()))
+        in_net_namespace(namespace.as_fd(), || program.iterator(LinkTo::Everything))
     }
 }
 
@@ -137,7 +141,7 @@ impl Tables for Kernel {
                 (fd, settings)
             }
             Scope::NetNamespace => (self.net_iterator(&program, caller)?, Settings::default()),
-            Scope::Host => (create(&program.link())?, Settings::default()),
+            Scope::Host => (program.iterator(LinkTo::Everything)?, Settings::default()),
         };
         let settings = program
             .readers()
@@ -147,8 +151,16 @@ impl Tables for Kernel {
             source: Box::new(Iterator::new(fd, settings)),
         })
     }
-}
 
-fn create(link: &impl AsFd) -> Result<OwnedFd> {
-    sys::iterator_create(link.as_fd()).map_err(Error::Pass)
+    fn cgroups_below(&self, id: u64) -> Result<Vec<(OsString, u64)>> {
+        self.cgroups.below(id)
+    }
+
+    fn cgroup_below(&self, id: u64, name: &OsStr) -> Result<Option<u64>> {
+        self.cgroups.find(id, name)
+    }
+
+    fn cgroup_exists(&self, id: u64) -> Result<bool> {
+        self.cgroups.exists(id)
+    }
 }

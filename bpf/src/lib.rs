@@ -9,6 +9,7 @@
 
 mod btf;
 pub mod caller;
+mod cgroups;
 mod error;
 pub mod kernel;
 mod namespace;

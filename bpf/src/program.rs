@@ -4,8 +4,9 @@ use crate::btf;
 use crate::error::{Error, Result};
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
-use crate::sys;
+use crate::sys::{self, LinkTo};
 use crate::verifier_log;
+use iterfs_mapping::Need;
 use libbpf_rs::{ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
 use std::io;
@@ -17,8 +18,9 @@ use std::sync::Arc;
 pub(crate) struct Program {
     name: String,
     fd: OwnedFd,
-    /// The link without a parameter, from which most iterators are made.
-    link: OwnedFd,
+    /// The link to everything, from which most iterators are made; none where
+    /// the target must be told what to walk.
+    link: Option<OwnedFd>,
     schema: Arc<Schema>,
     readers: Option<Arc<Readers>>,
 }
@@ -40,8 +42,13 @@ impl SharedReaders {
 }
 
 impl Program {
-    /// Loads and links the program of an object.
-    pub(crate) fn load(name: &str, elf: &[u8], shared: &SharedReaders) -> Result<Program> {
+    /// Loads the program of an object, and links it where nothing more is needed.
+    pub(crate) fn load(
+        name: &str,
+        elf: &[u8],
+        need: Need,
+        shared: &SharedReaders,
+    ) -> Result<Program> {
         let schema = Arc::new(btf::schema_of(name, elf)?);
         let mut object =
             ObjectBuilder::default()
@@ -74,9 +81,13 @@ impl Program {
         // The program keeps its maps; the rest of libbpf's object can go.
         drop(object);
 
+        let link = match need {
+            Need::Nothing => Some(attach(name, fd.as_fd(), LinkTo::Everything)?),
+            Need::Map(_) | Need::Cgroup(_) => None,
+        };
         Ok(Program {
             name: name.into(),
-            link: attach(name, fd.as_fd(), None)?,
+            link,
             fd,
             schema,
             readers,
@@ -93,14 +104,14 @@ impl Program {
         self.readers.as_ref()
     }
 
-    /// The link to the whole of its target.
-    pub(crate) fn link(&self) -> BorrowedFd<'_> {
-        self.link.as_fd()
-    }
-
-    /// A link to one process, as this process's pid namespace numbers it.
-    pub(crate) fn link_to_process(&self, process: u32) -> Result<OwnedFd> {
-        attach(&self.name, self.fd.as_fd(), Some(process))
+    /// Makes an iterator: the pass begins with the first read of it.
+    pub(crate) fn iterator(&self, to: LinkTo<'_>) -> Result<OwnedFd> {
+        match (&self.link, to) {
+            (Some(link), LinkTo::Everything) => sys::iterator_create(link.as_fd()),
+            // The iterator holds the link, as a file does its directory.
+            _ => sys::iterator_create(attach(&self.name, self.fd.as_fd(), to)?.as_fd()),
+        }
+        .map_err(Error::Pass)
     }
 }
 
@@ -116,8 +127,8 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
     Ok(None)
 }
 
-fn attach(name: &str, program: BorrowedFd<'_>, process: Option<u32>) -> Result<OwnedFd> {
-    sys::link_create(program, process).map_err(|source| Error::Attach {
+fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {
+    sys::link_create(program, to).map_err(|source| Error::Attach {
         object: name.into(),
         source,
     })

@@ -1,7 +1,9 @@
 //! The system calls of BPF links and iterators that libbpf-rs does not wrap.
 #![allow(unsafe_code)]
 
+use iterfs_mapping::Order;
 use libbpf_rs::{Object, OpenObject};
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -39,16 +41,41 @@ pub(crate) fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::R
     Ok(())
 }
 
-/// Links an iterator program to its target, narrowed to one process if one is given
-/// (BPF_LINK_CREATE, bpf(2)). The number is read in this process's pid namespace.
-pub(crate) fn link_create(program: BorrowedFd<'_>, process: Option<u32>) -> io::Result<OwnedFd> {
+/// What a link is for, of all that its target walks (include/uapi/linux/bpf.h,
+/// union bpf_iter_link_info).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LinkTo<'a> {
+    /// Everything.
+    Everything,
+    /// One process, as this process's pid namespace numbers it.
+    Process(u32),
+    /// What a map holds.
+    Map(BorrowedFd<'a>),
+    /// From a cgroup, by the id of its kernfs node (0: the root), this way.
+    Cgroup(u64, Order),
+}
+
+/// Links an iterator program to its target (BPF_LINK_CREATE, bpf(2)).
+pub(crate) fn link_create(program: BorrowedFd<'_>, to: LinkTo<'_>) -> io::Result<OwnedFd> {
     let mut info = libbpf_sys::bpf_iter_link_info::default();
     let mut options = libbpf_sys::bpf_link_create_opts {
         sz: size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t,
         ..Default::default()
     };
-    if let Some(pid) = process {
-        info.task.pid = pid;
+    match to {
+        LinkTo::Everything => {}
+        LinkTo::Process(pid) => info.task.pid = pid,
+        LinkTo::Map(map) => info.map.map_fd = map.as_raw_fd() as u32,
+        LinkTo::Cgroup(id, order) => {
+            info.cgroup.cgroup_id = id;
+            info.cgroup.order = match order {
+                Order::Itself => libbpf_sys::BPF_CGROUP_ITER_SELF_ONLY,
+                Order::Descendants => libbpf_sys::BPF_CGROUP_ITER_DESCENDANTS_PRE,
+                Order::Ancestors => libbpf_sys::BPF_CGROUP_ITER_ANCESTORS_UP,
+            };
+        }
+    }
+    if !matches!(to, LinkTo::Everything) {
         options.iter_info = &mut info;
         options.iter_info_len = size_of_val(&info) as u32;
     }
@@ -70,6 +97,43 @@ pub(crate) fn iterator_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 fn owned(fd: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(-fd));
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The type of a file handle that holds the id of a kernfs node
+/// (include/linux/exportfs.h, FILEID_KERNFS).
+const FILEID_KERNFS: libc::c_int = 0xfe;
+
+/// A file handle of such a node.
+#[repr(C)]
+struct KernfsHandle {
+    handle_bytes: libc::c_uint,
+    handle_type: libc::c_int,
+    id: [u8; size_of::<u64>()],
+}
+
+/// Opens the directory of a kernfs node by its id (open_by_handle_at(2)), on the
+/// filesystem of another of its directories.
+pub(crate) fn open_kernfs_node(beside: &OwnedFd, id: u64) -> Result<OwnedFd, Errno> {
+    let mut handle = KernfsHandle {
+        handle_bytes: size_of::<u64>() as libc::c_uint,
+        handle_type: FILEID_KERNFS,
+        id: id.to_ne_bytes(),
+    };
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: the handle has the layout of struct file_handle and as many bytes
+    // after its head as it says; it outlives the call.
+    let fd = unsafe {
+        libc::open_by_handle_at(
+            beside.as_raw_fd(),
+            std::ptr::from_mut(&mut handle).cast(),
+            flags,
+        )
+    };
+    if fd < 0 {
+        return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO));
     }
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

@@ -7,6 +7,7 @@ use crate::caller::Caller;
 use crate::error::Result;
 use crate::schema::Schema;
 use iterfs_mapping::{Instance, TableId};
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 /// The tables of a kernel.
@@ -19,6 +20,25 @@ pub trait Tables: Send + Sync {
     /// # Errors
     /// Those of loading the program, linking it and making the iterator.
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass>;
+
+    /// The cgroups right below one, by name and by the id of their kernfs nodes.
+    /// 0 stands for the root.
+    ///
+    /// # Errors
+    /// Those of reading its directory; none if it is there no more.
+    fn cgroups_below(&self, id: u64) -> Result<Vec<(OsString, u64)>>;
+
+    /// The one of this name among them.
+    ///
+    /// # Errors
+    /// As [`Tables::cgroups_below`].
+    fn cgroup_below(&self, id: u64, name: &OsStr) -> Result<Option<u64>>;
+
+    /// Whether there is such a cgroup.
+    ///
+    /// # Errors
+    /// As [`Tables::cgroups_below`].
+    fn cgroup_exists(&self, id: u64) -> Result<bool>;
 }
 
 /// One pass over a table.

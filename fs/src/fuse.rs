@@ -168,7 +168,7 @@ impl Filesystem for Adapter {
                 for (index, entry) in entries.iter().enumerate().skip(offset as usize) {
                     let inode = INodeNo(inode::number(entry.node));
                     let next = index as u64 + 1;
-                    if reply.add(inode, next, file_type(entry.node), &*entry.name) {
+                    if reply.add(inode, next, file_type(entry.node), &entry.name) {
                         break;
                     }
                 }
@@ -197,7 +197,7 @@ impl Filesystem for Adapter {
                     if reply.add(
                         attr.ino,
                         next,
-                        &*entry.name,
+                        &entry.name,
                         &found.lifetime,
                         &attr,
                         GENERATION,
@@ -369,7 +369,6 @@ impl Adapter {
         parent: INodeNo,
         name: &OsStr,
     ) -> Result<Attributes, Failure> {
-        let name = name.to_str().ok_or(Failure::NotFound)?;
         self.0.lookup(&requester(request), node(parent)?, name)
     }
 

@@ -4,6 +4,7 @@ use crate::stream::Stream;
 use iterfs_mapping::Node;
 use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +22,7 @@ pub(crate) enum Handle {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The name.
-    pub name: Box<str>,
+    pub name: OsString,
     /// What it stands for.
     pub node: Node,
 }

@@ -1,8 +1,9 @@
 //! Inode numbers: each says what it stands for, so there is no table of them.
 //!
 //! A number is the same for the same path whenever and by whomever it is looked
-//! up. The top byte is the kind of directory, the next two the file in it (0 for
-//! the directory itself), the rest the directory's own number, such as a pid.
+//! up. The top byte is the kind of directory, ten bits the file in it (0 for the
+//! directory itself), the rest the directory's own number: a pid, or the id of a
+//! cgroup, which the kernel counts up from 1 (fs/kernfs/dir.c).
 
 use iterfs_mapping::{Directory, File, Format, Node, TableId};
 
@@ -10,7 +11,8 @@ use iterfs_mapping::{Directory, File, Format, Node, TableId};
 const ROOT: u64 = 1;
 
 const KIND_SHIFT: u32 = 56;
-const FILE_SHIFT: u32 = 40;
+const FILE_SHIFT: u32 = 46;
+const FILE: u64 = (1 << (KIND_SHIFT - FILE_SHIFT)) - 1;
 const NUMBER: u64 = (1 << FILE_SHIFT) - 1;
 
 /// The inode number of a node.
@@ -28,7 +30,7 @@ pub fn node(number: u64) -> Option<Node> {
         return Some(Node::Directory(Directory::Root));
     }
     let directory = directory(number >> KIND_SHIFT, number & NUMBER)?;
-    match number >> FILE_SHIFT & 0xffff {
+    match number >> FILE_SHIFT & FILE {
         // The root has its own number, and only that.
         0 if directory == Directory::Root => None,
         0 => Some(Node::Directory(directory)),
@@ -40,22 +42,31 @@ fn directory_bits(directory: Directory) -> u64 {
     let (kind, number) = match directory {
         Directory::Root => (0, 0),
         Directory::Processes => (1, 0),
-        Directory::Process(pid) => (2, pid),
+        Directory::Process(pid) => (2, u64::from(pid)),
         Directory::Net => (3, 0),
         Directory::Bpf => (4, 0),
         Directory::Kernel => (5, 0),
+        Directory::Maps => (6, 0),
+        Directory::Map(id) => (7, u64::from(id)),
+        Directory::Cgroup(id) => (8, id & NUMBER),
+        Directory::Summary => (9, 0),
     };
-    kind << KIND_SHIFT | u64::from(number)
+    kind << KIND_SHIFT | number
 }
 
 fn directory(kind: u64, number: u64) -> Option<Directory> {
-    match (kind, u32::try_from(number).ok()?) {
+    let short = u32::try_from(number).ok();
+    match (kind, number) {
         (0, 0) => Some(Directory::Root),
         (1, 0) => Some(Directory::Processes),
-        (2, pid @ 1..) => Some(Directory::Process(pid)),
+        (2, 1..) => short.map(Directory::Process),
         (3, 0) => Some(Directory::Net),
         (4, 0) => Some(Directory::Bpf),
         (5, 0) => Some(Directory::Kernel),
+        (6, 0) => Some(Directory::Maps),
+        (7, 1..) => short.map(Directory::Map),
+        (8, id) => Some(Directory::Cgroup(id)),
+        (9, 0) => Some(Directory::Summary),
         _ => None,
     }
 }
@@ -99,11 +110,17 @@ mod tests {
             Directory::Root,
             Directory::Process(1),
             Directory::Process(u32::MAX),
+            Directory::Map(1),
+            Directory::Map(u32::MAX),
+            Directory::Cgroup(1),
+            Directory::Cgroup(NUMBER),
         ];
         directories.extend(Directory::Root.directories());
+        directories.extend(Directory::Bpf.directories());
         let mut seen = HashSet::new();
         for directory in directories {
-            let files = directory.files().map(Node::File);
+            let files = directory.tables().flat_map(|id| directory.files_of(id));
+            let files = files.map(Node::File);
             for node in std::iter::once(Node::Directory(directory)).chain(files) {
                 assert!(seen.insert(number(node)), "{node:?}");
                 assert_eq!(super::node(number(node)), Some(node));
@@ -119,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_that_means_something_is_the_one_given_out(any in any::<u64>(), kind in 0u64..6, file in 0u64..40, pid in 0u64..3) {
+        fn a_number_that_means_something_is_the_one_given_out(any in any::<u64>(), kind in 0u64..12, file in 0u64..200, pid in 0u64..3) {
             for number in [any, kind << KIND_SHIFT | file << FILE_SHIFT | pid] {
                 if let Some(node) = node(number) {
                     prop_assert_eq!(super::number(node), number);

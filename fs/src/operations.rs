@@ -2,12 +2,13 @@
 
 use crate::error::{Failure, Result};
 use crate::handles::{Entry, Handle, Handles};
+use crate::live;
 use crate::policy::{Policy, Requester};
-use crate::processes;
 use crate::stream::{Answer, Pool, Stream};
 use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
 use iterfs_bpf::{Caller, Tables};
-use iterfs_mapping::{Directory, File, Node, Scope, TableId};
+use iterfs_mapping::{Directory, Node, Scope, TableId};
+use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -53,11 +54,16 @@ impl Operations {
     }
 
     /// Finds a name in a directory.
-    pub fn lookup(&self, requester: &Requester, parent: Node, name: &str) -> Result<Attributes> {
+    pub fn lookup(&self, requester: &Requester, parent: Node, name: &OsStr) -> Result<Attributes> {
         let Node::Directory(directory) = parent else {
             return Err(Failure::NotADirectory);
         };
-        let node = directory.child(name).ok_or(Failure::NotFound)?;
+        let node = match name.to_str().and_then(|name| directory.child(name)) {
+            Some(node) => node,
+            None => live::find(&*self.tables, directory, name)?
+                .map(Node::Directory)
+                .ok_or(Failure::NotFound)?,
+        };
         self.check_shown(requester, node)?;
         Ok(self.attributes(node))
     }
@@ -71,9 +77,14 @@ impl Operations {
         };
         let lifetime = match directory {
             // There for everyone and always.
-            Directory::Root | Directory::Processes | Directory::Net => STABLE,
+            Directory::Root | Directory::Processes | Directory::Net | Directory::Summary => STABLE,
             // There for some callers, or for some time.
-            Directory::Process(_) | Directory::Bpf | Directory::Kernel => Duration::ZERO,
+            Directory::Process(_)
+            | Directory::Bpf
+            | Directory::Maps
+            | Directory::Map(_)
+            | Directory::Cgroup(_)
+            | Directory::Kernel => Duration::ZERO,
         };
         Attributes {
             node,
@@ -160,35 +171,28 @@ impl Operations {
     }
 
     fn entries(&self, requester: &Requester, directory: Directory) -> Result<Vec<Entry>> {
-        let entry = |name: &str, node| Entry {
+        let entry = |name: &OsStr, node| Entry {
             name: name.into(),
             node,
         };
         let mut entries = vec![
-            entry(".", Node::Directory(directory)),
-            entry("..", Node::Directory(directory.parent())),
+            entry(".".as_ref(), Node::Directory(directory)),
+            entry("..".as_ref(), Node::Directory(directory.parent())),
         ];
-        let shown = |node| {
-            self.is_shown(requester, node)
-                .map(|shown| shown.then_some(node))
-        };
         for child in directory.directories() {
-            if let Some(node) = shown(Node::Directory(child))? {
-                entries.push(entry(&child.name(), node));
+            let node = Node::Directory(child);
+            if self.is_shown(requester, node)? {
+                entries.push(entry(child.name().as_ref(), node));
             }
         }
-        for file in directory
-            .files()
-            .filter(|file| self.tables.present(file.table))
-        {
-            entries.push(entry(&file.name(), Node::File(file)));
-        }
-        if directory == Directory::Processes {
-            let caller = Caller::from_request(requester.tid)?;
-            for pid in processes::list(&*self.tables, &caller)? {
-                let process = Directory::Process(pid);
-                entries.push(entry(&process.name(), Node::Directory(process)));
+        let caller = Caller::from_request(requester.tid)?;
+        for table in live::tables_in(&*self.tables, &caller, directory)? {
+            for file in directory.files_of(table) {
+                entries.push(entry(file.name().as_ref(), Node::File(file)));
             }
+        }
+        for (name, child) in live::list(&*self.tables, &caller, directory)? {
+            entries.push(entry(&name, Node::Directory(child)));
         }
         Ok(entries)
     }
@@ -204,31 +208,28 @@ impl Operations {
     /// Whether the caller's tree has the node now: the one rule for what is
     /// listed, found and opened.
     fn is_shown(&self, requester: &Requester, node: Node) -> Result<bool> {
-        let directory = match node {
-            Node::Directory(directory) => directory,
-            Node::File(File {
-                directory, table, ..
-            }) if self.tables.present(table) => directory,
-            Node::File(_) => return Ok(false),
-        };
-        if let Directory::Process(pid) = directory {
-            let caller = Caller::from_request(requester.tid)?;
-            return processes::exists(&*self.tables, &caller, pid);
+        let directory = node.directory();
+        let caller = Caller::from_request(requester.tid)?;
+        if directory.scope() == Some(Scope::Host)
+            && caller.pid_namespace()? != INITIAL_PID_NAMESPACE
+        {
+            return Ok(false);
         }
-        if directory.scope() == Some(Scope::Host) {
-            let caller = Caller::from_request(requester.tid)?;
-            if caller.pid_namespace()? != INITIAL_PID_NAMESPACE {
-                return Ok(false);
+        if !live::exists(&*self.tables, &caller, directory)? {
+            return Ok(false);
+        }
+        match node {
+            Node::Directory(directory) => Ok(self.has_purpose(directory)),
+            Node::File(file) => {
+                Ok(live::tables_in(&*self.tables, &caller, directory)?.contains(&file.table))
             }
         }
-        Ok(self.has_tables(directory))
     }
 
-    /// Whether the kernel has any of the tables a directory is for.
-    fn has_tables(&self, directory: Directory) -> bool {
-        directory.place().is_none_or(|place| {
-            TableId::all().any(|id| id.table().places.contains(&place) && self.tables.present(id))
-        })
+    /// Whether the kernel has any of the tables a directory is there for.
+    fn has_purpose(&self, directory: Directory) -> bool {
+        let place = directory.purpose();
+        TableId::all().any(|id| id.table().places.contains(&place) && self.tables.present(id))
     }
 }
 

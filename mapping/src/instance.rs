@@ -1,6 +1,7 @@
 //! What one open shows: a table, whole or narrowed.
 
 use crate::layout::TableId;
+use crate::table::Order;
 
 /// What narrows a pass to a part of its table.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -10,6 +11,10 @@ pub enum Parameter {
     None,
     /// One process, numbered as the reader's pid namespace does.
     Process(u32),
+    /// One map, by its id.
+    Map(u32),
+    /// From one cgroup, by the id of its kernfs node; 0 is the root.
+    Cgroup(u64, Order),
 }
 
 /// A table, whole or narrowed.

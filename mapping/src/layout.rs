@@ -2,6 +2,7 @@
 
 use crate::table::{
     Audience::{self, Readers, Root as RootAlone},
+    Need,
     Place::{self, Bpf, Kernel, Net, Process, Root},
     Scope::{self, Host, NetNamespace, PidAndNetNamespace as PidAndNet, PidNamespace},
     Table, Target,
@@ -60,6 +61,7 @@ const fn row(
         name,
         object,
         target,
+        need: Need::Nothing,
         places,
         scope,
         audience,

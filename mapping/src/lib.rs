@@ -16,4 +16,4 @@ pub use format::Format;
 pub use instance::{Instance, Parameter};
 pub use layout::{TABLES, TableId};
 pub use node::{Directory, File, Node};
-pub use table::{Audience, Place, Scope, Table, Target};
+pub use table::{Audience, Need, Order, Place, Scope, Table, Target};

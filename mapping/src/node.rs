@@ -4,7 +4,7 @@ use crate::format::Format;
 use crate::instance::{Instance, Parameter};
 use crate::layout::TableId;
 use crate::number::parse_id;
-use crate::table::{Place, Scope};
+use crate::table::{Need, Place, Scope};
 
 /// A directory.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -19,8 +19,17 @@ pub enum Directory {
     Net,
     /// `bpf`.
     Bpf,
+    /// `bpf/map`, one directory a map.
+    Maps,
+    /// `bpf/map/<id>`.
+    Map(u32),
+    /// A cgroup, by the id of its kernfs node; `cgroup` itself, the root, is 0.
+    /// The names below it are the kernel's: nothing here knows them.
+    Cgroup(u64),
     /// `kernel`.
     Kernel,
+    /// `summary`.
+    Summary,
 }
 
 /// A file: a table in one format.
@@ -44,43 +53,70 @@ pub enum Node {
 }
 
 impl Directory {
+    /// The root of the cgroups.
+    pub const CGROUPS: Directory = Directory::Cgroup(0);
+
     /// The directories of the root that are always there.
-    const TOP: [Directory; 4] = [
+    const TOP: [Directory; 6] = [
         Directory::Processes,
         Directory::Net,
         Directory::Bpf,
+        Directory::CGROUPS,
         Directory::Kernel,
+        Directory::Summary,
     ];
 
     /// The kind of place it is, where it holds tables.
     pub fn place(self) -> Option<Place> {
         match self {
             Directory::Root => Some(Place::Root),
-            Directory::Processes => None,
+            Directory::Processes | Directory::Maps => None,
             Directory::Process(_) => Some(Place::Process),
             Directory::Net => Some(Place::Net),
             Directory::Bpf => Some(Place::Bpf),
+            Directory::Map(_) => Some(Place::Map),
+            Directory::Cgroup(_) => Some(Place::Cgroup),
             Directory::Kernel => Some(Place::Kernel),
+            Directory::Summary => Some(Place::Summary),
         }
     }
 
-    /// The directory it lies in; the root lies in itself.
+    /// The kind of place that it is there for: its own, or that of the
+    /// directories in it.
+    pub fn purpose(self) -> Place {
+        match self {
+            Directory::Processes => Place::Process,
+            Directory::Maps => Place::Map,
+            other => other.place().unwrap_or(Place::Root),
+        }
+    }
+
+    /// The directory it lies in; the root lies in itself. Of a cgroup, the
+    /// nearest that can be told without the kernel: the root of them all.
     pub fn parent(self) -> Directory {
         match self {
             Directory::Process(_) => Directory::Processes,
+            Directory::Maps => Directory::Bpf,
+            Directory::Map(_) => Directory::Maps,
+            Directory::Cgroup(id) if id != 0 => Directory::CGROUPS,
             _ => Directory::Root,
         }
     }
 
-    /// Its own name in its parent; empty for the root.
+    /// Its own name in its parent; empty for the root. A cgroup goes by its id
+    /// here, as the kernel's messages do.
     pub fn name(self) -> String {
         match self {
             Directory::Root => String::new(),
             Directory::Processes => "pid".into(),
-            Directory::Process(pid) => pid.to_string(),
+            Directory::Process(number) | Directory::Map(number) => number.to_string(),
             Directory::Net => "net".into(),
             Directory::Bpf => "bpf".into(),
+            Directory::Maps => "map".into(),
+            Directory::Cgroup(0) => "cgroup".into(),
+            Directory::Cgroup(id) => format!("<id {id}>"),
             Directory::Kernel => "kernel".into(),
+            Directory::Summary => "summary".into(),
         }
     }
 
@@ -94,31 +130,41 @@ impl Directory {
 
     /// The directories in it that do not depend on what runs.
     pub fn directories(self) -> impl Iterator<Item = Directory> {
-        let top: &[Directory] = match self {
+        let fixed: &[Directory] = match self {
             Directory::Root => &Self::TOP,
+            Directory::Bpf => &[Directory::Maps],
             _ => &[],
         };
-        top.iter().copied()
+        fixed.iter().copied()
     }
 
-    /// The files in it.
-    pub fn files(self) -> impl Iterator<Item = File> {
-        let tables = self
-            .place()
-            .map(|place| TableId::all().filter(move |id| id.table().places.contains(&place)));
-        tables.into_iter().flatten().flat_map(move |table| {
-            Format::ALL.into_iter().map(move |format| File {
-                directory: self,
-                table,
-                format,
-            })
+    /// The tables in it, whether or not they are there now.
+    pub fn tables(self) -> impl Iterator<Item = TableId> {
+        let place = self.place();
+        TableId::all().filter(move |id| {
+            let places = id.table().places;
+            place.is_some_and(|place| places.contains(&place))
         })
     }
 
-    /// What `name` stands for in this directory, whether or not it is there now.
+    /// The files in it that show a table, one a format.
+    pub fn files_of(self, table: TableId) -> impl Iterator<Item = File> {
+        Format::ALL.into_iter().map(move |format| File {
+            directory: self,
+            table,
+            format,
+        })
+    }
+
+    /// What `name` stands for in this directory, whether or not it is there now;
+    /// the cgroups aside, whose names only the kernel knows.
     pub fn child(self, name: &str) -> Option<Node> {
-        if let Directory::Processes = self {
-            return Some(Node::Directory(Directory::Process(parse_id(name)?)));
+        match self {
+            Directory::Processes => {
+                return Some(Node::Directory(Directory::Process(parse_id(name)?)));
+            }
+            Directory::Maps => return Some(Node::Directory(Directory::Map(parse_id(name)?))),
+            _ => {}
         }
         if let Some(directory) = self.directories().find(|child| child.name() == name) {
             return Some(Node::Directory(directory));
@@ -135,10 +181,14 @@ impl Directory {
     /// Whose view of the system it is part of.
     pub fn scope(self) -> Option<Scope> {
         match self {
-            Directory::Root => None,
+            Directory::Root | Directory::Summary => None,
             Directory::Processes | Directory::Process(_) => Some(Scope::PidNamespace),
             Directory::Net => Some(Scope::NetNamespace),
-            Directory::Bpf | Directory::Kernel => Some(Scope::Host),
+            Directory::Bpf
+            | Directory::Maps
+            | Directory::Map(_)
+            | Directory::Cgroup(_)
+            | Directory::Kernel => Some(Scope::Host),
         }
     }
 }
@@ -146,8 +196,10 @@ impl Directory {
 impl File {
     /// What an open of it shows.
     pub fn instance(self) -> Instance {
-        let parameter = match self.directory {
-            Directory::Process(pid) => Parameter::Process(pid),
+        let parameter = match (self.directory, self.table.table().need) {
+            (Directory::Process(pid), _) => Parameter::Process(pid),
+            (Directory::Map(id), _) => Parameter::Map(id),
+            (Directory::Cgroup(id), Need::Cgroup(order)) => Parameter::Cgroup(id, order),
             _ => Parameter::None,
         };
         Instance {
@@ -168,11 +220,23 @@ impl File {
 }
 
 impl Node {
-    /// What a path from the top of the mount leads to, whether or not it is there now.
+    /// The directory it is or lies in.
+    pub fn directory(self) -> Directory {
+        match self {
+            Node::Directory(directory) => directory,
+            Node::File(file) => file.directory,
+        }
+    }
+
+    /// What a path from the top of the mount leads to, whether or not it is there
+    /// now. A cgroup's name stands for none in particular: all have the same files.
     pub fn parse(path: &str) -> Option<Node> {
         path.split('/').filter(|name| !name.is_empty()).try_fold(
             Node::Directory(Directory::Root),
             |node, name| match node {
+                Node::Directory(directory @ Directory::Cgroup(_)) => {
+                    Some(directory.child(name).unwrap_or(node))
+                }
                 Node::Directory(directory) => directory.child(name),
                 Node::File(_) => None,
             },
@@ -193,8 +257,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn every_directory() -> Vec<Directory> {
-        let mut all = vec![Directory::Root, Directory::Process(42)];
+        let mut all = vec![Directory::Root, Directory::Process(42), Directory::Map(7)];
         all.extend(Directory::Root.directories());
+        all.extend(Directory::Bpf.directories());
         all
     }
 
@@ -205,7 +270,7 @@ mod tests {
                 Node::parse(&directory.path()),
                 Some(Node::Directory(directory))
             );
-            for file in directory.files() {
+            for file in directory.tables().flat_map(|id| directory.files_of(id)) {
                 assert_eq!(Node::parse(&file.path()), Some(Node::File(file)));
             }
         }
@@ -229,6 +294,8 @@ mod tests {
             "pid/self",
             "pid/42/net",
             "pid/42/processes",
+            "bpf/map/x",
+            "bpf/map/7/maps",
             "tasks/x",
             "tasks.xml",
             ".json",
@@ -249,6 +316,8 @@ mod tests {
                 Some(Node::File(file)) => file.path(),
                 None => return Ok(()),
             };
+            // All cgroups are one here.
+            prop_assume!(!path.starts_with("cgroup"));
             let plain: Vec<_> = path.split('/').filter(|name| !name.is_empty()).collect();
             prop_assert_eq!(found, plain.join("/"));
         }

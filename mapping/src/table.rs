@@ -35,8 +35,36 @@ pub enum Place {
     Net,
     /// `bpf`.
     Bpf,
+    /// `bpf/map/<id>`: what that map holds.
+    Map,
+    /// `cgroup` and every directory below: the table as that cgroup's.
+    Cgroup,
     /// `kernel`.
     Kernel,
+    /// `summary`.
+    Summary,
+}
+
+/// What a walk must be told before it can begin.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Need {
+    /// Nothing; it may be narrowed to a process where its target can.
+    Nothing,
+    /// A map of one of these types, by the names that the table of maps shows.
+    Map(&'static [&'static str]),
+    /// A cgroup, from which it goes this way.
+    Cgroup(Order),
+}
+
+/// Where a walk over cgroups goes (include/uapi/linux/bpf.h, enum bpf_cgroup_iter_order).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Order {
+    /// The cgroup alone.
+    Itself,
+    /// It and all below, each before those below it.
+    Descendants,
+    /// It and all above, up to the root.
+    Ancestors,
 }
 
 /// Who may read a table where nothing else is said.
@@ -57,6 +85,8 @@ pub struct Table {
     pub object: &'static str,
     /// What the kernel walks for it.
     pub target: Target,
+    /// What the walk must be told.
+    pub need: Need,
     /// The directories it is in.
     pub places: &'static [Place],
     /// Whose view it shows.

@@ -1,20 +1,24 @@
 //! `iterfs columns PATH`.
 
 use super::output::print;
+use super::tables;
 use iterfs_bpf::{Error, Schema, objects, schema_of};
-use iterfs_mapping::{Directory, File, Format, Node, Table};
+use iterfs_mapping::{Node, TABLES, Table};
 use std::process::ExitCode;
 
 /// Describes a table's columns, as its program documents them.
 pub fn run(path: &str) -> ExitCode {
-    // As the documentation writes it, any process will do.
-    let Some(Node::File(file)) = Node::parse(&path.replace("<n>", "1")) else {
-        let tables: Vec<_> = Directory::Root
-            .directories()
-            .chain([Directory::Root])
-            .flat_map(Directory::files)
-            .filter(|file| file.format == Format::Text)
-            .map(File::path)
+    // As the documentation writes it: any process, any map will do.
+    let plain = path.replace("<n>", "1").replace("<id>", "1");
+    let Some(Node::File(file)) = Node::parse(&plain) else {
+        let tables: Vec<_> = TABLES
+            .iter()
+            .flat_map(|table| {
+                table
+                    .places
+                    .iter()
+                    .map(|place| tables::path(*place, table.name))
+            })
             .collect();
         let tables = tables.join(", ");
         eprintln!("iterfs: there is no table '{path}' below a mount; there are {tables}");

@@ -38,7 +38,7 @@ fn describe(out: &mut dyn Write, table: &Table, schema: &Schema) -> io::Result<(
     let paths: Vec<_> = table
         .places
         .iter()
-        .map(|place| path(*place, table.name))
+        .map(|place| format!("`{}`", path(*place, table.name)))
         .collect();
     writeln!(out, "\n## {}\n", paths.join(", "))?;
     writeln!(
@@ -71,13 +71,17 @@ fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
 }
 
-fn path(place: Place, name: &str) -> String {
+/// A table's path, with what differs between its directories in angle brackets.
+pub(super) fn path(place: Place, name: &str) -> String {
     match place {
-        Place::Root => format!("`{name}`"),
-        Place::Process => format!("`pid/<n>/{name}`"),
-        Place::Net => format!("`net/{name}`"),
-        Place::Bpf => format!("`bpf/{name}`"),
-        Place::Kernel => format!("`kernel/{name}`"),
+        Place::Root => name.into(),
+        Place::Process => format!("pid/<n>/{name}"),
+        Place::Net => format!("net/{name}"),
+        Place::Bpf => format!("bpf/{name}"),
+        Place::Map => format!("bpf/map/<id>/{name}"),
+        Place::Cgroup => format!("cgroup/<path>/{name}"),
+        Place::Kernel => format!("kernel/{name}"),
+        Place::Summary => format!("summary/{name}"),
     }
 }
 
