@@ -10,12 +10,13 @@ use libbpf_rs::btf::{Btf, BtfType, HasSize, ReferencesType, TypeId};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-/// The schema of the row that an object's programs write.
+/// The schema of the row that an object's programs write; none if no struct is
+/// marked as the row, so that what they write is text.
 ///
 /// # Errors
-/// [`Error::BadObject`] if no struct is marked as the row, or one of its
-/// members is of a type that has no way to be shown.
-pub fn schema_of(object: &str, elf: &[u8]) -> Result<Schema> {
+/// [`Error::BadObject`] if a member of the row is of a type that has no way to be
+/// shown.
+pub fn schema_of(object: &str, elf: &[u8]) -> Result<Option<Schema>> {
     let bad = |what: String| Error::BadObject {
         object: object.into(),
         what,
@@ -23,21 +24,25 @@ pub fn schema_of(object: &str, elf: &[u8]) -> Result<Schema> {
     let btf = Btf::from_raw(object, elf)
         .map_err(|error| bad(error.to_string()))?
         .ok_or_else(|| bad("it has no BTF".into()))?;
-    let schema = read(&btf).map_err(bad)?;
+    let Some(schema) = read(&btf).map_err(bad)? else {
+        return Ok(None);
+    };
     schema.check().map_err(bad)?;
-    Ok(schema)
+    Ok(Some(schema))
 }
 
 /// Declaration tags by what they are on: a struct, or one of its members.
 type Tags<'a> = HashMap<(TypeId, Option<u32>), Vec<&'a str>>;
 
-fn read(btf: &Btf<'_>) -> Result<Schema, String> {
+fn read(btf: &Btf<'_>) -> Result<Option<Schema>, String> {
     let tags = tags(btf);
-    let (row, meaning) = tags
+    let Some((row, meaning)) = tags
         .iter()
         .filter(|((_, member), _)| member.is_none())
         .find_map(|((id, _), tags)| Some((*id, tag(tags, "row:")?)))
-        .ok_or("no struct is marked as the row (ROW in row.h)")?;
+    else {
+        return Ok(None);
+    };
     let row = btf
         .type_by_id::<Struct<'_>>(row)
         .ok_or("what is marked as the row is not a struct")?;
@@ -88,7 +93,7 @@ fn read(btf: &Btf<'_>) -> Result<Schema, String> {
     match (has_tail, schema.tail_length) {
         (true, None) => Err("the trailing string has no tail_length_t".into()),
         (false, Some(_)) => Err("there is a tail_length_t but no trailing string".into()),
-        _ => Ok(schema),
+        _ => Ok(Some(schema)),
     }
 }
 
@@ -203,7 +208,8 @@ mod tests {
     #[test]
     fn every_object_has_a_documented_schema() {
         for name in objects::names() {
-            let schema = schema_of(name, objects::find(name).unwrap()).unwrap();
+            let schema = schema_of(name, objects::find(name).unwrap());
+            let schema = schema.unwrap().unwrap();
             assert!(!schema.row.is_empty(), "{name}");
             for column in &schema.columns {
                 assert!(!column.doc.is_empty(), "{name}: {} has no DOC", column.name);
@@ -213,7 +219,8 @@ mod tests {
 
     #[test]
     fn the_vocabulary_of_row_h_is_understood() {
-        let schema = schema_of("files", objects::find("files").unwrap()).unwrap();
+        let schema = schema_of("files", objects::find("files").unwrap());
+        let schema = schema.unwrap().unwrap();
         let kind = |name: &str| {
             let column = schema.columns.iter().find(|column| column.name == name);
             column.map(|column| column.kind.clone())

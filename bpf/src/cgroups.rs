@@ -63,6 +63,15 @@ impl Cgroups {
         Ok(id == 0 || self.open(id)?.is_some())
     }
 
+    /// The cgroup that names lead to from the root.
+    pub(crate) fn resolve(&self, names: &[OsString]) -> Result<u64> {
+        let mut id = 0;
+        for name in names {
+            id = self.find(id, name)?.ok_or_else(|| failed(Errno::NOENT))?;
+        }
+        Ok(id)
+    }
+
     fn open(&self, id: u64) -> Result<Option<OwnedFd>> {
         let root = self.root()?;
         if id == 0 {

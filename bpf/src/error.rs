@@ -2,6 +2,7 @@
 
 use iterfs_mapping::Target;
 use std::io;
+use std::path::PathBuf;
 
 /// The result of asking the kernel for something.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -33,6 +34,68 @@ pub enum Error {
         what: String,
     },
 
+    /// An object's file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    ObjectFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+
+    /// An object has no such program.
+    #[error("{object} has no program '{program}'; it has {}", list(there))]
+    NoProgram {
+        /// The object's name.
+        object: String,
+        /// What was asked for.
+        program: String,
+        /// What it has.
+        there: Vec<String>,
+    },
+
+    /// A program that does not walk what its place asks for.
+    #[error("the program walks {found}, and this table needs one for {needed}")]
+    OtherTarget {
+        /// What the table walks.
+        needed: String,
+        /// What the program is for.
+        found: String,
+    },
+
+    /// A map cannot be opened.
+    #[error("the map {id} cannot be opened: {source}")]
+    Map {
+        /// Its id.
+        id: u32,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
+
+    /// A name that is taken.
+    #[error("user/{0} is there already; unload it first")]
+    NameTaken(String),
+
+    /// A name that no table has.
+    #[error("there is no user/{0}")]
+    NoUserTable(String),
+
+    /// A table whose program cannot print text, so that a pin of it would be of no use.
+    #[error("{0} cannot be pinned: {1}")]
+    NoText(String, &'static str),
+
+    /// The pin, or the directory for it, cannot be made or removed.
+    #[error("{}: {source}", path.display())]
+    Pin {
+        /// The pin or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+
     /// The kernel refused the program.
     #[error("the program of {object} does not load: {source}{}", after_colon(log))]
     Load {
@@ -41,8 +104,10 @@ pub enum Error {
         /// The kernel's answer.
         #[source]
         source: io::Error,
-        /// The end of what libbpf and the verifier said.
+        /// What it comes down to.
         log: String,
+        /// The end of what libbpf and the verifier said.
+        full: String,
     },
 
     /// The kernel refused to link the program to its target.
@@ -74,6 +139,13 @@ pub enum Error {
     /// The caller's namespace could not be entered.
     #[error("the caller's namespace cannot be entered: {0}")]
     Namespace(#[source] io::Error),
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "none".into(),
+        names => names.join(", "),
+    }
 }
 
 fn after_colon(log: &str) -> String {

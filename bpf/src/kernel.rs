@@ -4,18 +4,22 @@ use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
 use crate::namespace::in_net_namespace;
+use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::probe;
-use crate::program::{Program, SharedReaders};
+use crate::program::{self, Program, SharedReaders};
+use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
+use crate::slot::Slot;
 use crate::source::Iterator;
-use crate::sys::LinkTo;
-use crate::tables::{Pass, Tables};
+use crate::sys::{self, LinkTo};
+use crate::tables::{Form, Pass, Tables, UserTable};
+use crate::user_tables::UserTables;
 use crate::verifier_log;
-use iterfs_mapping::{Instance, Parameter, Scope, TableId, Target};
-use parking_lot::Mutex;
+use iterfs_mapping::{Instance, Parameter, Scope, Subject, Table, TableId, Target};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -24,9 +28,9 @@ use std::sync::Arc;
 pub struct Kernel {
     targets: Vec<Target>,
     net_namespace: u32,
-    /// A slot an object. Its lock is held while the program is loaded, so that
-    /// two first opens load it once; afterwards only to copy the `Arc`.
-    programs: HashMap<&'static str, Mutex<Option<Arc<Program>>>>,
+    /// One an object.
+    programs: HashMap<&'static str, Slot>,
+    user: UserTables,
     readers: SharedReaders,
     cgroups: Cgroups,
 }
@@ -46,8 +50,9 @@ impl Kernel {
             targets: probe::targets()?,
             net_namespace: Caller::Daemon.net_namespace()?,
             programs: objects::names()
-                .map(|name| (name, Mutex::default()))
+                .map(|name| (name, Slot::default()))
                 .collect(),
+            user: UserTables::default(),
             readers: SharedReaders::default(),
             cgroups: Cgroups::default(),
         })
@@ -65,25 +70,51 @@ impl Kernel {
         self.open(whole, &Caller::Daemon).map(drop)
     }
 
-    /// The program of a table, loaded if it was not. A failure is not kept.
-    fn program(&self, table: TableId) -> Result<Arc<Program>> {
+    /// Where a table's program stands, and how its own is loaded.
+    fn slot(&self, table: TableId) -> Result<(&Slot, impl Fn() -> Result<Program>)> {
         let table = table.table();
         if !self.targets.contains(&table.target) {
             return Err(Error::NoTarget(table.target));
         }
-        let missing = || Error::BadObject {
-            object: table.object.into(),
-            what: "no such program was built in".into(),
-        };
-        let mut slot = self.programs.get(table.object).ok_or_else(missing)?.lock();
-        if let Some(program) = &*slot {
-            return Ok(Arc::clone(program));
+        let slot = self
+            .programs
+            .get(table.object)
+            .ok_or_else(|| missing(table))?;
+        Ok((slot, move || {
+            let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
+            let program = Program::load(table.object, elf, table.need, &self.readers)?;
+            tracing::info!(object = table.object, "loaded");
+            Ok(program)
+        }))
+    }
+
+    /// An iterator of a program for the caller, and what its program is told.
+    fn iterator(
+        &self,
+        program: &Program,
+        scope: Scope,
+        parameter: Parameter,
+        caller: &Caller,
+    ) -> Result<(OwnedFd, Settings)> {
+        match scope {
+            Scope::PidNamespace => self.task_iterator(program, parameter, caller),
+            Scope::PidAndNetNamespace => {
+                let (fd, mut settings) = self.task_iterator(program, parameter, caller)?;
+                if parameter == Parameter::None {
+                    settings.net_namespace = caller.net_namespace()?;
+                }
+                Ok((fd, settings))
+            }
+            Scope::NetNamespace => Ok((self.net_iterator(program, caller)?, Settings::default())),
+            Scope::Host => {
+                // Whether the caller's tree has it was asked before an update
+                // may have changed the answer.
+                if caller.pid_namespace()? != INITIAL_PID_NAMESPACE {
+                    return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
+                }
+                Ok((program.iterator(LinkTo::Everything)?, Settings::default()))
+            }
         }
-        let elf = objects::find(table.object).ok_or_else(missing)?;
-        let program = Arc::new(Program::load(table.object, elf, table.need, &self.readers)?);
-        tracing::info!(object = table.object, "loaded");
-        *slot = Some(Arc::clone(&program));
-        Ok(program)
     }
 
     /// An iterator over tasks, or over what they hold, as the caller numbers them.
@@ -123,33 +154,67 @@ impl Kernel {
     }
 }
 
+/// How a table is shown while this program stands in its place.
+fn form(table: TableId, program: &Program) -> Form {
+    let form = Form::of(program);
+    match program.is_own() {
+        true => Form::of_layout(table.table().scope),
+        false => form,
+    }
+}
+
+fn missing(table: &Table) -> Error {
+    Error::BadObject {
+        object: table.object.into(),
+        what: "no such program was built in".into(),
+    }
+}
+
+fn pass(program: &Program, fd: OwnedFd, settings: Settings) -> Pass {
+    let readers = program.readers().map(Arc::clone);
+    Pass {
+        schema: program.schema().map(Arc::clone),
+        source: Box::new(Iterator::new(
+            fd,
+            readers.map(|readers| (readers, settings)),
+        )),
+    }
+}
+
 impl Tables for Kernel {
     fn present(&self, table: TableId) -> bool {
         self.targets.contains(&table.table().target)
     }
 
+    fn form(&self, table: TableId) -> Form {
+        let loaded = self.slot(table).ok().and_then(|(slot, _)| slot.loaded());
+        match loaded {
+            Some(program) => form(table, &program),
+            None => Form::of_layout(table.table().scope),
+        }
+    }
+
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
-        let program = self.program(instance.table)?;
-        let (fd, settings) = match instance.table.table().scope {
-            Scope::PidNamespace => self.task_iterator(&program, instance.parameter, caller)?,
-            Scope::PidAndNetNamespace => {
-                let parameter = instance.parameter;
-                let (fd, mut settings) = self.task_iterator(&program, parameter, caller)?;
-                if parameter == Parameter::None {
-                    settings.net_namespace = caller.net_namespace()?;
-                }
-                (fd, settings)
-            }
-            Scope::NetNamespace => (self.net_iterator(&program, caller)?, Settings::default()),
-            Scope::Host => (program.iterator(LinkTo::Everything)?, Settings::default()),
-        };
-        let settings = program
-            .readers()
-            .map(|readers| (Arc::clone(readers), settings));
-        Ok(Pass {
-            schema: Arc::clone(program.schema()),
-            source: Box::new(Iterator::new(fd, settings)),
-        })
+        let Instance { table, parameter } = instance;
+        let (slot, load) = self.slot(table)?;
+        let (program, (fd, settings)) = slot.with(load, |program| {
+            let scope = form(table, program).scope;
+            self.iterator(program, scope, parameter, caller)
+        })?;
+        Ok(pass(&program, fd, settings))
+    }
+
+    fn user_tables(&self) -> Vec<UserTable> {
+        self.user.shown()
+    }
+
+    fn open_user(&self, number: u32, caller: &Caller) -> Result<Pass> {
+        let table = self.user.find(number)?;
+        let (program, (fd, settings)) = table.with(|program| {
+            let scope = Form::of(program).scope;
+            self.iterator(program, scope, Parameter::None, caller)
+        })?;
+        Ok(pass(&program, fd, settings))
     }
 
     fn cgroups_below(&self, id: u64) -> Result<Vec<(OsString, u64)>> {
@@ -163,4 +228,86 @@ impl Tables for Kernel {
     fn cgroup_exists(&self, id: u64) -> Result<bool> {
         self.cgroups.exists(id)
     }
+}
+
+impl Programs for Kernel {
+    fn load(&self, name: &str, object: &ObjectFile, narrowing: &Narrowing) -> Result<()> {
+        self.user.add(name, || {
+            let map = match narrowing {
+                Narrowing::Map(id) => Some(map(*id)?),
+                _ => None,
+            };
+            let to = match (narrowing, &map) {
+                (Narrowing::Process(pid), _) => LinkTo::Process(*pid),
+                (Narrowing::Thread(tid), _) => LinkTo::Thread(*tid),
+                (Narrowing::Map(_), Some(map)) => LinkTo::Map(map.as_fd()),
+                (Narrowing::Cgroup(path, order), _) => {
+                    LinkTo::Cgroup(self.cgroups.resolve(path)?, *order)
+                }
+                _ => LinkTo::Everything,
+            };
+            Program::bring(object, to, &self.readers)
+        })
+    }
+
+    fn unload(&self, name: &str) -> Result<()> {
+        self.user.remove(name)
+    }
+
+    fn update(&self, table: Subject, object: &ObjectFile) -> Result<()> {
+        // Loaded before readers must wait for anything.
+        let loaded = program::load_file(object, &self.readers)?;
+        let replace = |program: &Program| program.replaced(loaded, Some(object.path.clone()));
+        match table {
+            Subject::Table(table) => {
+                let (slot, load) = self.slot(table)?;
+                slot.program(load)?;
+                slot.replace(replace)
+            }
+            Subject::User(number) => self.user.find(number)?.slot().replace(replace),
+        }
+    }
+
+    fn restore(&self, table: TableId) -> Result<()> {
+        let (slot, _) = self.slot(table)?;
+        if slot.loaded().is_none_or(|program| program.is_own()) {
+            return Ok(());
+        }
+        let object = table.table().object;
+        let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;
+        let loaded = program::load(object, elf, None, &self.readers)?;
+        slot.replace(|program| program.replaced(loaded, None))
+    }
+
+    fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
+        let _ = instance;
+        Err(Error::NoText(
+            instance.table.table().name.into(),
+            "it has no text form",
+        ))
+    }
+
+    fn link_of_user(&self, number: u32) -> Result<OwnedFd> {
+        let table = self.user.find(number)?;
+        let (_, link) = table.with(Program::link_to_pin)?;
+        Ok(link)
+    }
+
+    fn loaded(&self) -> Vec<Loaded> {
+        let tables = TableId::all().filter_map(|table| {
+            let program = self.slot(table).ok()?.0.loaded()?;
+            program.describe(Subject::Table(table), None).ok()
+        });
+        let user = self.user.list().into_iter().filter_map(|(name, table)| {
+            let program = table.slot().loaded()?;
+            program
+                .describe(Subject::User(table.number), Some(name))
+                .ok()
+        });
+        tables.chain(user).collect()
+    }
+}
+
+fn map(id: u32) -> Result<OwnedFd> {
+    sys::map_by_id(id).map_err(|source| Error::Map { id, source })
 }

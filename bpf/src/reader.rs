@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// The map's name in the objects that use it.
 pub(crate) const MAP_NAME: &str = "readers";
 
+/// The size of its keys, thread ids.
+pub(crate) const KEY_SIZE: u32 = size_of::<u32>() as u32;
+
 /// One open's settings; the front of `struct reader`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Settings {
@@ -53,7 +56,7 @@ impl Readers {
         let map = MapHandle::create(
             MapType::Hash,
             Some(MAP_NAME),
-            size_of::<u32>() as u32,
+            KEY_SIZE,
             value_size,
             max_entries,
             &options,

@@ -4,6 +4,7 @@
 use iterfs_mapping::Order;
 use libbpf_rs::{Object, OpenObject};
 use rustix::io::Errno;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -35,10 +36,7 @@ pub(crate) fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::R
             libbpf_sys::BPF_ANY.into(),
         )
     };
-    if result < 0 {
-        return Err(io::Error::from_raw_os_error(-result));
-    }
-    Ok(())
+    done(result)
 }
 
 /// What a link is for, of all that its target walks (include/uapi/linux/bpf.h,
@@ -49,6 +47,8 @@ pub(crate) enum LinkTo<'a> {
     Everything,
     /// One process, as this process's pid namespace numbers it.
     Process(u32),
+    /// One thread, likewise.
+    Thread(u32),
     /// What a map holds.
     Map(BorrowedFd<'a>),
     /// From a cgroup, by the id of its kernfs node (0: the root), this way.
@@ -65,6 +65,7 @@ pub(crate) fn link_create(program: BorrowedFd<'_>, to: LinkTo<'_>) -> io::Result
     match to {
         LinkTo::Everything => {}
         LinkTo::Process(pid) => info.task.pid = pid,
+        LinkTo::Thread(tid) => info.task.tid = tid,
         LinkTo::Map(map) => info.map.map_fd = map.as_raw_fd() as u32,
         LinkTo::Cgroup(id, order) => {
             info.cgroup.cgroup_id = id;
@@ -85,6 +86,78 @@ pub(crate) fn link_create(program: BorrowedFd<'_>, to: LinkTo<'_>) -> io::Result
         libbpf_sys::bpf_link_create(program.as_raw_fd(), 0, libbpf_sys::BPF_TRACE_ITER, &options)
     };
     owned(fd)
+}
+
+/// Puts another program into a link (BPF_LINK_UPDATE, bpf(2)): iterators that were
+/// made before go on with the old one.
+pub(crate) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the call takes two descriptors, borrowed for as long; no options.
+    let result = unsafe {
+        libbpf_sys::bpf_link_update(link.as_raw_fd(), program.as_raw_fd(), std::ptr::null())
+    };
+    done(result)
+}
+
+/// Pins a link in a bpffs (BPF_OBJ_PIN, bpf(2)).
+pub(crate) fn pin(link: BorrowedFd<'_>, path: &CStr) -> io::Result<()> {
+    // SAFETY: the path ends with NUL and outlives the call, as does the descriptor.
+    done(unsafe { libbpf_sys::bpf_obj_pin(link.as_raw_fd(), path.as_ptr()) })
+}
+
+/// Opens what is pinned (BPF_OBJ_GET, bpf(2)).
+pub(crate) fn open_pinned(path: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: the path ends with NUL and outlives the call.
+    owned(unsafe { libbpf_sys::bpf_obj_get(path.as_ptr()) })
+}
+
+/// Opens a map by its id (BPF_MAP_GET_FD_BY_ID, bpf(2)).
+pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes a number.
+    owned(unsafe { libbpf_sys::bpf_map_get_fd_by_id(id) })
+}
+
+/// What the kernel tells of a program (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct ProgramInfo {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) tag: [u8; 8],
+}
+
+/// Opens a program by its id (BPF_PROG_GET_FD_BY_ID, bpf(2)).
+pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes a number.
+    owned(unsafe { libbpf_sys::bpf_prog_get_fd_by_id(id) })
+}
+
+/// Asks the kernel about a program.
+pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut size = size_of_val(&info) as u32;
+    // SAFETY: the kernel writes at most `size` bytes into `info`, and no pointer
+    // in it asks for more.
+    done(unsafe {
+        libbpf_sys::bpf_obj_get_info_by_fd(
+            program.as_raw_fd(),
+            std::ptr::from_mut(&mut info).cast(),
+            &mut size,
+        )
+    })?;
+    let name = info.name.iter().map(|byte| *byte as u8);
+    let name: Vec<_> = name.take_while(|byte| *byte != 0).collect();
+    Ok(ProgramInfo {
+        id: info.id,
+        name: String::from_utf8_lossy(&name).into_owned(),
+        tag: info.tag,
+    })
+}
+
+/// libbpf's way to tell an errno.
+fn done(result: i32) -> io::Result<()> {
+    match result {
+        0.. => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(-errno)),
+    }
 }
 
 /// Makes an iterator of a link (BPF_ITER_CREATE, bpf(2)).

@@ -4,9 +4,12 @@
 //! separate privileged process could.
 
 use crate::caller::Caller;
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
+use crate::program::Program;
 use crate::schema::Schema;
-use iterfs_mapping::{Instance, TableId};
+use iterfs_mapping::{Format, Instance, Scope, TableId, layout};
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
@@ -15,11 +18,24 @@ pub trait Tables: Send + Sync {
     /// Whether the kernel has the target that this table walks.
     fn present(&self, table: TableId) -> bool;
 
+    /// How a table is shown now: as the layout has it, but where an update put
+    /// another program into its place.
+    fn form(&self, table: TableId) -> Form;
+
     /// Starts a pass over a table as `caller` sees it.
     ///
     /// # Errors
     /// Those of loading the program, linking it and making the iterator.
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass>;
+
+    /// The tables that were brought, by name.
+    fn user_tables(&self) -> Vec<UserTable>;
+
+    /// Starts a pass over the table brought under this number.
+    ///
+    /// # Errors
+    /// As [`Tables::open`]; [`Error::NoUserTable`] if it was unloaded.
+    fn open_user(&self, number: u32, caller: &Caller) -> Result<Pass>;
 
     /// The cgroups right below one, by name and by the id of their kernfs nodes.
     /// 0 stands for the root.
@@ -41,12 +57,62 @@ pub trait Tables: Send + Sync {
     fn cgroup_exists(&self, id: u64) -> Result<bool>;
 }
 
+/// A table that was brought.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UserTable {
+    /// Its name in `user`.
+    pub name: String,
+    /// Its number, which no other table ever has.
+    pub number: u32,
+    /// How it is shown.
+    pub form: Form,
+}
+
+/// How a program's rows are shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Form {
+    /// In which formats: every one, or text alone where it prints text itself.
+    pub formats: &'static [Format],
+    /// Whose view they are.
+    pub scope: Scope,
+}
+
 /// One pass over a table.
 pub struct Pass {
-    /// What its records are.
-    pub schema: Arc<Schema>,
+    /// What its records are; none of a program that prints text itself.
+    pub schema: Option<Arc<Schema>>,
     /// Where they come from.
     pub source: Box<dyn Source>,
+}
+
+impl Form {
+    /// How a table is shown whose own program stands in its place.
+    pub(crate) fn of_layout(scope: Scope) -> Form {
+        Form {
+            formats: &Format::ALL,
+            scope,
+        }
+    }
+
+    /// How a program that was brought shows what its target walks. One that does
+    /// not ask for its reader shows tasks as the host has them, and so to the host
+    /// alone.
+    pub(crate) fn of(program: &Program) -> Form {
+        let scope = match layout::scope_of(program.target()) {
+            Some(Scope::NetNamespace) => Scope::NetNamespace,
+            Some(Scope::PidNamespace | Scope::PidAndNetNamespace)
+                if program.readers().is_some() =>
+            {
+                Scope::PidNamespace
+            }
+            _ => Scope::Host,
+        };
+        let formats: &[Format] = match program.schema() {
+            Some(_) => &Format::ALL,
+            None => &[Format::Text],
+        };
+        Form { formats, scope }
+    }
 }
 
 /// The bytes of one pass.

@@ -1,7 +1,9 @@
 //! What an operation may answer, and the one table from that to an errno.
 
+use crate::control::command::CommandError;
 use fuser::Errno;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The result of a file operation.
@@ -40,6 +42,29 @@ pub enum Failure {
     /// A fault of ours broke the pass.
     #[error("the pass broke by a fault of iterfs")]
     Broken,
+    /// A path that leads to no table.
+    #[error("there is no table '{0}'")]
+    NoTable(String),
+    /// A path that leads to something else, or names a format.
+    #[error("'{0}' is not a table; give its path without a format, such as net/tcp")]
+    NotATable(String),
+    /// A table of which no pin is there.
+    #[error("'{0}' is not pinned")]
+    NotPinned(String),
+    /// What was written to the control file is no command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A directory of programs that is not root's alone, or not there.
+    #[error("the directory of programs {} cannot be used: {what}", path.display())]
+    ProgramDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong, and how to mend it.
+        what: String,
+    },
+    /// There is nothing to reload.
+    #[error("there is nothing to reload: mount with -o programs=DIR")]
+    NoProgramDirectory,
     /// The kernel's tables could not answer.
     #[error(transparent)]
     Tables(Arc<iterfs_bpf::Error>),
@@ -63,7 +88,26 @@ impl Failure {
             Failure::Unwritable | Failure::Torn | Failure::Broken => Errno::EIO,
             Failure::BadHandle => Errno::EBADF,
             Failure::TooFarBack => Errno::ESPIPE,
+            Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
+            Failure::NotATable(_) | Failure::NoProgramDirectory => Errno::EINVAL,
+            Failure::ProgramDirectory { .. } => Errno::EPERM,
+            Failure::Command(CommandError::TooLong) => Errno::EMSGSIZE,
+            Failure::Command(CommandError::NotText) => Errno::EILSEQ,
+            Failure::Command(_) => Errno::EINVAL,
             Failure::Tables(error) => tables_errno(error),
+        }
+    }
+}
+
+impl Failure {
+    /// What libbpf and the verifier said of a program that did not load.
+    pub(crate) fn verifier_log(&self) -> Option<&str> {
+        match self {
+            Failure::Tables(error) => match &**error {
+                iterfs_bpf::Error::Load { full, .. } => Some(full),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
@@ -72,12 +116,18 @@ impl Failure {
 fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
     use iterfs_bpf::Error;
     match error {
-        Error::NoTarget(_) => Errno::ENOENT,
+        Error::NoTarget(_) | Error::NoUserTable(_) | Error::NoProgram { .. } => Errno::ENOENT,
+        Error::OtherTarget { .. } => Errno::EINVAL,
+        Error::NameTaken(_) => Errno::EEXIST,
+        Error::NoText(..) => Errno::EOPNOTSUPP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
         Error::BadObject { .. } => Errno::ENOEXEC,
         Error::Caller(_) => Errno::EACCES,
         Error::Load { source, .. }
         | Error::Attach { source, .. }
+        | Error::ObjectFile { source, .. }
+        | Error::Pin { source, .. }
+        | Error::Map { source, .. }
         | Error::Pass(source)
         | Error::Reader(source)
         | Error::Cgroups(source)
@@ -99,6 +149,7 @@ mod tests {
             object: "x".into(),
             source: io::Error::from_raw_os_error(libc::E2BIG),
             log: String::new(),
+            full: String::new(),
         };
         assert_eq!(i32::from(Failure::from(refused).errno()), libc::E2BIG);
         let nameless = iterfs_bpf::Error::Pass(io::Error::other("no errno"));

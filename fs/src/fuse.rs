@@ -81,7 +81,7 @@ impl Filesystem for Adapter {
         };
         let opened = node(inode).and_then(|node| self.0.open(&requester(request), node, access));
         match opened {
-            Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::FOPEN_DIRECT_IO),
+            Ok(handle) => reply.opened(FileHandle(handle), open_flags(inode)),
             Err(failure) => reply.error(failure.errno()),
         }
     }
@@ -108,15 +108,20 @@ impl Filesystem for Adapter {
         &self,
         _: &Request,
         _: INodeNo,
-        _: FileHandle,
-        _: u64,
-        _: &[u8],
+        handle: FileHandle,
+        offset: u64,
+        data: &[u8],
         _: WriteFlags,
         _: OpenFlags,
         _: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        reply.error(Failure::Unwritable.errno());
+        let written = data.len() as u32;
+        let answer = Box::new(move |result: Result<(), Failure>| match result {
+            Ok(()) => reply.written(written),
+            Err(failure) => reply.error(failure.errno()),
+        });
+        self.0.write(handle.0, offset, data, answer);
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
@@ -387,6 +392,15 @@ fn node(inode: INodeNo) -> Result<Node, Failure> {
     inode::node(inode.0).ok_or(Failure::NotFound)
 }
 
+/// Nothing is cached. The control file has no positions: what is written is a
+/// command, what is read is what was not read yet.
+fn open_flags(inode: INodeNo) -> FopenFlags {
+    match node(inode) {
+        Ok(Node::Control(_)) => FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_STREAM,
+        _ => FopenFlags::FOPEN_DIRECT_IO,
+    }
+}
+
 fn requester(request: &Request) -> Requester {
     Requester {
         tid: request.pid(),
@@ -398,7 +412,7 @@ fn requester(request: &Request) -> Requester {
 fn file_type(node: Node) -> FileType {
     match node {
         Node::Directory(_) => FileType::Directory,
-        Node::File(_) => FileType::RegularFile,
+        Node::File(_) | Node::User(_) | Node::Control(_) => FileType::RegularFile,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Open files and directories, by the numbers the kernel holds for them.
 
+use crate::control::ControlFile;
 use crate::stream::Stream;
 use iterfs_mapping::Node;
 use parking_lot::RwLock;
@@ -14,6 +15,8 @@ pub(crate) enum Handle {
     Table(Arc<Stream>),
     /// A table opened for writing alone: there is nothing to do with it.
     WriteOnly,
+    /// The control file.
+    Control(Arc<ControlFile>),
     /// A directory, with what its first reading found.
     Directory(Option<Arc<[Entry]>>),
 }
@@ -50,14 +53,21 @@ impl Handles {
     pub(crate) fn table(&self, number: u64) -> Option<Arc<Stream>> {
         match self.open.read().get(&number)? {
             Handle::Table(stream) => Some(Arc::clone(stream)),
-            Handle::WriteOnly | Handle::Directory(_) => None,
+            Handle::WriteOnly | Handle::Control(_) | Handle::Directory(_) => None,
+        }
+    }
+
+    pub(crate) fn control(&self, number: u64) -> Option<Arc<ControlFile>> {
+        match self.open.read().get(&number)? {
+            Handle::Control(file) => Some(Arc::clone(file)),
+            Handle::Table(_) | Handle::WriteOnly | Handle::Directory(_) => None,
         }
     }
 
     pub(crate) fn entries(&self, number: u64) -> Option<Arc<[Entry]>> {
         match self.open.read().get(&number)? {
             Handle::Directory(entries) => entries.clone(),
-            Handle::Table(_) | Handle::WriteOnly => None,
+            Handle::Table(_) | Handle::WriteOnly | Handle::Control(_) => None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! directory itself), the rest the directory's own number: a pid, or the id of a
 //! cgroup, which the kernel counts up from 1 (fs/kernfs/dir.c).
 
-use iterfs_mapping::{Directory, File, Format, Node, TableId};
+use iterfs_mapping::{Control, Directory, File, Format, Node, TableId, UserFile};
 
 /// The root's number, which FUSE prescribes.
 const ROOT: u64 = 1;
@@ -15,12 +15,22 @@ const FILE_SHIFT: u32 = 46;
 const FILE: u64 = (1 << (KIND_SHIFT - FILE_SHIFT)) - 1;
 const NUMBER: u64 = (1 << FILE_SHIFT) - 1;
 
+/// The kinds of what is no directory of the layout.
+const USER: u64 = 10;
+const CONTROL: u64 = 11;
+
 /// The inode number of a node.
 pub fn number(node: Node) -> u64 {
     match node {
         Node::Directory(Directory::Root) => ROOT,
         Node::Directory(directory) => directory_bits(directory),
         Node::File(file) => directory_bits(file.directory) | file_bits(file) << FILE_SHIFT,
+        Node::User(file) => {
+            USER << KIND_SHIFT
+                | (1 + format_bits(file.format)) << FILE_SHIFT
+                | u64::from(file.table)
+        }
+        Node::Control(form) => CONTROL << KIND_SHIFT | control_bits(form) << FILE_SHIFT,
     }
 }
 
@@ -29,12 +39,28 @@ pub fn node(number: u64) -> Option<Node> {
     if number == ROOT {
         return Some(Node::Directory(Directory::Root));
     }
-    let directory = directory(number >> KIND_SHIFT, number & NUMBER)?;
-    match number >> FILE_SHIFT & FILE {
-        // The root has its own number, and only that.
-        0 if directory == Directory::Root => None,
-        0 => Some(Node::Directory(directory)),
-        bits => Some(Node::File(file(directory, bits)?)),
+    let (kind, own) = (number >> KIND_SHIFT, number & NUMBER);
+    match (kind, number >> FILE_SHIFT & FILE) {
+        (CONTROL, bits) => {
+            let mut forms = Control::ALL.into_iter().filter(|_| own == 0);
+            forms
+                .find(|form| control_bits(*form) == bits)
+                .map(Node::Control)
+        }
+        (USER, bits @ 1..) => {
+            let format = format(bits - 1)?;
+            let table = u32::try_from(own).ok().filter(|table| *table != 0)?;
+            Some(Node::User(UserFile { table, format }))
+        }
+        (kind, bits) => {
+            let directory = directory(kind, own)?;
+            match bits {
+                // The root has its own number, and only that.
+                0 if directory == Directory::Root => None,
+                0 => Some(Node::Directory(directory)),
+                bits => Some(Node::File(file(directory, bits)?)),
+            }
+        }
     }
 }
 
@@ -50,6 +76,7 @@ fn directory_bits(directory: Directory) -> u64 {
         Directory::Map(id) => (7, u64::from(id)),
         Directory::Cgroup(id) => (8, id & NUMBER),
         Directory::Summary => (9, 0),
+        Directory::User => (USER, 0),
     };
     kind << KIND_SHIFT | number
 }
@@ -67,29 +94,41 @@ fn directory(kind: u64, number: u64) -> Option<Directory> {
         (7, 1..) => short.map(Directory::Map),
         (8, id) => Some(Directory::Cgroup(id)),
         (9, 0) => Some(Directory::Summary),
+        (USER, 0) => Some(Directory::User),
         _ => None,
     }
 }
 
 fn file_bits(file: File) -> u64 {
-    let format = match file.format {
+    1 + u64::from(file.table.index()) * 4 + format_bits(file.format)
+}
+
+fn format_bits(format: Format) -> u64 {
+    match format {
         Format::Text => 0,
         Format::Json => 1,
         Format::JsonLines => 2,
         Format::Csv => 3,
-    };
-    1 + u64::from(file.table.index()) * 4 + format
+    }
+}
+
+fn format(bits: u64) -> Option<Format> {
+    Format::ALL
+        .into_iter()
+        .find(|format| format_bits(*format) == bits)
+}
+
+fn control_bits(form: Control) -> u64 {
+    match form {
+        Control::Text => 1,
+        Control::Json => 2,
+    }
 }
 
 fn file(directory: Directory, bits: u64) -> Option<File> {
     let bits = bits.checked_sub(1)?;
     let table = TableId::new(u16::try_from(bits / 4).ok()?)?;
-    let format = match bits % 4 {
-        0 => Format::Text,
-        1 => Format::Json,
-        2 => Format::JsonLines,
-        _ => Format::Csv,
-    };
+    let format = format(bits % 4)?;
     let place = directory.place()?;
     table.table().places.contains(&place).then_some(File {
         directory,
@@ -119,12 +158,22 @@ mod tests {
         directories.extend(Directory::Bpf.directories());
         let mut seen = HashSet::new();
         for directory in directories {
-            let files = directory.tables().flat_map(|id| directory.files_of(id));
+            let files = directory
+                .tables()
+                .flat_map(|id| directory.files_of(id, &Format::ALL));
             let files = files.map(Node::File);
             for node in std::iter::once(Node::Directory(directory)).chain(files) {
                 assert!(seen.insert(number(node)), "{node:?}");
                 assert_eq!(super::node(number(node)), Some(node));
             }
+        }
+        let forms = Control::ALL.into_iter().map(Node::Control);
+        let user = Format::ALL
+            .into_iter()
+            .flat_map(|format| [1, u32::MAX].map(|table| Node::User(UserFile { table, format })));
+        for node in forms.chain(user) {
+            assert!(seen.insert(number(node)), "{node:?}");
+            assert_eq!(super::node(number(node)), Some(node));
         }
     }
 
@@ -136,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_that_means_something_is_the_one_given_out(any in any::<u64>(), kind in 0u64..12, file in 0u64..200, pid in 0u64..3) {
+        fn a_number_that_means_something_is_the_one_given_out(any in any::<u64>(), kind in 0u64..14, file in 0u64..200, pid in 0u64..3) {
             for number in [any, kind << KIND_SHIFT | file << FILE_SHIFT | pid] {
                 if let Some(node) = node(number) {
                     prop_assert_eq!(super::number(node), number);

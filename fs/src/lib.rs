@@ -8,6 +8,8 @@
 
 pub mod cli;
 pub mod commands;
+pub mod control;
+pub mod counts;
 pub mod daemon;
 pub mod error;
 pub mod format;

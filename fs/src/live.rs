@@ -4,7 +4,9 @@ use crate::error::Result;
 use iterfs_bpf::record::Records;
 use iterfs_bpf::schema::{Column, Record, Schema, Value};
 use iterfs_bpf::{Caller, Error, Progress, Tables};
-use iterfs_mapping::{Directory, Instance, Need, Parameter, Place, TableId};
+use iterfs_mapping::{
+    Directory, Format, Instance, Need, Node, Parameter, Place, TableId, UserFile,
+};
 use std::ffi::{OsStr, OsString};
 
 /// The table that has a row a process, and the column that numbers them.
@@ -53,16 +55,35 @@ pub(crate) fn list(
     }
 }
 
-/// The directory of a name that only the kernel knows.
-pub(crate) fn find(
-    tables: &dyn Tables,
-    parent: Directory,
-    name: &OsStr,
-) -> Result<Option<Directory>> {
+/// What stands under a name that the kernel or the administrator gave.
+pub(crate) fn find(tables: &dyn Tables, parent: Directory, name: &OsStr) -> Result<Option<Node>> {
     match parent {
-        Directory::Cgroup(id) => Ok(tables.cgroup_below(id, name)?.map(Directory::Cgroup)),
+        Directory::Cgroup(id) => {
+            let found = tables.cgroup_below(id, name)?;
+            Ok(found.map(|id| Node::Directory(Directory::Cgroup(id))))
+        }
+        Directory::User => {
+            let named = |(own, _): &(String, UserFile)| name == &**own;
+            let found = user_files(tables).find(named);
+            Ok(found.map(|(_, file)| Node::User(file)))
+        }
         _ => Ok(None),
     }
+}
+
+/// The files in `user`, with their names.
+pub(crate) fn user_files(tables: &dyn Tables) -> impl Iterator<Item = (String, UserFile)> {
+    tables.user_tables().into_iter().flat_map(|table| {
+        let file = move |format: &Format| {
+            let name = format!("{}{}", table.name, format.suffix());
+            let file = UserFile {
+                table: table.number,
+                format: *format,
+            };
+            (name, file)
+        };
+        table.form.formats.iter().map(file)
+    })
 }
 
 /// Whether a directory is there now.
@@ -147,7 +168,10 @@ fn each_row(
         Err(Error::NoTarget(_)) => return Ok(()),
         opened => opened?,
     };
-    let schema = pass.schema;
+    // Text that a program of the administrator's prints tells us nothing.
+    let Some(schema) = pass.schema else {
+        return Ok(());
+    };
     let mut buffer = vec![0; BUFFER];
     let mut kept = 0;
     loop {

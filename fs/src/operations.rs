@@ -1,13 +1,17 @@
 //! The file operations, plainly: no FUSE here, and no kernel but through [`Tables`].
 
+use crate::control::command::MAX_LENGTH;
+use crate::control::{Control, ControlFile};
+use crate::counts::AllCounts;
 use crate::error::{Failure, Result};
 use crate::handles::{Entry, Handle, Handles};
 use crate::live;
+use crate::options::Options;
 use crate::policy::{Policy, Requester};
 use crate::stream::{Answer, Pool, Stream};
 use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
-use iterfs_bpf::{Caller, Tables};
-use iterfs_mapping::{Directory, Node, Scope, TableId};
+use iterfs_bpf::{Caller, Programs, Tables};
+use iterfs_mapping::{Directory, Node, Scope, Subject, TableId};
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,7 +21,9 @@ const STABLE: Duration = Duration::from_secs(3600);
 
 /// A mounted tree.
 pub struct Operations {
-    tables: Box<dyn Tables>,
+    tables: Arc<dyn Tables>,
+    control: Arc<Control>,
+    counts: Arc<AllCounts>,
     policy: Policy,
     handles: Handles,
     pool: Arc<Pool>,
@@ -42,15 +48,32 @@ pub struct Attributes {
 }
 
 impl Operations {
-    /// A tree over some tables, read as the policy allows; `pool` reads ahead.
-    pub fn new(tables: Box<dyn Tables>, policy: Policy, pool: Arc<Pool>) -> Operations {
-        Operations {
-            tables,
-            policy,
+    /// A tree over some programs' tables, shown and read as the options have it;
+    /// `pool` reads ahead.
+    ///
+    /// # Errors
+    /// A directory of programs that cannot be used.
+    pub fn new(
+        programs: Arc<dyn Programs>,
+        options: &Options,
+        pool: Arc<Pool>,
+    ) -> Result<Operations> {
+        let counts = Arc::new(AllCounts::default());
+        let control = Control::new(
+            Arc::clone(&programs),
+            Arc::clone(&counts),
+            options.pins.clone(),
+            options.programs.clone(),
+        )?;
+        Ok(Operations {
+            tables: programs,
+            control: Arc::new(control),
+            counts,
+            policy: options.policy,
             handles: Handles::default(),
             pool,
             mounted: SystemTime::now(),
-        }
+        })
     }
 
     /// Finds a name in a directory.
@@ -60,9 +83,7 @@ impl Operations {
         };
         let node = match name.to_str().and_then(|name| directory.child(name)) {
             Some(node) => node,
-            None => live::find(&*self.tables, directory, name)?
-                .map(Node::Directory)
-                .ok_or(Failure::NotFound)?,
+            None => live::find(&*self.tables, directory, name)?.ok_or(Failure::NotFound)?,
         };
         self.check_shown(requester, node)?;
         Ok(self.attributes(node))
@@ -72,19 +93,21 @@ impl Operations {
     pub fn attributes(&self, node: Node) -> Attributes {
         let policy = self.policy_of(node);
         let (directory, mode) = match node {
-            Node::Directory(directory) => (directory, policy.directory_mode()),
-            Node::File(file) => (file.directory, policy.mode),
+            Node::Directory(directory) => (Some(directory), policy.directory_mode()),
+            Node::File(file) => (Some(file.directory), policy.mode),
+            Node::User(_) | Node::Control(_) => (None, policy.mode),
         };
         let lifetime = match directory {
             // There for everyone and always.
-            Directory::Root | Directory::Processes | Directory::Net | Directory::Summary => STABLE,
+            Some(
+                Directory::Root
+                | Directory::Processes
+                | Directory::Net
+                | Directory::Summary
+                | Directory::User,
+            ) => STABLE,
             // There for some callers, or for some time.
-            Directory::Process(_)
-            | Directory::Bpf
-            | Directory::Maps
-            | Directory::Map(_)
-            | Directory::Cgroup(_)
-            | Directory::Kernel => Duration::ZERO,
+            _ => Duration::ZERO,
         };
         Attributes {
             node,
@@ -98,16 +121,17 @@ impl Operations {
 
     fn policy_of(&self, node: Node) -> Policy {
         match node {
-            Node::Directory(_) => self.policy,
+            Node::Directory(_) | Node::User(_) => self.policy,
+            Node::Control(form) => Policy::for_control(form),
             Node::File(file) => self.policy.for_audience(file.table.table().audience),
         }
     }
 
     /// Opens a table; the handle's number is for [`Operations::read`].
     pub fn open(&self, requester: &Requester, node: Node, access: Access) -> Result<u64> {
-        let Node::File(file) = node else {
-            return Err(Failure::IsADirectory);
-        };
+        if let Node::Control(form) = node {
+            return self.open_control(requester, form);
+        }
         if access == Access::Write {
             // As in /proc, root gets a descriptor that every write fails on.
             return Ok(self.handles.insert(Handle::WriteOnly));
@@ -117,22 +141,70 @@ impl Operations {
         }
         self.check_shown(requester, node)?;
         let caller = Caller::from_request(requester.tid)?;
-        let pass = self
-            .tables
-            .open(file.instance(), &caller)
-            .inspect_err(|error| {
-                tracing::error!(path = file.path(), "cannot be opened: {error}");
-            })?;
-        let stream = Stream::new(pass, file.format, Arc::clone(&self.pool));
+        let (subject, format, path, pass) = match node {
+            Node::File(file) => (
+                Subject::Table(file.table),
+                file.format,
+                file.path(),
+                self.tables.open(file.instance(), &caller),
+            ),
+            Node::User(file) => (
+                Subject::User(file.table),
+                file.format,
+                format!("user/#{}", file.table),
+                self.tables.open_user(file.table, &caller),
+            ),
+            Node::Directory(_) | Node::Control(_) => return Err(Failure::IsADirectory),
+        };
+        let counts = self.counts.of(subject);
+        counts.opened();
+        let pass = pass.map_err(Failure::from).inspect_err(|failure| {
+            tracing::error!(path, "cannot be opened: {failure}");
+            counts.failed(failure);
+        })?;
+        let stream = Stream::new(pass, format, counts, Arc::clone(&self.pool));
         Ok(self.handles.insert(Handle::Table(Arc::new(stream))))
+    }
+
+    fn open_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<u64> {
+        self.check_shown(requester, Node::Control(form))?;
+        if requester.uid != 0 {
+            return Err(Failure::Denied);
+        }
+        let file = ControlFile::new(form);
+        Ok(self.handles.insert(Handle::Control(Arc::new(file))))
     }
 
     /// Reads an open table, now or when it has bytes.
     pub fn read(&self, handle: u64, offset: u64, size: usize, answer: Answer) {
         match self.handles.table(handle) {
             Some(stream) => stream.read(offset, size, answer),
-            None => answer(Err(Failure::BadHandle)),
+            None => self.read_control(handle, size, answer),
         }
+    }
+
+    /// Asking the kernel about every program takes a while: not here.
+    fn read_control(&self, handle: u64, size: usize, answer: Answer) {
+        let Some(file) = self.handles.control(handle) else {
+            return answer(Err(Failure::BadHandle));
+        };
+        let control = Arc::clone(&self.control);
+        self.pool.run(move || match file.read(&control, size) {
+            Ok(bytes) => answer(Ok(&bytes)),
+            Err(failure) => answer(Err(failure)),
+        });
+    }
+
+    /// Writes to an open file: a command to the control file, or in vain.
+    pub fn write(&self, handle: u64, offset: u64, bytes: &[u8], answer: WriteAnswer) {
+        let Some(file) = self.handles.control(handle) else {
+            return answer(Err(Failure::Unwritable));
+        };
+        let control = Arc::clone(&self.control);
+        // One byte more than a command may have shows that it is too long.
+        let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();
+        self.pool
+            .run(move || answer(file.write(&control, offset, &bytes)));
     }
 
     /// Closes a handle of either kind.
@@ -144,7 +216,7 @@ impl Operations {
     pub fn open_directory(&self, node: Node) -> Result<u64> {
         match node {
             Node::Directory(_) => Ok(self.handles.insert(Handle::Directory(None))),
-            Node::File(_) => Err(Failure::NotADirectory),
+            _ => Err(Failure::NotADirectory),
         }
     }
 
@@ -187,8 +259,27 @@ impl Operations {
         }
         let caller = Caller::from_request(requester.tid)?;
         for table in live::tables_in(&*self.tables, &caller, directory)? {
-            for file in directory.files_of(table) {
-                entries.push(entry(file.name().as_ref(), Node::File(file)));
+            let form = self.tables.form(table);
+            if is_in_scope(form.scope, &caller)? {
+                for file in directory.files_of(table, form.formats) {
+                    entries.push(entry(file.name().as_ref(), Node::File(file)));
+                }
+            }
+        }
+        if directory == Directory::Root {
+            for form in iterfs_mapping::Control::ALL {
+                let node = Node::Control(form);
+                if self.is_shown(requester, node)? {
+                    entries.push(entry(form.name().as_ref(), node));
+                }
+            }
+        }
+        if directory == Directory::User {
+            for (name, file) in live::user_files(&*self.tables) {
+                let node = Node::User(file);
+                if self.is_shown(requester, node)? {
+                    entries.push(entry(name.as_ref(), node));
+                }
             }
         }
         for (name, child) in live::list(&*self.tables, &caller, directory)? {
@@ -210,8 +301,8 @@ impl Operations {
     fn is_shown(&self, requester: &Requester, node: Node) -> Result<bool> {
         let directory = node.directory();
         let caller = Caller::from_request(requester.tid)?;
-        if directory.scope() == Some(Scope::Host)
-            && caller.pid_namespace()? != INITIAL_PID_NAMESPACE
+        if let Some(scope) = directory.scope()
+            && !is_in_scope(scope, &caller)?
         {
             return Ok(false);
         }
@@ -221,17 +312,40 @@ impl Operations {
         match node {
             Node::Directory(directory) => Ok(self.has_purpose(directory)),
             Node::File(file) => {
-                Ok(live::tables_in(&*self.tables, &caller, directory)?.contains(&file.table))
+                let form = self.tables.form(file.table);
+                Ok(form.formats.contains(&file.format)
+                    && is_in_scope(form.scope, &caller)?
+                    && live::tables_in(&*self.tables, &caller, directory)?.contains(&file.table))
             }
+            Node::User(file) => {
+                let tables = self.tables.user_tables();
+                let table = tables.into_iter().find(|table| table.number == file.table);
+                match table {
+                    Some(table) => Ok(table.form.formats.contains(&file.format)
+                        && is_in_scope(table.form.scope, &caller)?),
+                    None => Ok(false),
+                }
+            }
+            Node::Control(_) => is_in_scope(Scope::Host, &caller),
         }
     }
 
     /// Whether the kernel has any of the tables a directory is there for.
     fn has_purpose(&self, directory: Directory) -> bool {
-        let place = directory.purpose();
-        TableId::all().any(|id| id.table().places.contains(&place) && self.tables.present(id))
+        directory.purpose().is_none_or(|place| {
+            TableId::all().any(|id| id.table().places.contains(&place) && self.tables.present(id))
+        })
     }
 }
+
+/// Whether a caller is shown what is in a scope at all: what is the host's is for
+/// callers in the initial pid namespace.
+fn is_in_scope(scope: Scope, caller: &Caller) -> Result<bool> {
+    Ok(scope != Scope::Host || caller.pid_namespace()? == INITIAL_PID_NAMESPACE)
+}
+
+/// Takes the answer to a write, once.
+pub type WriteAnswer = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,6 +2,7 @@
 
 use crate::policy::Policy;
 use nix::unistd::{Group, User};
+use std::path::PathBuf;
 
 /// What a mount was asked for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,6 +13,10 @@ pub struct Options {
     pub read_only: bool,
     /// What the mount table shows as its source.
     pub source: String,
+    /// The directory of a bpffs that links are pinned below.
+    pub pins: PathBuf,
+    /// The directory whose objects are tables in `user`.
+    pub programs: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -20,6 +25,8 @@ impl Default for Options {
             policy: Policy::default(),
             read_only: false,
             source: "iterfs".into(),
+            pins: "/sys/fs/bpf/iterfs".into(),
+            programs: None,
         }
     }
 }
@@ -39,6 +46,9 @@ pub enum OptionError {
     /// A user or group that does not exist.
     #[error("there is no {0} '{1}'")]
     Nobody(&'static str, String),
+    /// A directory that depends on where the command is run.
+    #[error("'{0}' is no absolute path")]
+    Relative(String),
     /// A mode that is not one.
     #[error("'{0}' is not a mode: use octal digits up to 0777, such as mode=0440")]
     Mode(String),
@@ -131,6 +141,8 @@ impl Options {
             "gid" => self.policy.gid = group(needed("gid=GROUP")?)?,
             "mode" => self.policy.mode = mode(needed("mode=OCTAL")?)?,
             "fsname" => self.source = needed("fsname=NAME")?.into(),
+            "pins" => self.pins = directory(needed("pins=DIR")?)?,
+            "programs" => self.programs = Some(directory(needed("programs=DIR")?)?),
             "ro" if value.is_none() => self.read_only = true,
             "rw" if value.is_none() => self.read_only = false,
             "comment" => {}
@@ -141,6 +153,13 @@ impl Options {
             _ => return Err(OptionError::Unknown(word.into())),
         }
         Ok(())
+    }
+}
+
+fn directory(path: &str) -> Result<PathBuf, OptionError> {
+    match path.starts_with('/') {
+        true => Ok(path.into()),
+        false => Err(OptionError::Relative(path.into())),
     }
 }
 
@@ -228,6 +247,8 @@ mod tests {
             ("mode=01777", "01777"),
             ("mode=0640", "0640"),
             ("noexec=1", "noexec=1"),
+            ("pins=here", "here"),
+            ("programs", "programs"),
             ("nonsense", "nonsense"),
         ] {
             let error = parse(list).unwrap_err().to_string();

@@ -4,7 +4,7 @@
 //! open is checked again here, by the same bits, so that no cached attribute lets
 //! a caller in.
 
-use iterfs_mapping::Audience;
+use iterfs_mapping::{Audience, Control};
 use std::fs;
 
 /// Owner, group and mode of every table.
@@ -48,6 +48,18 @@ impl Policy {
                 uid: 0,
                 gid: 0,
                 mode: 0o400,
+            },
+        }
+    }
+
+    /// What holds for the control file.
+    pub fn for_control(form: Control) -> Policy {
+        Policy {
+            uid: 0,
+            gid: 0,
+            mode: match form {
+                Control::Text => 0o600,
+                Control::Json => 0o400,
             },
         }
     }

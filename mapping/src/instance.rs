@@ -3,6 +3,15 @@
 use crate::layout::TableId;
 use crate::table::Order;
 
+/// What a file shows: a table of the layout, or one that was brought.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Subject {
+    /// A table of the layout.
+    Table(TableId),
+    /// A table in `user`, by a number that is never used again.
+    User(u32),
+}
+
 /// What narrows a pass to a part of its table.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Parameter {

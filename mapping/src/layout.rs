@@ -110,6 +110,13 @@ pub fn targets() -> impl Iterator<Item = Target> {
     })
 }
 
+/// Whose view the walk of a target shows, by the first table that walks it.
+pub fn scope_of(target: &str) -> Option<Scope> {
+    let mut tables = TABLES.iter();
+    let found = tables.find(|table| table.target.name == target);
+    found.map(|table| table.scope)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

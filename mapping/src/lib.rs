@@ -13,7 +13,7 @@ pub mod number;
 pub mod table;
 
 pub use format::Format;
-pub use instance::{Instance, Parameter};
+pub use instance::{Instance, Parameter, Subject};
 pub use layout::{TABLES, TableId};
-pub use node::{Directory, File, Node};
+pub use node::{Control, Directory, File, Node, UserFile};
 pub use table::{Audience, Need, Order, Place, Scope, Table, Target};

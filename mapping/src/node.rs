@@ -30,6 +30,8 @@ pub enum Directory {
     Kernel,
     /// `summary`.
     Summary,
+    /// `user`, where the tables lie that the administrator brought.
+    User,
 }
 
 /// A file: a table in one format.
@@ -43,13 +45,48 @@ pub struct File {
     pub format: Format,
 }
 
+/// A file of `user`: a table that was brought, in one format.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct UserFile {
+    /// Which table, by a number that is never used again.
+    pub table: u32,
+    /// How it is shown.
+    pub format: Format,
+}
+
+/// A form of the control file.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Control {
+    /// `ctl`, which takes commands.
+    Text,
+    /// `ctl.json`, which only tells.
+    Json,
+}
+
 /// Anything a path can lead to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Node {
     /// A directory.
     Directory(Directory),
-    /// A file.
+    /// A file that shows a table of the layout.
     File(File),
+    /// A file that shows a table which was brought.
+    User(UserFile),
+    /// The control file.
+    Control(Control),
+}
+
+impl Control {
+    /// Both forms.
+    pub const ALL: [Control; 2] = [Control::Text, Control::Json];
+
+    /// Its name at the top of the mount.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Control::Text => "ctl",
+            Control::Json => "ctl.json",
+        }
+    }
 }
 
 impl Directory {
@@ -57,20 +94,21 @@ impl Directory {
     pub const CGROUPS: Directory = Directory::Cgroup(0);
 
     /// The directories of the root that are always there.
-    const TOP: [Directory; 6] = [
+    const TOP: [Directory; 7] = [
         Directory::Processes,
         Directory::Net,
         Directory::Bpf,
         Directory::CGROUPS,
         Directory::Kernel,
         Directory::Summary,
+        Directory::User,
     ];
 
     /// The kind of place it is, where it holds tables.
     pub fn place(self) -> Option<Place> {
         match self {
             Directory::Root => Some(Place::Root),
-            Directory::Processes | Directory::Maps => None,
+            Directory::Processes | Directory::Maps | Directory::User => None,
             Directory::Process(_) => Some(Place::Process),
             Directory::Net => Some(Place::Net),
             Directory::Bpf => Some(Place::Bpf),
@@ -82,12 +120,12 @@ impl Directory {
     }
 
     /// The kind of place that it is there for: its own, or that of the
-    /// directories in it.
-    pub fn purpose(self) -> Place {
+    /// directories in it. None if it is there for more than tables of the layout.
+    pub fn purpose(self) -> Option<Place> {
         match self {
-            Directory::Processes => Place::Process,
-            Directory::Maps => Place::Map,
-            other => other.place().unwrap_or(Place::Root),
+            Directory::Processes => Some(Place::Process),
+            Directory::Maps => Some(Place::Map),
+            other => other.place(),
         }
     }
 
@@ -117,6 +155,7 @@ impl Directory {
             Directory::Cgroup(id) => format!("<id {id}>"),
             Directory::Kernel => "kernel".into(),
             Directory::Summary => "summary".into(),
+            Directory::User => "user".into(),
         }
     }
 
@@ -148,18 +187,25 @@ impl Directory {
     }
 
     /// The files in it that show a table, one a format.
-    pub fn files_of(self, table: TableId) -> impl Iterator<Item = File> {
-        Format::ALL.into_iter().map(move |format| File {
+    pub fn files_of(self, table: TableId, formats: &[Format]) -> impl Iterator<Item = File> {
+        formats.iter().map(move |format| File {
             directory: self,
             table,
-            format,
+            format: *format,
         })
     }
 
     /// What `name` stands for in this directory, whether or not it is there now;
-    /// the cgroups aside, whose names only the kernel knows.
+    /// aside from what the kernel or the administrator named: cgroups, and the
+    /// tables in `user`.
     pub fn child(self, name: &str) -> Option<Node> {
         match self {
+            Directory::Root => {
+                let mut control = Control::ALL.into_iter();
+                if let Some(control) = control.find(|control| control.name() == name) {
+                    return Some(Node::Control(control));
+                }
+            }
             Directory::Processes => {
                 return Some(Node::Directory(Directory::Process(parse_id(name)?)));
             }
@@ -181,7 +227,7 @@ impl Directory {
     /// Whose view of the system it is part of.
     pub fn scope(self) -> Option<Scope> {
         match self {
-            Directory::Root | Directory::Summary => None,
+            Directory::Root | Directory::Summary | Directory::User => None,
             Directory::Processes | Directory::Process(_) => Some(Scope::PidNamespace),
             Directory::Net => Some(Scope::NetNamespace),
             Directory::Bpf
@@ -225,6 +271,8 @@ impl Node {
         match self {
             Node::Directory(directory) => directory,
             Node::File(file) => file.directory,
+            Node::User(_) => Directory::User,
+            Node::Control(_) => Directory::Root,
         }
     }
 
@@ -238,7 +286,7 @@ impl Node {
                     Some(directory.child(name).unwrap_or(node))
                 }
                 Node::Directory(directory) => directory.child(name),
-                Node::File(_) => None,
+                Node::File(_) | Node::User(_) | Node::Control(_) => None,
             },
         )
     }
@@ -270,7 +318,10 @@ mod tests {
                 Node::parse(&directory.path()),
                 Some(Node::Directory(directory))
             );
-            for file in directory.tables().flat_map(|id| directory.files_of(id)) {
+            for file in directory
+                .tables()
+                .flat_map(|id| directory.files_of(id, &Format::ALL))
+            {
                 assert_eq!(Node::parse(&file.path()), Some(Node::File(file)));
             }
         }
@@ -314,7 +365,8 @@ mod tests {
             let found = match Node::parse(&path) {
                 Some(Node::Directory(directory)) => directory.path(),
                 Some(Node::File(file)) => file.path(),
-                None => return Ok(()),
+                Some(Node::Control(control)) => control.name().into(),
+                Some(Node::User(_)) | None => return Ok(()),
             };
             // All cgroups are one here.
             prop_assume!(!path.starts_with("cgroup"));

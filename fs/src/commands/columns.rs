@@ -53,5 +53,8 @@ pub(super) fn schema(table: &Table) -> iterfs_bpf::Result<Schema> {
         object: table.object.into(),
         what: "no such program was built in".into(),
     })?;
-    schema_of(table.object, elf)
+    schema_of(table.object, elf)?.ok_or_else(|| Error::BadObject {
+        object: table.object.into(),
+        what: "no struct is marked as the row".into(),
+    })
 }

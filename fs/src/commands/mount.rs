@@ -14,6 +14,7 @@ use iterfs_bpf::Kernel;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Exit codes of mount(8).
 const USAGE: u8 = 1;
@@ -93,7 +94,7 @@ fn mount(arguments: &Mount, options: &Options) -> Result<(Served, Mountpoint)> {
     // The kernel first: what it lacks is known before anything is mounted.
     let kernel = Kernel::new()?;
     let pool = Pool::new(MAX_PRODUCERS, session::MAX_INLINE);
-    let operations = Operations::new(Box::new(kernel), options.policy, pool);
+    let operations = Operations::new(Arc::new(kernel), options, pool)?;
     let namespace = match &arguments.namespace {
         Some(file) => Namespace::open(file)?,
         None => Namespace::default(),

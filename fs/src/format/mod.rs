@@ -8,6 +8,8 @@ mod json;
 mod spelling;
 mod text;
 
+pub(crate) use text::word;
+
 use iterfs_bpf::schema::{Record, Schema};
 use iterfs_mapping::Format;
 

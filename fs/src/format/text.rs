@@ -107,7 +107,7 @@ fn shape(kind: &Kind) -> (usize, bool) {
 }
 
 /// Appends a string as one word: what would split it or is not text becomes `\ooo`.
-fn word(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn word(out: &mut Vec<u8>, bytes: &[u8]) {
     if bytes
         .iter()
         .all(|byte| byte.is_ascii_graphic() && *byte != b'\\')

@@ -10,6 +10,7 @@ mod pool;
 mod producer;
 mod window;
 
+use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use iterfs_bpf::Pass;
 use iterfs_mapping::Format;
@@ -64,10 +65,10 @@ struct Read {
 
 impl Stream {
     /// A stream of `pass` in a format. Nothing is produced before it is read.
-    pub fn new(pass: Pass, format: Format, pool: Arc<Pool>) -> Stream {
+    pub fn new(pass: Pass, format: Format, counts: Arc<Counts>, pool: Arc<Pool>) -> Stream {
         let state = State {
             window: Window::default(),
-            production: Production::Paused(Box::new(Producer::new(pass, format))),
+            production: Production::Paused(Box::new(Producer::new(pass, format, counts))),
             waiting: Vec::new(),
             closed: false,
         };

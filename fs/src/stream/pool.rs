@@ -49,7 +49,7 @@ impl Pool {
     }
 
     /// Runs `job` on a thread of the pool, now or when one is free.
-    pub(super) fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
+    pub(crate) fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
         let mut queue = self.queue.lock();
         queue.jobs.push_back(Box::new(job));
         let idle = queue.idle >= queue.jobs.len();

@@ -1,11 +1,13 @@
 //! Takes records from a pass and formats them into chunks.
 
+use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use crate::format::Formatter;
 use iterfs_bpf::record::Records;
-use iterfs_bpf::{Pass, Progress};
+use iterfs_bpf::{Pass, Progress, Schema, Source};
 use iterfs_mapping::Format;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// A chunk is handed over once it has this many bytes: what cat asks for at once.
 const CHUNK: usize = 128 * 1024;
@@ -20,11 +22,23 @@ thread_local! {
 
 /// The making of one pass into one file.
 pub(super) struct Producer {
-    pass: Pass,
-    formatter: Formatter,
-    /// The beginning of a record of which the rest has not come.
-    torn: Vec<u8>,
+    source: Box<dyn Source>,
+    content: Content,
+    counts: Arc<Counts>,
     begun: bool,
+}
+
+/// What comes out of a pass.
+enum Content {
+    /// Records, which are formatted.
+    Records {
+        schema: Arc<Schema>,
+        formatter: Formatter,
+        /// The beginning of a record of which the rest has not come.
+        torn: Vec<u8>,
+    },
+    /// Text that the program printed, which passes through.
+    Text,
 }
 
 /// How far the producer came.
@@ -36,56 +50,100 @@ pub(super) enum Step {
 }
 
 impl Producer {
-    pub(super) fn new(pass: Pass, format: Format) -> Producer {
-        let formatter = Formatter::new(format, &pass.schema);
+    pub(super) fn new(pass: Pass, format: Format, counts: Arc<Counts>) -> Producer {
+        let content = match pass.schema {
+            Some(schema) => Content::Records {
+                formatter: Formatter::new(format, &schema),
+                schema,
+                torn: Vec::new(),
+            },
+            None => Content::Text,
+        };
         Producer {
-            pass,
-            formatter,
-            torn: Vec::new(),
+            source: pass.source,
+            content,
+            counts,
             begun: false,
         }
     }
 
     /// Fills a chunk, which may stay empty where many objects give no row.
     pub(super) fn fill(&mut self, chunk: &mut Vec<u8>) -> Step {
+        let mut rows = 0;
+        let step = self.fill_counting(chunk, &mut rows);
+        self.counts.made(rows, chunk.len() as u64);
+        if let Step::End(Err(failure)) = &step {
+            self.counts.failed(failure);
+        }
+        step
+    }
+
+    fn fill_counting(&mut self, chunk: &mut Vec<u8>, rows: &mut u64) -> Step {
         if !self.begun {
             self.begun = true;
-            self.formatter.begin(chunk);
+            if let Content::Records { formatter, .. } = &mut self.content {
+                formatter.begin(chunk);
+            }
         }
         while chunk.len() < CHUNK {
-            match self.read(chunk) {
+            match self.read(chunk, rows) {
                 Ok(Progress::Bytes(_)) => {}
                 Ok(Progress::Nothing) => return Step::More,
-                Ok(Progress::End) if self.torn.is_empty() => {
-                    self.formatter.finish(chunk);
-                    return Step::End(Ok(()));
-                }
-                Ok(Progress::End) => return Step::End(Err(Failure::Torn)),
+                Ok(Progress::End) => return Step::End(self.finish(chunk)),
                 Err(failure) => return Step::End(Err(failure)),
             }
         }
         Step::More
     }
 
+    fn finish(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
+        match &mut self.content {
+            Content::Records { torn, .. } if !torn.is_empty() => Err(Failure::Torn),
+            Content::Records { formatter, .. } => {
+                formatter.finish(chunk);
+                Ok(())
+            }
+            Content::Text => Ok(()),
+        }
+    }
+
     /// Takes the pass one step on.
-    fn read(&mut self, chunk: &mut Vec<u8>) -> Result<Progress> {
-        RECORDS.with_borrow_mut(|buffer| {
-            let before = self.torn.len();
-            if buffer.len() < before + KERNEL_BUFFER {
-                buffer.resize(before + KERNEL_BUFFER, 0);
-            }
-            buffer[..before].copy_from_slice(&self.torn);
-            let progress = self.pass.source.read(&mut buffer[before..])?;
-            if let Progress::Bytes(bytes) = progress {
-                let schema = &self.pass.schema;
-                let mut records = Records::new(schema, &buffer[..before + bytes]);
-                for record in &mut records {
-                    self.formatter.row(schema, record, chunk);
+    fn read(&mut self, chunk: &mut Vec<u8>, rows: &mut u64) -> Result<Progress> {
+        let Producer {
+            source, content, ..
+        } = self;
+        RECORDS.with_borrow_mut(|buffer| match content {
+            Content::Records {
+                schema,
+                formatter,
+                torn,
+            } => {
+                let before = torn.len();
+                if buffer.len() < before + KERNEL_BUFFER {
+                    buffer.resize(before + KERNEL_BUFFER, 0);
                 }
-                self.torn.clear();
-                self.torn.extend_from_slice(records.rest());
+                buffer[..before].copy_from_slice(torn);
+                let progress = source.read(&mut buffer[before..])?;
+                if let Progress::Bytes(bytes) = progress {
+                    let mut records = Records::new(schema, &buffer[..before + bytes]);
+                    for record in &mut records {
+                        formatter.row(schema, record, chunk);
+                        *rows += 1;
+                    }
+                    torn.clear();
+                    torn.extend_from_slice(records.rest());
+                }
+                Ok(progress)
             }
-            Ok(progress)
+            Content::Text => {
+                let progress = source.read(&mut buffer[..KERNEL_BUFFER])?;
+                if let Progress::Bytes(bytes) = progress {
+                    let text = &buffer[..bytes];
+                    *rows += text.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    chunk.extend_from_slice(text);
+                }
+                Ok(progress)
+            }
         })
     }
 }

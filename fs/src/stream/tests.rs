@@ -65,14 +65,14 @@ struct Opened {
 fn open(acts: Vec<Act>) -> Opened {
     let steps = Arc::new(AtomicUsize::new(0));
     let pass = Pass {
-        schema: schema(),
+        schema: Some(schema()),
         source: Box::new(Fake {
             acts: acts.into(),
             steps: Arc::clone(&steps),
         }),
     };
     Opened {
-        stream: Stream::new(pass, Format::JsonLines, Pool::new(4, 1)),
+        stream: Stream::new(pass, Format::JsonLines, Arc::default(), Pool::new(4, 1)),
         steps,
     }
 }

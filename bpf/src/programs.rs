@@ -1,0 +1,89 @@
+//! What the control file changes: the programs and links behind the tables.
+
+use crate::error::Result;
+use crate::object_file::ObjectFile;
+use crate::tables::Tables;
+use iterfs_mapping::{Instance, Order, Subject, TableId};
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+/// The programs of a kernel's tables.
+pub trait Programs: Tables {
+    /// Makes the table `user/<name>` of a program that was brought.
+    ///
+    /// # Errors
+    /// Those of reading, loading and linking it, after which nothing has changed.
+    fn load(&self, name: &str, object: &ObjectFile, narrowing: &Narrowing) -> Result<()>;
+
+    /// Takes away what [`Programs::load`] made. Readers in the middle of a pass
+    /// finish it.
+    ///
+    /// # Errors
+    /// If there is no such table.
+    fn unload(&self, name: &str) -> Result<()>;
+
+    /// Puts another program into a table's link. Readers in the middle of a pass
+    /// finish on the old one.
+    ///
+    /// # Errors
+    /// Those of reading, loading and linking it, after which the old one stays.
+    fn update(&self, table: Subject, object: &ObjectFile) -> Result<()>;
+
+    /// Puts a table's own program back.
+    ///
+    /// # Errors
+    /// As [`Programs::update`].
+    fn restore(&self, table: TableId) -> Result<()>;
+
+    /// A link whose iterators print a table as text, to be pinned.
+    ///
+    /// # Errors
+    /// Those of loading and linking; [`crate::Error::NoText`] of a program that
+    /// cannot print.
+    fn link_as_text(&self, instance: Instance) -> Result<OwnedFd>;
+
+    /// The link of a table that was brought, to be pinned.
+    ///
+    /// # Errors
+    /// As [`Programs::link_as_text`].
+    fn link_of_user(&self, number: u32) -> Result<OwnedFd>;
+
+    /// What is loaded now.
+    fn loaded(&self) -> Vec<Loaded>;
+}
+
+/// What a walk is narrowed to.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Narrowing {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A process, as the initial pid namespace numbers it.
+    Process(u32),
+    /// A thread, likewise.
+    Thread(u32),
+    /// What the map of this id holds.
+    Map(u32),
+    /// From the cgroup that these names lead to, this way.
+    Cgroup(Vec<OsString>, Order),
+}
+
+/// A program that is loaded.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Loaded {
+    /// For which table.
+    pub table: Subject,
+    /// Where that is a table in `user`: its name.
+    pub name: Option<String>,
+    /// What it walks.
+    pub target: String,
+    /// The file it was brought in; none of a program of ours.
+    pub object: Option<PathBuf>,
+    /// The program's id.
+    pub program: u32,
+    /// The hash of its instructions.
+    pub tag: [u8; 8],
+    /// The id of the link that iterators are made of, where there is one.
+    pub link: Option<u32>,
+}

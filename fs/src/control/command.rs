@@ -1,0 +1,391 @@
+//! What may be written to the control file.
+
+use iterfs_bpf::ObjectFile;
+use iterfs_mapping::Order;
+use std::path::PathBuf;
+
+/// The longest command, in bytes.
+pub const MAX_LENGTH: usize = 4096;
+
+/// The longest name in `user`.
+const MAX_NAME: usize = 64;
+
+/// One command.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// `pin [PATH [PIN]]`
+    Pin {
+        /// The table's path below the mount; every table if there is none.
+        path: Option<String>,
+        /// The pin's path below the directory of pins; the table's if there is none.
+        pin: Option<String>,
+    },
+    /// `unpin [PATH]`
+    Unpin {
+        /// The table's path; every pin of ours if there is none.
+        path: Option<String>,
+    },
+    /// `update PATH OBJECT [PROGRAM]`, `update PATH default`
+    Update {
+        /// The table's path.
+        path: String,
+        /// The new program; the table's own if there is none.
+        object: Option<ObjectFile>,
+    },
+    /// `load NAME OBJECT [PROGRAM] [PARAMETER=VALUE …]`
+    Load {
+        /// The name below `user`.
+        name: String,
+        /// The program.
+        object: ObjectFile,
+        /// What its walk is narrowed to.
+        parameters: Parameters,
+    },
+    /// `unload NAME`
+    Unload {
+        /// The name below `user`.
+        name: String,
+    },
+    /// `reload`
+    Reload,
+}
+
+/// What a walk is narrowed to, as it is written.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Parameters {
+    /// Nothing.
+    #[default]
+    None,
+    /// `pid=N`
+    Process(u32),
+    /// `tid=N`
+    Thread(u32),
+    /// `map=ID`
+    Map(u32),
+    /// `cgroup=PATH [order=self|descendants|ancestors]`
+    Cgroup(String, Order),
+}
+
+/// Why a write is no command.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CommandError {
+    /// More bytes than a command may have.
+    #[error("a command has at most {MAX_LENGTH} bytes")]
+    TooLong,
+    /// Not written at the beginning.
+    #[error("a command is written at once, from offset 0")]
+    Offset,
+    /// Not text.
+    #[error("a command is UTF-8 text")]
+    NotText,
+    /// A byte that no command has.
+    #[error("a command holds no NUL byte")]
+    Nul,
+    /// Several lines.
+    #[error("one command is written at a time; this has several lines")]
+    Lines,
+    /// No word at all.
+    #[error("there is no command; use {COMMANDS}")]
+    Empty,
+    /// A first word that is no command.
+    #[error("'{0}' is no command; use {COMMANDS}")]
+    Unknown(String),
+    /// Too few or too many words.
+    #[error("this command is written: {0}")]
+    Form(&'static str),
+    /// A parameter that cannot be taken.
+    #[error(
+        "'{0}' is no parameter; use pid=N, tid=N, map=ID, cgroup=PATH, order=self|descendants|ancestors"
+    )]
+    Parameter(String),
+    /// Parameters that exclude each other.
+    #[error("a walk is narrowed to one thing: pid, tid, map or cgroup (with order)")]
+    Parameters,
+    /// A name that `user` cannot have.
+    #[error("'{0}' is no name for a table: use letters, digits, _ and -, at most {MAX_NAME}")]
+    Name(String),
+    /// A file that depends on where the daemon happens to be.
+    #[error("'{0}' is no absolute path; give the object's whole path")]
+    Relative(String),
+    /// A backslash that begins no escape.
+    #[error("'{0}' has a backslash that begins no \\ooo")]
+    Escape(String),
+}
+
+const COMMANDS: &str = "pin, unpin, update, load, unload or reload";
+const PIN: &str = "pin [PATH [PIN]]";
+const UNPIN: &str = "unpin [PATH]";
+const UPDATE: &str = "update PATH OBJECT [PROGRAM], or: update PATH default";
+const LOAD: &str =
+    "load NAME OBJECT [PROGRAM] [pid=N | tid=N | map=ID | cgroup=PATH [order=ORDER]]";
+const UNLOAD: &str = "unload NAME";
+const RELOAD: &str = "reload";
+
+/// The word that stands for a table's own program.
+const DEFAULT: &str = "default";
+
+impl Command {
+    /// Reads what was written: words between blanks, in which `\ooo` stands for a
+    /// byte, on one line.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being one of the commands.
+    pub fn parse(bytes: &[u8]) -> Result<Command, CommandError> {
+        if bytes.len() > MAX_LENGTH {
+            return Err(CommandError::TooLong);
+        }
+        if bytes.contains(&0) {
+            return Err(CommandError::Nul);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| CommandError::NotText)?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        if text.contains(['\n', '\r']) {
+            return Err(CommandError::Lines);
+        }
+        let words: Vec<String> = text
+            .split([' ', '\t'])
+            .filter(|word| !word.is_empty())
+            .map(unescaped)
+            .collect::<Result<_, _>>()?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (command, operands) = words.split_first().ok_or(CommandError::Empty)?;
+        let owned = |word: &&str| (*word).to_owned();
+        match (*command, operands) {
+            ("pin", [] | [_] | [_, _]) => Ok(Command::Pin {
+                path: operands.first().map(owned),
+                pin: operands.get(1).map(owned),
+            }),
+            ("pin", _) => Err(CommandError::Form(PIN)),
+            ("unpin", [] | [_]) => Ok(Command::Unpin {
+                path: operands.first().map(owned),
+            }),
+            ("unpin", _) => Err(CommandError::Form(UNPIN)),
+            ("update", [path, DEFAULT]) => Ok(Command::Update {
+                path: owned(path),
+                object: None,
+            }),
+            ("update", [path, object] | [path, object, _]) => Ok(Command::Update {
+                path: owned(path),
+                object: Some(file(object, operands.get(2).copied())?),
+            }),
+            ("update", _) => Err(CommandError::Form(UPDATE)),
+            ("load", [name, object, rest @ ..]) => load(name, object, rest),
+            ("load", _) => Err(CommandError::Form(LOAD)),
+            ("unload", [name]) => Ok(Command::Unload {
+                name: checked_name(name)?,
+            }),
+            ("unload", _) => Err(CommandError::Form(UNLOAD)),
+            ("reload", []) => Ok(Command::Reload),
+            ("reload", _) => Err(CommandError::Form(RELOAD)),
+            (other, _) => Err(CommandError::Unknown(other.into())),
+        }
+    }
+}
+
+/// A name that a table in `user` may have.
+///
+/// # Errors
+/// [`CommandError::Name`] for any other.
+pub fn checked_name(name: &str) -> Result<String, CommandError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
+        Ok(name.into())
+    } else {
+        Err(CommandError::Name(name.into()))
+    }
+}
+
+fn load(name: &str, object: &str, rest: &[&str]) -> Result<Command, CommandError> {
+    let (program, parameters) = match rest.split_first() {
+        Some((first, parameters)) if !first.contains('=') => (Some(*first), parameters),
+        _ => (None, rest),
+    };
+    Ok(Command::Load {
+        name: checked_name(name)?,
+        object: file(object, program)?,
+        parameters: narrowed(parameters)?,
+    })
+}
+
+fn file(path: &str, program: Option<&str>) -> Result<ObjectFile, CommandError> {
+    if !path.starts_with('/') {
+        return Err(CommandError::Relative(path.into()));
+    }
+    Ok(ObjectFile {
+        path: PathBuf::from(path),
+        program: program.map(str::to_owned),
+    })
+}
+
+fn narrowed(words: &[&str]) -> Result<Parameters, CommandError> {
+    let mut narrowed = Parameters::None;
+    let mut order = None;
+    for word in words {
+        let bad = || CommandError::Parameter((*word).to_owned());
+        let (name, value) = word.split_once('=').ok_or_else(bad)?;
+        let number = || iterfs_mapping::number::parse_id(value).ok_or_else(bad);
+        let parameter = match name {
+            "pid" => Parameters::Process(number()?),
+            "tid" => Parameters::Thread(number()?),
+            "map" => Parameters::Map(number()?),
+            "cgroup" => Parameters::Cgroup(value.into(), Order::Descendants),
+            "order" if order.is_none() => {
+                order = Some(match value {
+                    "self" => Order::Itself,
+                    "descendants" => Order::Descendants,
+                    "ancestors" => Order::Ancestors,
+                    _ => return Err(bad()),
+                });
+                continue;
+            }
+            "order" => return Err(CommandError::Parameters),
+            _ => return Err(bad()),
+        };
+        if narrowed != Parameters::None {
+            return Err(CommandError::Parameters);
+        }
+        narrowed = parameter;
+    }
+    match (narrowed, order) {
+        (Parameters::Cgroup(path, default), order) => {
+            Ok(Parameters::Cgroup(path, order.unwrap_or(default)))
+        }
+        (other, None) => Ok(other),
+        (_, Some(_)) => Err(CommandError::Parameters),
+    }
+}
+
+/// A word with its `\ooo` undone, as tables write what would split a word.
+fn unescaped(word: &str) -> Result<String, CommandError> {
+    if !word.contains('\\') {
+        return Ok(word.into());
+    }
+    let bad = || CommandError::Escape(word.into());
+    let mut plain = Vec::new();
+    let mut rest = word.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'\\' {
+            plain.push(byte);
+            rest = after;
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(3).ok_or_else(bad)?;
+        let digits = std::str::from_utf8(digits).map_err(|_| bad())?;
+        let octal = digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+        let byte = u8::from_str_radix(digits, 8).ok().filter(|_| octal);
+        // A NUL would end every path.
+        plain.push(byte.filter(|byte| *byte != 0).ok_or_else(bad)?);
+        rest = after;
+    }
+    String::from_utf8(plain).map_err(|_| CommandError::NotText)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<Command, CommandError> {
+        Command::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn commands_are_read() {
+        let pin = |path: Option<&str>, pin: Option<&str>| Command::Pin {
+            path: path.map(Into::into),
+            pin: pin.map(Into::into),
+        };
+        assert_eq!(parse("pin\n"), Ok(pin(None, None)));
+        assert_eq!(parse(" pin\tnet/tcp "), Ok(pin(Some("net/tcp"), None)));
+        assert_eq!(parse("pin tasks t"), Ok(pin(Some("tasks"), Some("t"))));
+        assert_eq!(
+            parse("pin cgroup/a\\040b/cgroup.self"),
+            Ok(pin(Some("cgroup/a b/cgroup.self"), None))
+        );
+        assert_eq!(
+            parse("update tasks default"),
+            Ok(Command::Update {
+                path: "tasks".into(),
+                object: None
+            })
+        );
+        let object = |program: Option<&str>| ObjectFile {
+            path: "/a.o".into(),
+            program: program.map(Into::into),
+        };
+        assert_eq!(
+            parse("load mine /a.o dump cgroup=/x order=self"),
+            Ok(Command::Load {
+                name: "mine".into(),
+                object: object(Some("dump")),
+                parameters: Parameters::Cgroup("/x".into(), Order::Itself),
+            })
+        );
+        assert_eq!(
+            parse("load m-1 /a.o map=7"),
+            Ok(Command::Load {
+                name: "m-1".into(),
+                object: object(None),
+                parameters: Parameters::Map(7),
+            })
+        );
+        assert_eq!(parse("reload"), Ok(Command::Reload));
+    }
+
+    #[test]
+    fn what_is_no_command_is_told() {
+        use CommandError::*;
+        for (text, error) in [
+            ("", Empty),
+            ("\n", Empty),
+            ("Pin", Unknown("Pin".into())),
+            ("pin a b c", Form(PIN)),
+            ("unpin a b", Form(UNPIN)),
+            ("update tasks", Form(UPDATE)),
+            ("update tasks /a.o p q", Form(UPDATE)),
+            ("update tasks a.o", Relative("a.o".into())),
+            ("load x", Form(LOAD)),
+            ("load x.y /a.o", Name("x.y".into())),
+            ("load .. /a.o", Name("..".into())),
+            ("load x /a.o p q", Parameter("q".into())),
+            ("load x /a.o pid=0", Parameter("pid=0".into())),
+            ("load x /a.o pid=1 tid=1", Parameters),
+            ("load x /a.o order=self", Parameters),
+            (
+                "load x /a.o cgroup=/ order=up",
+                Parameter("order=up".into()),
+            ),
+            ("unload", Form(UNLOAD)),
+            ("reload now", Form(RELOAD)),
+            ("pin\npin", Lines),
+            ("pin a\0b", Nul),
+            ("pin a\\09", Escape("a\\09".into())),
+            ("pin a\\000", Escape("a\\000".into())),
+        ] {
+            assert_eq!(parse(text), Err(error), "{text:?}");
+        }
+        assert_eq!(Command::parse(b"pin \xff"), Err(NotText));
+        assert_eq!(Command::parse(&[b'a'; MAX_LENGTH + 1]), Err(TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_command_or_one_line(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Err(error) = Command::parse(&bytes) {
+                prop_assert!(!error.to_string().contains('\n'));
+            }
+        }
+
+        #[test]
+        fn mutated_commands_are_read_or_refused(
+            base in prop_oneof!["pin net/tcp", "update tasks /a.o p", "load x /a.o p pid=4", "unload x"],
+            at in 0usize..20,
+            with in any::<u8>(),
+        ) {
+            let mut bytes = base.into_bytes();
+            let at = at % bytes.len();
+            bytes[at] = with;
+            let _ = Command::parse(&bytes);
+        }
+    }
+}

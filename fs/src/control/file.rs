@@ -1,0 +1,59 @@
+//! An open control file.
+//!
+//! The file is a stream: what is read next is what was not read yet, whatever the
+//! offset. A write replaces it by the outcome of its command.
+
+use super::Control;
+use super::report;
+use crate::error::{Failure, Result};
+use iterfs_mapping::Control as Form;
+use parking_lot::Mutex;
+
+/// What one open file has to tell.
+pub(crate) struct ControlFile {
+    form: Form,
+    rest: Mutex<Option<Vec<u8>>>,
+}
+
+impl ControlFile {
+    pub(crate) fn new(form: Form) -> ControlFile {
+        ControlFile {
+            form,
+            rest: Mutex::new(None),
+        }
+    }
+
+    /// The next bytes, at most `size`: of the report, or of a command's outcome.
+    pub(crate) fn read(&self, control: &Control, size: usize) -> Result<Vec<u8>> {
+        let told = self.rest.lock().is_some();
+        if !told {
+            // Asking the kernel takes a while, so not under the lock.
+            let report = match self.form {
+                Form::Text => report::text(control)?,
+                Form::Json => report::json(control)?,
+            };
+            self.rest.lock().get_or_insert(report);
+        }
+        let mut rest = self.rest.lock();
+        let rest = rest.get_or_insert_default();
+        let after = rest.split_off(size.min(rest.len()));
+        Ok(std::mem::replace(rest, after))
+    }
+
+    /// Runs a command, and keeps its outcome to be read.
+    pub(crate) fn write(&self, control: &Control, offset: u64, bytes: &[u8]) -> Result<()> {
+        if self.form == Form::Json {
+            return Err(Failure::Unwritable);
+        }
+        let done = match offset {
+            0 => control.execute(bytes),
+            _ => Err(Failure::Command(super::command::CommandError::Offset)),
+        };
+        let (told, result) = match done {
+            Ok(line) => (format!("{line}\n"), Ok(())),
+            Err(failure) => (report::failure(&failure), Err(failure)),
+        };
+        *self.rest.lock() = Some(told.into_bytes());
+        result
+    }
+}

@@ -1,0 +1,204 @@
+//! What a fresh read of the control file tells.
+
+use super::{Control, Refusal, path_of};
+use crate::counts::Counted;
+use crate::error::{Failure, Result};
+use iterfs_bpf::programs::Loaded;
+use iterfs_mapping::{Need, Place, Subject, TableId};
+use nix::errno::Errno;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// One table or one pin.
+struct Line {
+    path: String,
+    target: String,
+    program: Option<u32>,
+    tag: Option<[u8; 8]>,
+    link: Option<u32>,
+    pin: Option<String>,
+    /// None of a pin: who reads it does not ask us.
+    counted: Option<Counted>,
+}
+
+const HEADER: [&str; 10] = [
+    "path", "target", "program", "tag", "link", "pin", "opens", "rows", "bytes", "error",
+];
+
+/// The report as columns. Lines that begin with `#` say more of what failed.
+pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
+    let lines = lines(control)?;
+    let mut table = vec![HEADER.map(String::from)];
+    table.extend(lines.iter().map(Line::fields));
+    let mut widths = [0; HEADER.len()];
+    for row in &table {
+        for (width, field) in widths.iter_mut().zip(row) {
+            *width = field.len().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in &table {
+        let mut line = String::new();
+        for (field, width) in row.iter().zip(widths) {
+            // Writing to a string cannot fail.
+            let _ = write!(line, "{field:width$} ");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    for line in &lines {
+        if let Some(failure) = line.failure() {
+            let _ = writeln!(text, "# {}: {failure}", line.path);
+        }
+    }
+    if let Some(Refusal { command, failure }) = &*control.last_failure.lock() {
+        let _ = writeln!(text, "# last command: {}", command.escape_debug());
+        for line in super::report::failure(failure).lines() {
+            let _ = writeln!(text, "# {line}");
+        }
+    }
+    Ok(text.into_bytes())
+}
+
+/// The same as one JSON object.
+pub(super) fn json(control: &Control) -> Result<Vec<u8>> {
+    let lines: Vec<_> = lines(control)?.iter().map(Line::json).collect();
+    let refusal = control.last_failure.lock().as_ref().map(|refusal| {
+        json!({
+            "command": refusal.command,
+            "error": errno(&refusal.failure),
+            "message": refusal.failure.to_string(),
+            "log": refusal.failure.verifier_log(),
+        })
+    });
+    let report = json!({ "tables": lines, "last_failure": refusal });
+    let mut bytes = report.to_string().into_bytes();
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// A failed command's outcome: a line, and below what the verifier had to say.
+pub(super) fn failure(failure: &Failure) -> String {
+    let log = failure.verifier_log().unwrap_or_default();
+    format!("{}: {failure}\n{log}", errno(failure))
+}
+
+fn lines(control: &Control) -> Result<Vec<Line>> {
+    let loaded = control.programs.loaded();
+    let of_table = |id: TableId| {
+        let program = loaded
+            .iter()
+            .find(|loaded| loaded.table == Subject::Table(id));
+        let counted = control.counts.counted(Subject::Table(id));
+        Line::of_program(path(id), id.table().target.name, program, counted)
+    };
+    let here = TableId::all().filter(|id| control.programs.present(*id));
+    let mut lines: Vec<_> = here.map(of_table).collect();
+    for program in &loaded {
+        if let Some(name) = &program.name {
+            let counted = control.counts.counted(program.table);
+            let path = format!("user/{name}");
+            lines.push(Line::of_program(
+                path,
+                &program.target,
+                Some(program),
+                counted,
+            ));
+        }
+    }
+    for pin in control.pins.list()? {
+        lines.push(Line {
+            path: path_of(&pin).unwrap_or_else(|| "-".into()),
+            pin: Some(control.pins.path(&pin.name).display().to_string()),
+            target: pin.target,
+            program: Some(pin.program),
+            tag: Some(pin.tag),
+            link: Some(pin.link),
+            counted: None,
+        });
+    }
+    Ok(lines)
+}
+
+/// Where a table is, with what differs between its directories in angle brackets.
+fn path(id: TableId) -> String {
+    let table = id.table();
+    let name = table.name;
+    match (table.need, table.places) {
+        (Need::Map(_), _) => format!("bpf/map/<id>/{name}"),
+        (Need::Cgroup(_), _) => format!("cgroup/<path>/{name}"),
+        (Need::Nothing, [Place::Process]) => format!("pid/<n>/{name}"),
+        (Need::Nothing, _) => super::whole(id).map_or_else(|| name.into(), |file| file.path()),
+    }
+}
+
+impl Line {
+    fn of_program(path: String, target: &str, program: Option<&Loaded>, counted: Counted) -> Line {
+        Line {
+            path,
+            target: target.into(),
+            program: program.map(|program| program.program),
+            tag: program.map(|program| program.tag),
+            link: program.and_then(|program| program.link),
+            pin: None,
+            counted: Some(counted),
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.counted.as_ref()?.failure.as_ref()
+    }
+
+    fn fields(&self) -> [String; HEADER.len()] {
+        let dash = || String::from("-");
+        let number = |number: Option<u32>| number.map_or_else(dash, |n| n.to_string());
+        let count = |of: fn(&Counted) -> u64| match &self.counted {
+            Some(counted) => of(counted).to_string(),
+            None => dash(),
+        };
+        [
+            escaped(&self.path),
+            self.target.clone(),
+            number(self.program),
+            self.tag.map_or_else(dash, hexadecimal),
+            number(self.link),
+            self.pin.as_deref().map_or_else(dash, escaped),
+            count(|counted| counted.opens),
+            count(|counted| counted.rows),
+            count(|counted| counted.bytes),
+            self.failure().map_or_else(dash, errno),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let count = |of: fn(&Counted) -> u64| self.counted.as_ref().map(of);
+        json!({
+            "path": self.path,
+            "target": self.target,
+            "program": self.program,
+            "tag": self.tag.map(hexadecimal),
+            "link": self.link,
+            "pin": self.pin,
+            "opens": count(|counted| counted.opens),
+            "rows": count(|counted| counted.rows),
+            "bytes": count(|counted| counted.bytes),
+            "error": self.failure().map(errno),
+            "message": self.failure().map(ToString::to_string),
+        })
+    }
+}
+
+fn errno(failure: &Failure) -> String {
+    format!("{:?}", Errno::from_raw(failure.errno().into()))
+}
+
+fn hexadecimal(tag: [u8; 8]) -> String {
+    tag.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A path as one word, the way the tables write it.
+fn escaped(path: &str) -> String {
+    let mut word = Vec::new();
+    crate::format::word(&mut word, path.as_bytes());
+    String::from_utf8_lossy(&word).into_owned()
+}
