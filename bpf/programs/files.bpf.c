@@ -158,7 +158,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file || !reader)
 		return 0;
-	process = visible_process(reader, task);
+	process = readable_process(reader, task);
 	if (!process)
 		return 0;
 

@@ -240,6 +240,8 @@ struct pid {
 struct cred {
 	kuid_t uid;
 	kgid_t gid;
+	kuid_t suid;
+	kgid_t sgid;
 	kuid_t euid;
 	kgid_t egid;
 	struct user_namespace *user_ns;
@@ -274,6 +276,14 @@ struct mm_struct {
 	unsigned long start_brk, brk, start_stack;
 	struct percpu_counter rss_stat[4];
 	struct file *exe_file;
+	unsigned long flags;
+};
+
+/* Since 6.18 the flags are a bitmap. */
+struct mm_struct___flag_bits {
+	struct {
+		unsigned long __mm_flags[1];
+	} flags;
 };
 
 struct mm_struct___plain_rss {
@@ -345,6 +355,7 @@ struct task_struct {
 	u64 stime;
 	struct prev_cputime prev_cputime;
 	u64 start_boottime;
+	const struct cred *real_cred;
 	const struct cred *cred;
 	char comm[16];
 	struct files_struct *files;

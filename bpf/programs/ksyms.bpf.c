@@ -3,7 +3,7 @@
 #include "row.h"
 
 struct ROW("a kernel symbol") symbol {
-	address_t address ABSENT(0) DOC("where it lies; none where the kernel hides addresses");
+	address_t address ABSENT(0) DOC("where it lies; none to readers who are not root, or where the kernel hides it");
 	char type[2] DOC("kind of symbol, as nm(1) names it");
 	char module[56] DOC("module it belongs to; none for the kernel itself");
 	tail_length_t name_length;
@@ -42,7 +42,7 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 
 	row = (struct symbol *)reader->record;
 	__builtin_memset(row, 0, sizeof(*row));
-	if (ksym->show_value)
+	if (ksym->show_value && !reader->hides_addresses)
 		row->address = ksym->value;
 	/* Of a module's symbols the case says whether they are exported (s_show()). */
 	row->type[0] = ksym->type;

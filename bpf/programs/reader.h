@@ -20,6 +20,13 @@ struct reader {
 	u32 process;
 	/* Only what belongs to the net namespace of this inode number; 0: any. */
 	u32 net_namespace;
+	/* Only processes of this real user and group; uid 0: of any. */
+	u32 uid;
+	u32 gid;
+	/* Whether kernel addresses are kept from the reader. */
+	u32 hides_addresses;
+	/* Only a process that started then, so that none is taken for an earlier one; 0: any. */
+	u64 started;
 	/*
 	 * Room for one row that does not fit the stack. A per-cpu array would be
 	 * shared by two readers when the kernel preempts a program; this is not,
@@ -77,7 +84,52 @@ static __always_inline u32 visible_process(const struct reader *reader, struct t
 
 	if (reader->process && process != reader->process)
 		return 0;
+	if (reader->started && task->group_leader->start_boottime != reader->started)
+		return 0;
+	if (reader->uid && task->real_cred->uid.val != reader->uid)
+		return 0;
 	return process;
+}
+
+/* include/linux/mm_types.h: the low bits of an address space's flags. */
+#define DUMPABLE_MASK 3
+#define SUID_DUMP_USER 1
+
+/* Whether the process lets its user look into its memory (prctl(2), PR_SET_DUMPABLE). */
+static __always_inline bool is_dumpable(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+	struct mm_struct___flag_bits *bits = (void *)mm;
+	unsigned long flags;
+
+	if (!mm)
+		return true;
+	if (bpf_core_field_exists(bits->flags.__mm_flags))
+		flags = BPF_CORE_READ(bits, flags.__mm_flags[0]);
+	else
+		flags = BPF_CORE_READ(mm, flags);
+	return (flags & DUMPABLE_MASK) == SUID_DUMP_USER;
+}
+
+/*
+ * As visible_process(), of a process whose files and memory the reader may look
+ * at: by the rule of /proc for a user without capabilities (kernel/ptrace.c,
+ * __ptrace_may_access()).
+ */
+static __always_inline u32 readable_process(const struct reader *reader, struct task_struct *task)
+{
+	const struct cred *cred = task->real_cred;
+
+	if (reader->uid) {
+		if (cred->euid.val != reader->uid || cred->suid.val != reader->uid)
+			return 0;
+		if (cred->gid.val != reader->gid || cred->egid.val != reader->gid ||
+		    cred->sgid.val != reader->gid)
+			return 0;
+		if (!is_dumpable(task))
+			return 0;
+	}
+	return visible_process(reader, task);
 }
 
 #endif

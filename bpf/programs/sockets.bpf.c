@@ -74,7 +74,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	row.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (reader->net_namespace && row.netns != reader->net_namespace)
 		return 0;
-	row.pid = visible_process(reader, task);
+	row.pid = readable_process(reader, task);
 	if (!row.pid)
 		return 0;
 

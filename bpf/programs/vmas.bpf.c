@@ -127,7 +127,7 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	/* A thread with files of its own is visited too, with the same memory. */
 	if (!task || !vma || !reader || task->group_leader != task)
 		return 0;
-	process = visible_process(reader, task);
+	process = readable_process(reader, task);
 	if (!process)
 		return 0;
 

@@ -4,9 +4,12 @@
 //! trusted while the open is served, and only then.
 
 use crate::error::{Error, Result};
+use crate::sys;
+use crate::tables::User;
 use rustix::fs::{Mode, OFlags};
+use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Inode number of the initial pid namespace (include/uapi/linux/nsfs.h, PID_NS_INIT_INO).
 pub const INITIAL_PID_NAMESPACE: u32 = 0xEFFF_FFFC;
@@ -25,6 +28,7 @@ pub enum Caller {
 pub(crate) enum Kind {
     Pid,
     Net,
+    User,
 }
 
 impl Caller {
@@ -50,6 +54,38 @@ impl Caller {
         self.inode(Kind::Net)
     }
 
+    /// Whether it is on the host as this process is: in the initial pid namespace
+    /// and this process's user namespace. Root inside a container is not.
+    pub fn is_on_host(&self) -> Result<bool> {
+        Ok(self.pid_namespace()? == INITIAL_PID_NAMESPACE
+            && self.inode(Kind::User)? == Caller::Daemon.inode(Kind::User)?)
+    }
+
+    /// Its real user and group, as the initial user namespace numbers them.
+    pub fn real_user(&self) -> Result<User> {
+        let path = match self {
+            Caller::Daemon => "/proc/self/status".into(),
+            Caller::Thread(tid) => format!("/proc/{tid}/status"),
+        };
+        let status = fs::read_to_string(path).map_err(Error::Caller)?;
+        // Real, effective, saved, filesystem (proc_pid_status(5)).
+        let real = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        match (real("Uid:"), real("Gid:")) {
+            (Some(uid), Some(gid)) => Ok(User { uid, gid }),
+            _ => Err(Error::Caller(io::ErrorKind::InvalidData.into())),
+        }
+    }
+
+    /// What the process of this number in the caller's pid namespace is called
+    /// here; none if there is none, or the kernel cannot tell (before 6.11).
+    pub(crate) fn process_here(&self, process: u32) -> Option<u32> {
+        let namespace = self.open(Kind::Pid).ok()?;
+        sys::process_of_namespace(namespace.as_fd(), process).ok()
+    }
+
     pub(crate) fn open(&self, kind: Kind) -> Result<OwnedFd> {
         rustix::fs::open(
             self.path(kind),
@@ -70,6 +106,7 @@ impl Caller {
         let name = match kind {
             Kind::Pid => "pid",
             Kind::Net => "net",
+            Kind::User => "user",
         };
         match self {
             Caller::Daemon => format!("/proc/self/ns/{name}"),

@@ -136,6 +136,10 @@ pub enum Error {
     #[error("the cgroups cannot be read: {0}")]
     Cgroups(#[source] io::Error),
 
+    /// No such net namespace, or none that can be found.
+    #[error("there is no net namespace {0}")]
+    NoNamespace(u32),
+
     /// The caller's namespace could not be entered.
     #[error("the caller's namespace cannot be entered: {0}")]
     Namespace(#[source] io::Error),

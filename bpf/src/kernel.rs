@@ -4,6 +4,7 @@ use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
 use crate::namespace::in_net_namespace;
+use crate::net_namespaces::NetNamespaces;
 use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::probe;
@@ -13,7 +14,7 @@ use crate::reader::Settings;
 use crate::slot::Slot;
 use crate::source::Iterator;
 use crate::sys::{self, LinkTo};
-use crate::tables::{Form, Pass, Tables, UserTable};
+use crate::tables::{Form, Pass, Tables, UserTable, View};
 use crate::user_tables::UserTables;
 use crate::verifier_log;
 use iterfs_mapping::{Instance, Parameter, Scope, Subject, Table, TableId, Target};
@@ -33,6 +34,7 @@ pub struct Kernel {
     user: UserTables,
     readers: SharedReaders,
     cgroups: Cgroups,
+    net_namespaces: NetNamespaces,
 }
 
 impl Kernel {
@@ -55,6 +57,7 @@ impl Kernel {
             user: UserTables::default(),
             readers: SharedReaders::default(),
             cgroups: Cgroups::default(),
+            net_namespaces: NetNamespaces::default(),
         })
     }
 
@@ -67,7 +70,7 @@ impl Kernel {
             table,
             parameter: Parameter::None,
         };
-        self.open(whole, &Caller::Daemon).map(drop)
+        self.open(whole, &View::of(Caller::Daemon)).map(drop)
     }
 
     /// Where a table's program stands, and how its own is loaded.
@@ -88,31 +91,48 @@ impl Kernel {
         }))
     }
 
-    /// An iterator of a program for the caller, and what its program is told.
+    /// An iterator of a program for a reader, and what its program is told.
     fn iterator(
         &self,
         program: &Program,
         scope: Scope,
         parameter: Parameter,
-        caller: &Caller,
+        view: &View,
     ) -> Result<(OwnedFd, Settings)> {
-        match scope {
-            Scope::PidNamespace => self.task_iterator(program, parameter, caller),
-            Scope::PidAndNetNamespace => {
-                let (fd, mut settings) = self.task_iterator(program, parameter, caller)?;
-                if parameter == Parameter::None {
-                    settings.net_namespace = caller.net_namespace()?;
-                }
+        let caller = &view.caller;
+        let settings = Settings::of(view);
+        if settings.is_needed() && program.readers().is_none() {
+            return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
+        }
+        match (scope, parameter) {
+            (_, Parameter::NetNamespace(inode)) => {
+                let (fd, pid_namespace) = self.in_namespace(program, scope, inode, caller)?;
+                let settings = Settings {
+                    net_namespace: inode,
+                    pid_namespace,
+                    ..settings
+                };
                 Ok((fd, settings))
             }
-            Scope::NetNamespace => Ok((self.net_iterator(program, caller)?, Settings::default())),
-            Scope::Host => {
+            (Scope::PidNamespace, _) => self.task_iterator(program, parameter, caller, settings),
+            (Scope::PidAndNetNamespace, _) => {
+                let settings = Settings {
+                    net_namespace: match parameter {
+                        Parameter::None => caller.net_namespace()?,
+                        _ => 0,
+                    },
+                    ..settings
+                };
+                self.task_iterator(program, parameter, caller, settings)
+            }
+            (Scope::NetNamespace, _) => Ok((self.net_iterator(program, caller)?, settings)),
+            (Scope::Host, _) => {
                 // Whether the caller's tree has it was asked before an update
                 // may have changed the answer.
-                if caller.pid_namespace()? != INITIAL_PID_NAMESPACE {
+                if !caller.is_on_host()? {
                     return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
                 }
-                Ok((program.iterator(LinkTo::Everything)?, Settings::default()))
+                Ok((program.iterator(LinkTo::Everything)?, settings))
             }
         }
     }
@@ -123,24 +143,29 @@ impl Kernel {
         program: &Program,
         parameter: Parameter,
         caller: &Caller,
+        settings: Settings,
     ) -> Result<(OwnedFd, Settings)> {
-        let namespace = caller.pid_namespace()?;
-        let mut settings = Settings {
-            pid_namespace: match namespace {
-                INITIAL_PID_NAMESPACE => 0,
-                inode => inode,
-            },
-            ..Settings::default()
+        let pid_namespace = told(caller.pid_namespace()?);
+        let process = match parameter {
+            Parameter::Process(process) => process,
+            _ => 0,
         };
-        if let Parameter::Process(process) = parameter {
-            if namespace == INITIAL_PID_NAMESPACE
-                && let Ok(iterator) = program.iterator(LinkTo::Process(process))
-            {
-                return Ok((iterator, settings));
-            }
-            // Before 6.1, or in another numbering than the link would take:
-            // walk all and keep one.
-            settings.process = process;
+        let settings = Settings {
+            pid_namespace,
+            // The link may do as much, but before 6.1 or in another numbering than
+            // it takes, the program walks all and keeps one.
+            process,
+            ..settings
+        };
+        let here = match (process, pid_namespace) {
+            (0, _) => None,
+            (process, 0) => Some(process),
+            (process, _) => caller.process_here(process),
+        };
+        if let Some(process) = here
+            && let Ok(iterator) = program.iterator(LinkTo::Process(process))
+        {
+            return Ok((iterator, settings));
         }
         Ok((program.iterator(LinkTo::Everything)?, settings))
     }
@@ -151,6 +176,32 @@ impl Kernel {
         }
         let namespace = caller.open(Kind::Net)?;
         in_net_namespace(namespace.as_fd(), || program.iterator(LinkTo::Everything))
+    }
+
+    /// An iterator over what belongs to a net namespace of the host.
+    fn in_namespace(
+        &self,
+        program: &Program,
+        scope: Scope,
+        inode: u32,
+        caller: &Caller,
+    ) -> Result<(OwnedFd, u32)> {
+        let pid_namespace = told(caller.pid_namespace()?);
+        // What processes hold is told apart by the program.
+        if scope != Scope::NetNamespace || inode == self.net_namespace {
+            return Ok((program.iterator(LinkTo::Everything)?, pid_namespace));
+        }
+        let namespace = self.net_namespaces.open(self, inode)?;
+        let fd = in_net_namespace(namespace.as_fd(), || program.iterator(LinkTo::Everything))?;
+        Ok((fd, pid_namespace))
+    }
+}
+
+/// A pid namespace as programs are told of it.
+fn told(pid_namespace: u32) -> u32 {
+    match pid_namespace {
+        INITIAL_PID_NAMESPACE => 0,
+        inode => inode,
     }
 }
 
@@ -194,12 +245,12 @@ impl Tables for Kernel {
         }
     }
 
-    fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
+    fn open(&self, instance: Instance, view: &View) -> Result<Pass> {
         let Instance { table, parameter } = instance;
         let (slot, load) = self.slot(table)?;
         let (program, (fd, settings)) = slot.with(load, |program| {
             let scope = form(table, program).scope;
-            self.iterator(program, scope, parameter, caller)
+            self.iterator(program, scope, parameter, view)
         })?;
         Ok(pass(&program, fd, settings))
     }
@@ -208,11 +259,15 @@ impl Tables for Kernel {
         self.user.shown()
     }
 
-    fn open_user(&self, number: u32, caller: &Caller) -> Result<Pass> {
+    fn net_namespace_names(&self) -> Result<Vec<(OsString, u32)>> {
+        self.net_namespaces.names()
+    }
+
+    fn open_user(&self, number: u32, view: &View) -> Result<Pass> {
         let table = self.user.find(number)?;
         let (program, (fd, settings)) = table.with(|program| {
             let scope = Form::of(program).scope;
-            self.iterator(program, scope, Parameter::None, caller)
+            self.iterator(program, scope, Parameter::None, view)
         })?;
         Ok(pass(&program, fd, settings))
     }

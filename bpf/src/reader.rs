@@ -5,6 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::sys;
+use crate::tables::{User, View};
 use libbpf_rs::{MapCore, MapHandle, MapType};
 use rustix::thread::gettid;
 use std::cell::RefCell;
@@ -20,6 +21,7 @@ pub(crate) const KEY_SIZE: u32 = size_of::<u32>() as u32;
 
 /// One open's settings; the front of `struct reader`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
 pub(crate) struct Settings {
     /// Inode number of the pid namespace to number tasks in; 0 is the initial one.
     pub(crate) pid_namespace: u32,
@@ -27,6 +29,60 @@ pub(crate) struct Settings {
     pub(crate) process: u32,
     /// Only what belongs to the net namespace of this inode number; 0 is any.
     pub(crate) net_namespace: u32,
+    /// Only processes of this user; 0 is all, since root is shown all.
+    pub(crate) uid: u32,
+    /// The group that goes with it.
+    pub(crate) gid: u32,
+    /// Whether kernel addresses are kept from the reader.
+    pub(crate) hides_addresses: u32,
+    /// Only a process that started then, in nanoseconds since boot; 0 is any.
+    pub(crate) started: u64,
+}
+
+impl Settings {
+    /// What a reader may see.
+    pub(crate) fn of(view: &View) -> Settings {
+        let own = view.own.unwrap_or(User { uid: 0, gid: 0 });
+        Settings {
+            uid: own.uid,
+            gid: own.gid,
+            hides_addresses: u32::from(!view.addresses),
+            started: view.started.unwrap_or_default(),
+            ..Settings::default()
+        }
+    }
+
+    /// Whether a program that does not ask for them would show too much.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.uid != 0
+    }
+
+    fn bytes(&self) -> [u8; size_of::<Settings>()] {
+        let Settings {
+            pid_namespace,
+            process,
+            net_namespace,
+            uid,
+            gid,
+            hides_addresses,
+            started,
+        } = *self;
+        let words = [
+            pid_namespace,
+            process,
+            net_namespace,
+            uid,
+            gid,
+            hides_addresses,
+        ];
+        let mut bytes = [0; size_of::<Settings>()];
+        let (front, rest) = bytes.split_at_mut(size_of_val(&words));
+        for (place, word) in front.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        rest.copy_from_slice(&started.to_ne_bytes());
+        bytes
+    }
 }
 
 /// The map, shared by every program that asks who is reading.
@@ -97,15 +153,8 @@ impl Readers {
 
     fn store(&self, settings: Settings) -> Result<()> {
         let mut value = vec![0; self.value_size];
-        let Settings {
-            pid_namespace,
-            process,
-            net_namespace,
-        } = settings;
-        let fields = [pid_namespace, process, net_namespace];
-        for (place, field) in value.chunks_exact_mut(4).zip(fields) {
-            place.copy_from_slice(&field.to_ne_bytes());
-        }
+        let settings = settings.bytes();
+        value[..settings.len()].copy_from_slice(&settings);
         sys::map_update(self.map.as_fd(), &this_thread(), &value).map_err(Error::Reader)
     }
 }

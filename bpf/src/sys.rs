@@ -175,6 +175,19 @@ fn owned(fd: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// include/uapi/linux/nsfs.h, NS_GET_TGID_FROM_PIDNS: _IOR(0xb7, 0x7, int), since 6.11.
+const NS_GET_TGID_FROM_PIDNS: libc::c_ulong = 2 << 30 | 4 << 16 | 0xb7 << 8 | 0x7;
+
+/// What a process of another pid namespace is called in this one.
+pub(crate) fn process_of_namespace(namespace: BorrowedFd<'_>, process: u32) -> io::Result<u32> {
+    // SAFETY: the request takes a number and writes nothing.
+    let here = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_TGID_FROM_PIDNS, process) };
+    match u32::try_from(here) {
+        Ok(here) if here != 0 => Ok(here),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The type of a file handle that holds the id of a kernfs node
 /// (include/linux/exportfs.h, FILEID_KERNFS).
 const FILEID_KERNFS: libc::c_int = 0xfe;

@@ -22,11 +22,11 @@ pub trait Tables: Send + Sync {
     /// another program into its place.
     fn form(&self, table: TableId) -> Form;
 
-    /// Starts a pass over a table as `caller` sees it.
+    /// Starts a pass over a table as a reader sees it.
     ///
     /// # Errors
     /// Those of loading the program, linking it and making the iterator.
-    fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass>;
+    fn open(&self, instance: Instance, view: &View) -> Result<Pass>;
 
     /// The tables that were brought, by name.
     fn user_tables(&self) -> Vec<UserTable>;
@@ -35,7 +35,14 @@ pub trait Tables: Send + Sync {
     ///
     /// # Errors
     /// As [`Tables::open`]; [`Error::NoUserTable`] if it was unloaded.
-    fn open_user(&self, number: u32, caller: &Caller) -> Result<Pass>;
+    fn open_user(&self, number: u32, view: &View) -> Result<Pass>;
+
+    /// The names that somebody gave net namespaces (ip-netns(8)), with their inode
+    /// numbers.
+    ///
+    /// # Errors
+    /// Those of reading the directory of names.
+    fn net_namespace_names(&self) -> Result<Vec<(OsString, u32)>>;
 
     /// The cgroups right below one, by name and by the id of their kernfs nodes.
     /// 0 stands for the root.
@@ -55,6 +62,41 @@ pub trait Tables: Send + Sync {
     /// # Errors
     /// As [`Tables::cgroups_below`].
     fn cgroup_exists(&self, id: u64) -> Result<bool>;
+}
+
+/// What a reader sees of a table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct View {
+    /// Who asks: its namespaces are those that are shown.
+    pub caller: Caller,
+    /// The user whose own processes alone are shown; none to whom all are.
+    pub own: Option<User>,
+    /// Of a walk narrowed to a process: when it started, in nanoseconds since boot,
+    /// so that no later one of its number is shown.
+    pub started: Option<u64>,
+    /// Whether kernel addresses are shown where a table has any.
+    pub addresses: bool,
+}
+
+/// A user, by real ids in the initial user namespace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct User {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+}
+
+impl View {
+    /// All that this process may see, as another sees it.
+    pub const fn of(caller: Caller) -> View {
+        View {
+            caller,
+            own: None,
+            started: None,
+            addresses: true,
+        }
+    }
 }
 
 /// A table that was brought.

@@ -1,5 +1,6 @@
 //! What an operation may answer, and the one table from that to an errno.
 
+use crate::config::ConfigError;
 use crate::control::command::CommandError;
 use fuser::Errno;
 use std::io;
@@ -15,6 +16,9 @@ pub enum Failure {
     /// No such name, process or table.
     #[error("there is no such file")]
     NotFound,
+    /// Not a symbolic link.
+    #[error("not a symbolic link")]
+    NotALink,
     /// A file where a directory is needed.
     #[error("not a directory")]
     NotADirectory,
@@ -62,9 +66,15 @@ pub enum Failure {
         /// What is wrong, and how to mend it.
         what: String,
     },
-    /// There is nothing to reload.
-    #[error("there is nothing to reload: mount with -o programs=DIR")]
-    NoProgramDirectory,
+    /// The configuration cannot be taken.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The user has as many files open as it may.
+    #[error("the user has too many files of this mount open")]
+    TooManyOpen,
+    /// The user has as many bytes kept as it may.
+    #[error("too much is kept for the user's open files")]
+    TooMuchKept,
     /// The kernel's tables could not answer.
     #[error(transparent)]
     Tables(Arc<iterfs_bpf::Error>),
@@ -81,6 +91,7 @@ impl Failure {
     pub fn errno(&self) -> Errno {
         match self {
             Failure::NotFound => Errno::ENOENT,
+            Failure::NotALink => Errno::EINVAL,
             Failure::NotADirectory => Errno::ENOTDIR,
             Failure::IsADirectory => Errno::EISDIR,
             Failure::Denied => Errno::EACCES,
@@ -89,7 +100,9 @@ impl Failure {
             Failure::BadHandle => Errno::EBADF,
             Failure::TooFarBack => Errno::ESPIPE,
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
-            Failure::NotATable(_) | Failure::NoProgramDirectory => Errno::EINVAL,
+            Failure::NotATable(_) | Failure::Config(_) => Errno::EINVAL,
+            Failure::TooManyOpen => Errno::EMFILE,
+            Failure::TooMuchKept => Errno::ENOMEM,
             Failure::ProgramDirectory { .. } => Errno::EPERM,
             Failure::Command(CommandError::TooLong) => Errno::EMSGSIZE,
             Failure::Command(CommandError::NotText) => Errno::EILSEQ,
@@ -116,7 +129,10 @@ impl Failure {
 fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
     use iterfs_bpf::Error;
     match error {
-        Error::NoTarget(_) | Error::NoUserTable(_) | Error::NoProgram { .. } => Errno::ENOENT,
+        Error::NoTarget(_)
+        | Error::NoUserTable(_)
+        | Error::NoNamespace(_)
+        | Error::NoProgram { .. } => Errno::ENOENT,
         Error::OtherTarget { .. } => Errno::EINVAL,
         Error::NameTaken(_) => Errno::EEXIST,
         Error::NoText(..) => Errno::EOPNOTSUPP,

@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::inode;
-use crate::operations::{Access, Attributes, Operations};
+use crate::operations::{Attributes, Operations, Wanted};
 use crate::policy::Requester;
 use fuser::{
     BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
@@ -15,13 +15,14 @@ use iterfs_mapping::Node;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// The largest read or write the kernel may send as one request, in bytes.
 const MAX_REQUEST: u32 = 1024 * 1024;
 
 /// A mounted filesystem.
-pub struct Adapter(pub Operations);
+pub struct Adapter(pub Arc<Operations>);
 
 /// Inodes are never used again for something else: each stands for one path.
 const GENERATION: Generation = Generation(0);
@@ -74,12 +75,19 @@ impl Filesystem for Adapter {
         }
     }
 
+    fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
+        match node(inode).and_then(|node| self.0.link_target(node)) {
+            Ok(target) => reply.data(target.as_bytes()),
+            Err(failure) => reply.error(failure.errno()),
+        }
+    }
+
     fn open(&self, request: &Request, inode: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
-        let access = match flags.acc_mode() {
-            OpenAccMode::O_RDONLY | OpenAccMode::O_RDWR => Access::Read,
-            OpenAccMode::O_WRONLY => Access::Write,
+        let wanted = match flags.acc_mode() {
+            OpenAccMode::O_RDONLY | OpenAccMode::O_RDWR => Wanted::Read,
+            OpenAccMode::O_WRONLY => Wanted::Write,
         };
-        let opened = node(inode).and_then(|node| self.0.open(&requester(request), node, access));
+        let opened = node(inode).and_then(|node| self.0.open(&requester(request), node, wanted));
         match opened {
             Ok(handle) => reply.opened(FileHandle(handle), open_flags(inode)),
             Err(failure) => reply.error(failure.errno()),
@@ -151,8 +159,8 @@ impl Filesystem for Adapter {
         reply.error(Errno::EINVAL);
     }
 
-    fn opendir(&self, _: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
-        match node(inode).and_then(|node| self.0.open_directory(node)) {
+    fn opendir(&self, request: &Request, inode: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        match node(inode).and_then(|node| self.0.open_directory(&requester(request), node)) {
             Ok(handle) => reply.opened(FileHandle(handle), FopenFlags::empty()),
             Err(failure) => reply.error(failure.errno()),
         }
@@ -412,6 +420,7 @@ fn requester(request: &Request) -> Requester {
 fn file_type(node: Node) -> FileType {
     match node {
         Node::Directory(_) => FileType::Directory,
+        Node::NetNamespaceName(_) => FileType::Symlink,
         Node::File(_) | Node::User(_) | Node::Control(_) => FileType::RegularFile,
     }
 }

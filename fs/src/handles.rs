@@ -1,6 +1,7 @@
 //! Open files and directories, by the numbers the kernel holds for them.
 
 use crate::control::ControlFile;
+use crate::quota::Seat;
 use crate::stream::Stream;
 use iterfs_mapping::Node;
 use parking_lot::RwLock;
@@ -33,14 +34,15 @@ pub struct Entry {
 /// The open handles. The lock is held to look up or change the table alone.
 #[derive(Default)]
 pub(crate) struct Handles {
-    open: RwLock<HashMap<u64, Handle>>,
+    open: RwLock<HashMap<u64, (Handle, Seat)>>,
     next: AtomicU64,
 }
 
 impl Handles {
-    pub(crate) fn insert(&self, handle: Handle) -> u64 {
+    /// Opens a handle, which keeps its user's seat until it is removed.
+    pub(crate) fn insert(&self, handle: Handle, seat: Seat) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open.write().insert(number, handle);
+        self.open.write().insert(number, (handle, seat));
         number
     }
 
@@ -51,28 +53,28 @@ impl Handles {
     }
 
     pub(crate) fn table(&self, number: u64) -> Option<Arc<Stream>> {
-        match self.open.read().get(&number)? {
+        match &self.open.read().get(&number)?.0 {
             Handle::Table(stream) => Some(Arc::clone(stream)),
             Handle::WriteOnly | Handle::Control(_) | Handle::Directory(_) => None,
         }
     }
 
     pub(crate) fn control(&self, number: u64) -> Option<Arc<ControlFile>> {
-        match self.open.read().get(&number)? {
+        match &self.open.read().get(&number)?.0 {
             Handle::Control(file) => Some(Arc::clone(file)),
             Handle::Table(_) | Handle::WriteOnly | Handle::Directory(_) => None,
         }
     }
 
     pub(crate) fn entries(&self, number: u64) -> Option<Arc<[Entry]>> {
-        match self.open.read().get(&number)? {
+        match &self.open.read().get(&number)?.0 {
             Handle::Directory(entries) => entries.clone(),
             Handle::Table(_) | Handle::WriteOnly | Handle::Control(_) => None,
         }
     }
 
     pub(crate) fn set_entries(&self, number: u64, entries: Arc<[Entry]>) {
-        if let Some(Handle::Directory(slot)) = self.open.write().get_mut(&number) {
+        if let Some((Handle::Directory(slot), _)) = self.open.write().get_mut(&number) {
             *slot = Some(entries);
         }
     }

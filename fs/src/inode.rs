@@ -18,6 +18,7 @@ const NUMBER: u64 = (1 << FILE_SHIFT) - 1;
 /// The kinds of what is no directory of the layout.
 const USER: u64 = 10;
 const CONTROL: u64 = 11;
+const NAME: u64 = 14;
 
 /// The inode number of a node.
 pub fn number(node: Node) -> u64 {
@@ -30,6 +31,7 @@ pub fn number(node: Node) -> u64 {
                 | (1 + format_bits(file.format)) << FILE_SHIFT
                 | u64::from(file.table)
         }
+        Node::NetNamespaceName(inode) => NAME << KIND_SHIFT | u64::from(inode),
         Node::Control(form) => CONTROL << KIND_SHIFT | control_bits(form) << FILE_SHIFT,
     }
 }
@@ -47,6 +49,7 @@ pub fn node(number: u64) -> Option<Node> {
                 .find(|form| control_bits(*form) == bits)
                 .map(Node::Control)
         }
+        (NAME, 0) => u32::try_from(own).ok().map(Node::NetNamespaceName),
         (USER, bits @ 1..) => {
             let format = format(bits - 1)?;
             let table = u32::try_from(own).ok().filter(|table| *table != 0)?;
@@ -77,6 +80,8 @@ fn directory_bits(directory: Directory) -> u64 {
         Directory::Cgroup(id) => (8, id & NUMBER),
         Directory::Summary => (9, 0),
         Directory::User => (USER, 0),
+        Directory::NetNamespaces => (12, 0),
+        Directory::NetNamespace(inode) => (13, u64::from(inode)),
     };
     kind << KIND_SHIFT | number
 }
@@ -95,6 +100,8 @@ fn directory(kind: u64, number: u64) -> Option<Directory> {
         (8, id) => Some(Directory::Cgroup(id)),
         (9, 0) => Some(Directory::Summary),
         (USER, 0) => Some(Directory::User),
+        (12, 0) => Some(Directory::NetNamespaces),
+        (13, 1..) => short.map(Directory::NetNamespace),
         _ => None,
     }
 }
@@ -151,6 +158,8 @@ mod tests {
             Directory::Process(u32::MAX),
             Directory::Map(1),
             Directory::Map(u32::MAX),
+            Directory::NetNamespace(1),
+            Directory::NetNamespace(u32::MAX),
             Directory::Cgroup(1),
             Directory::Cgroup(NUMBER),
         ];
@@ -171,7 +180,8 @@ mod tests {
         let user = Format::ALL
             .into_iter()
             .flat_map(|format| [1, u32::MAX].map(|table| Node::User(UserFile { table, format })));
-        for node in forms.chain(user) {
+        let names = [1, u32::MAX].map(Node::NetNamespaceName);
+        for node in forms.chain(user).chain(names) {
             assert!(seen.insert(number(node)), "{node:?}");
             assert_eq!(super::node(number(node)), Some(node));
         }
@@ -185,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_that_means_something_is_the_one_given_out(any in any::<u64>(), kind in 0u64..14, file in 0u64..200, pid in 0u64..3) {
+        fn a_number_that_means_something_is_the_one_given_out(any in any::<u64>(), kind in 0u64..16, file in 0u64..200, pid in 0u64..3) {
             for number in [any, kind << KIND_SHIFT | file << FILE_SHIFT | pid] {
                 if let Some(node) = node(number) {
                     prop_assert_eq!(super::number(node), number);

@@ -6,8 +6,10 @@
 //! [`format`], which turn a pass into the bytes of a file. What is shown and how
 //! it is named is decided in `iterfs-mapping`, how it is got in `iterfs-bpf`.
 
+mod access;
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod control;
 pub mod counts;
 pub mod daemon;
@@ -22,6 +24,7 @@ pub mod mountpoint;
 pub mod operations;
 pub mod options;
 pub mod policy;
+pub mod quota;
 pub mod session;
 pub mod stream;
 mod sys;

@@ -1,5 +1,6 @@
 //! The file operations, plainly: no FUSE here, and no kernel but through [`Tables`].
 
+use crate::access::Access;
 use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
 use crate::counts::AllCounts;
@@ -9,9 +10,8 @@ use crate::live;
 use crate::options::Options;
 use crate::policy::{Policy, Requester};
 use crate::stream::{Answer, Pool, Stream};
-use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
-use iterfs_bpf::{Caller, Programs, Tables};
-use iterfs_mapping::{Directory, Node, Scope, Subject, TableId};
+use iterfs_bpf::{Caller, Programs, Tables, View};
+use iterfs_mapping::{Directory, Format, Node, Scope, Subject, TableId};
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,7 +24,7 @@ pub struct Operations {
     tables: Arc<dyn Tables>,
     control: Arc<Control>,
     counts: Arc<AllCounts>,
-    policy: Policy,
+    access: Arc<Access>,
     handles: Handles,
     pool: Arc<Pool>,
     mounted: SystemTime,
@@ -52,15 +52,17 @@ impl Operations {
     /// `pool` reads ahead.
     ///
     /// # Errors
-    /// A directory of programs that cannot be used.
+    /// A configuration or a directory of programs that cannot be used.
     pub fn new(
         programs: Arc<dyn Programs>,
         options: &Options,
         pool: Arc<Pool>,
     ) -> Result<Operations> {
         let counts = Arc::new(AllCounts::default());
+        let access = Arc::new(Access::new(options)?);
         let control = Control::new(
             Arc::clone(&programs),
+            Arc::clone(&access),
             Arc::clone(&counts),
             options.pins.clone(),
             options.programs.clone(),
@@ -69,7 +71,7 @@ impl Operations {
             tables: programs,
             control: Arc::new(control),
             counts,
-            policy: options.policy,
+            access,
             handles: Handles::default(),
             pool,
             mounted: SystemTime::now(),
@@ -85,76 +87,79 @@ impl Operations {
             Some(node) => node,
             None => live::find(&*self.tables, directory, name)?.ok_or(Failure::NotFound)?,
         };
-        self.check_shown(requester, node)?;
+        if !self.is_shown(&self.glimpse(requester, node)?, node)? {
+            return Err(Failure::NotFound);
+        }
         Ok(self.attributes(node))
     }
 
     /// What is known of a node that was looked up before.
     pub fn attributes(&self, node: Node) -> Attributes {
-        let policy = self.policy_of(node);
-        let (directory, mode) = match node {
-            Node::Directory(directory) => (Some(directory), policy.directory_mode()),
-            Node::File(file) => (Some(file.directory), policy.mode),
-            Node::User(_) | Node::Control(_) => (None, policy.mode),
-        };
-        let lifetime = match directory {
-            // There for everyone and always.
-            Some(
-                Directory::Root
-                | Directory::Processes
-                | Directory::Net
-                | Directory::Summary
-                | Directory::User,
-            ) => STABLE,
-            // There for some callers, or for some time.
-            _ => Duration::ZERO,
-        };
+        let Policy { uid, gid, mode } = self.access.attributes(&*self.tables, node);
         Attributes {
             node,
-            uid: policy.uid,
-            gid: policy.gid,
+            uid,
+            gid,
             mode,
             time: self.mounted,
-            lifetime,
+            lifetime: match is_stable(node) {
+                true => STABLE,
+                false => Duration::ZERO,
+            },
         }
     }
 
-    fn policy_of(&self, node: Node) -> Policy {
+    /// What a symbolic link holds.
+    pub fn link_target(&self, node: Node) -> Result<String> {
         match node {
-            Node::Directory(_) | Node::User(_) => self.policy,
-            Node::Control(form) => Policy::for_control(form),
-            Node::File(file) => self.policy.for_audience(file.table.table().audience),
+            Node::NetNamespaceName(inode) => Ok(inode.to_string()),
+            _ => Err(Failure::NotALink),
         }
+    }
+
+    /// Has `forget` called with each node of which the kernel may keep attributes,
+    /// whenever those may have changed.
+    pub fn on_change(&self, forget: impl Fn(Node) + Send + Sync + 'static) {
+        self.control.on_reload(Box::new(move || {
+            stable_nodes().for_each(&forget);
+        }));
     }
 
     /// Opens a table; the handle's number is for [`Operations::read`].
-    pub fn open(&self, requester: &Requester, node: Node, access: Access) -> Result<u64> {
+    pub fn open(&self, requester: &Requester, node: Node, wanted: Wanted) -> Result<u64> {
         if let Node::Control(form) = node {
             return self.open_control(requester, form);
         }
-        if access == Access::Write {
+        let seat = self.access.seat(requester)?;
+        if wanted == Wanted::Write {
             // As in /proc, root gets a descriptor that every write fails on.
-            return Ok(self.handles.insert(Handle::WriteOnly));
+            return Ok(self.handles.insert(Handle::WriteOnly, seat));
         }
-        if !self.policy_of(node).may_read(requester) {
-            return Err(Failure::Denied);
+        let view = self.access.view(&*self.tables, requester, node)?;
+        let mut view = view.ok_or(Failure::Denied)?;
+        if !self.is_shown(&view, node)? {
+            return Err(Failure::NotFound);
         }
-        self.check_shown(requester, node)?;
-        let caller = Caller::from_request(requester.tid)?;
+        if let Directory::Process(pid) = node.directory() {
+            let process = live::process(&*self.tables, &view, pid)?;
+            view.started = Some(process.ok_or(Failure::NotFound)?.started);
+        }
         let (subject, format, path, pass) = match node {
             Node::File(file) => (
                 Subject::Table(file.table),
                 file.format,
                 file.path(),
-                self.tables.open(file.instance(), &caller),
+                self.tables.open(file.instance(), &view),
             ),
             Node::User(file) => (
                 Subject::User(file.table),
                 file.format,
                 format!("user/#{}", file.table),
-                self.tables.open_user(file.table, &caller),
+                self.tables.open_user(file.table, &view),
             ),
-            Node::Directory(_) | Node::Control(_) => return Err(Failure::IsADirectory),
+            Node::NetNamespaceName(_) | Node::Directory(_) | Node::Control(_) => {
+                return Err(Failure::IsADirectory);
+            }
         };
         let counts = self.counts.of(subject);
         counts.opened();
@@ -162,17 +167,20 @@ impl Operations {
             tracing::error!(path, "cannot be opened: {failure}");
             counts.failed(failure);
         })?;
-        let stream = Stream::new(pass, format, counts, Arc::clone(&self.pool));
-        Ok(self.handles.insert(Handle::Table(Arc::new(stream))))
+        let pool = Arc::clone(&self.pool);
+        let stream = Stream::new(pass, format, counts, seat.account(), pool);
+        Ok(self.handles.insert(Handle::Table(Arc::new(stream)), seat))
     }
 
     fn open_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<u64> {
-        self.check_shown(requester, Node::Control(form))?;
-        if requester.uid != 0 {
-            return Err(Failure::Denied);
+        let node = Node::Control(form);
+        let view = self.access.view(&*self.tables, requester, node)?;
+        if !self.is_shown(&view.ok_or(Failure::Denied)?, node)? {
+            return Err(Failure::NotFound);
         }
         let file = ControlFile::new(form);
-        Ok(self.handles.insert(Handle::Control(Arc::new(file))))
+        let seat = self.access.seat(requester)?;
+        Ok(self.handles.insert(Handle::Control(Arc::new(file)), seat))
     }
 
     /// Reads an open table, now or when it has bytes.
@@ -213,9 +221,10 @@ impl Operations {
     }
 
     /// Opens a directory; the handle's number is for [`Operations::list`].
-    pub fn open_directory(&self, node: Node) -> Result<u64> {
+    pub fn open_directory(&self, requester: &Requester, node: Node) -> Result<u64> {
+        let seat = self.access.seat(requester)?;
         match node {
-            Node::Directory(_) => Ok(self.handles.insert(Handle::Directory(None))),
+            Node::Directory(_) => Ok(self.handles.insert(Handle::Directory(None), seat)),
             _ => Err(Failure::NotADirectory),
         }
     }
@@ -237,12 +246,14 @@ impl Operations {
         {
             return Ok(entries);
         }
-        let entries: Arc<[Entry]> = self.entries(requester, directory)?.into();
+        let view = self.access.view(&*self.tables, requester, node)?;
+        let view = view.ok_or(Failure::Denied)?;
+        let entries: Arc<[Entry]> = self.entries(&view, directory)?.into();
         self.handles.set_entries(handle, Arc::clone(&entries));
         Ok(entries)
     }
 
-    fn entries(&self, requester: &Requester, directory: Directory) -> Result<Vec<Entry>> {
+    fn entries(&self, view: &View, directory: Directory) -> Result<Vec<Entry>> {
         let entry = |name: &OsStr, node| Entry {
             name: name.into(),
             node,
@@ -253,14 +264,13 @@ impl Operations {
         ];
         for child in directory.directories() {
             let node = Node::Directory(child);
-            if self.is_shown(requester, node)? {
+            if self.is_shown(view, node)? {
                 entries.push(entry(child.name().as_ref(), node));
             }
         }
-        let caller = Caller::from_request(requester.tid)?;
-        for table in live::tables_in(&*self.tables, &caller, directory)? {
+        for table in live::tables_in(&*self.tables, directory)? {
             let form = self.tables.form(table);
-            if is_in_scope(form.scope, &caller)? {
+            if is_in_scope(form.scope, view)? {
                 for file in directory.files_of(table, form.formats) {
                     entries.push(entry(file.name().as_ref(), Node::File(file)));
                 }
@@ -269,7 +279,7 @@ impl Operations {
         if directory == Directory::Root {
             for form in iterfs_mapping::Control::ALL {
                 let node = Node::Control(form);
-                if self.is_shown(requester, node)? {
+                if self.is_shown(view, node)? {
                     entries.push(entry(form.name().as_ref(), node));
                 }
             }
@@ -277,36 +287,44 @@ impl Operations {
         if directory == Directory::User {
             for (name, file) in live::user_files(&*self.tables) {
                 let node = Node::User(file);
-                if self.is_shown(requester, node)? {
+                if self.is_shown(view, node)? {
                     entries.push(entry(name.as_ref(), node));
                 }
             }
         }
-        for (name, child) in live::list(&*self.tables, &caller, directory)? {
+        for (name, child) in live::list(&*self.tables, view, directory)? {
             entries.push(entry(&name, Node::Directory(child)));
+        }
+        for (name, link) in live::links(&*self.tables, directory)? {
+            entries.push(entry(&name, link));
         }
         Ok(entries)
     }
 
-    fn check_shown(&self, requester: &Requester, node: Node) -> Result<()> {
-        if self.is_shown(requester, node)? {
-            Ok(())
-        } else {
-            Err(Failure::NotFound)
+    /// What a requester may see of a node's being there: what it may read, or if
+    /// that is nothing, what is its own.
+    fn glimpse(&self, requester: &Requester, node: Node) -> Result<View> {
+        let place = Node::Directory(node.directory());
+        if let Some(view) = self.access.view(&*self.tables, requester, place)? {
+            return Ok(view);
         }
+        let caller = Caller::from_request(requester.tid)?;
+        Ok(View {
+            own: Some(caller.real_user()?),
+            ..View::of(caller)
+        })
     }
 
-    /// Whether the caller's tree has the node now: the one rule for what is
-    /// listed, found and opened.
-    fn is_shown(&self, requester: &Requester, node: Node) -> Result<bool> {
+    /// Whether a reader's tree has the node now: the one rule for what is listed,
+    /// found and opened.
+    fn is_shown(&self, view: &View, node: Node) -> Result<bool> {
         let directory = node.directory();
-        let caller = Caller::from_request(requester.tid)?;
         if let Some(scope) = directory.scope()
-            && !is_in_scope(scope, &caller)?
+            && !is_in_scope(scope, view)?
         {
             return Ok(false);
         }
-        if !live::exists(&*self.tables, &caller, directory)? {
+        if !live::exists(&*self.tables, view, directory)? {
             return Ok(false);
         }
         match node {
@@ -314,19 +332,20 @@ impl Operations {
             Node::File(file) => {
                 let form = self.tables.form(file.table);
                 Ok(form.formats.contains(&file.format)
-                    && is_in_scope(form.scope, &caller)?
-                    && live::tables_in(&*self.tables, &caller, directory)?.contains(&file.table))
+                    && is_in_scope(form.scope, view)?
+                    && live::tables_in(&*self.tables, directory)?.contains(&file.table))
             }
             Node::User(file) => {
                 let tables = self.tables.user_tables();
                 let table = tables.into_iter().find(|table| table.number == file.table);
                 match table {
                     Some(table) => Ok(table.form.formats.contains(&file.format)
-                        && is_in_scope(table.form.scope, &caller)?),
+                        && is_in_scope(table.form.scope, view)?),
                     None => Ok(false),
                 }
             }
-            Node::Control(_) => is_in_scope(Scope::Host, &caller),
+            Node::Control(_) => is_in_scope(Scope::Host, view),
+            Node::NetNamespaceName(_) => Ok(true),
         }
     }
 
@@ -338,10 +357,40 @@ impl Operations {
     }
 }
 
-/// Whether a caller is shown what is in a scope at all: what is the host's is for
-/// callers in the initial pid namespace.
-fn is_in_scope(scope: Scope, caller: &Caller) -> Result<bool> {
-    Ok(scope != Scope::Host || caller.pid_namespace()? == INITIAL_PID_NAMESPACE)
+/// Whether a reader is shown what is in a scope at all: what is the host's is for
+/// callers on the host.
+fn is_in_scope(scope: Scope, view: &View) -> Result<bool> {
+    Ok(scope != Scope::Host || view.caller.is_on_host()?)
+}
+
+/// Whether a node is there for everyone and always, so that the kernel may keep
+/// what it was told; until a reload, after which it is told to forget.
+fn is_stable(node: Node) -> bool {
+    let directory = match node {
+        Node::Directory(directory) => directory,
+        Node::File(file) => file.directory,
+        // There for some callers, or for some time.
+        Node::User(_) | Node::Control(_) | Node::NetNamespaceName(_) => return false,
+    };
+    STABLE_DIRECTORIES.contains(&directory)
+}
+
+const STABLE_DIRECTORIES: [Directory; 5] = [
+    Directory::Root,
+    Directory::Processes,
+    Directory::Net,
+    Directory::Summary,
+    Directory::User,
+];
+
+fn stable_nodes() -> impl Iterator<Item = Node> {
+    STABLE_DIRECTORIES.into_iter().flat_map(|directory| {
+        let files = directory.tables().flat_map(move |table| {
+            let files = directory.files_of(table, &Format::ALL);
+            files.map(Node::File)
+        });
+        [Node::Directory(directory)].into_iter().chain(files)
+    })
 }
 
 /// Takes the answer to a write, once.
@@ -349,7 +398,7 @@ pub type WriteAnswer = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Access {
+pub enum Wanted {
     /// To read, or to read and write.
     Read,
     /// To write alone.

@@ -1,6 +1,6 @@
 //! The options of `-o`: ours, those of mount(8) that concern us not, and no others.
 
-use crate::policy::Policy;
+use crate::policy::{Others, Policy};
 use nix::unistd::{Group, User};
 use std::path::PathBuf;
 
@@ -17,6 +17,10 @@ pub struct Options {
     pub pins: PathBuf,
     /// The directory whose objects are tables in `user`.
     pub programs: Option<PathBuf>,
+    /// What others may read; as the configuration has it if it is not said.
+    pub others: Option<Others>,
+    /// The configuration; `/etc/iterfs.toml` if it is there and none is named.
+    pub config: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -27,6 +31,8 @@ impl Default for Options {
             source: "iterfs".into(),
             pins: "/sys/fs/bpf/iterfs".into(),
             programs: None,
+            others: None,
+            config: None,
         }
     }
 }
@@ -141,8 +147,14 @@ impl Options {
             "gid" => self.policy.gid = group(needed("gid=GROUP")?)?,
             "mode" => self.policy.mode = mode(needed("mode=OCTAL")?)?,
             "fsname" => self.source = needed("fsname=NAME")?.into(),
-            "pins" => self.pins = directory(needed("pins=DIR")?)?,
-            "programs" => self.programs = Some(directory(needed("programs=DIR")?)?),
+            "others" => {
+                let form = "others=own or others=none";
+                let others = Others::parse(needed(form)?);
+                self.others = Some(others.ok_or(OptionError::Form(name.into(), form))?);
+            }
+            "config" => self.config = Some(absolute(needed("config=FILE")?)?),
+            "pins" => self.pins = absolute(needed("pins=DIR")?)?,
+            "programs" => self.programs = Some(absolute(needed("programs=DIR")?)?),
             "ro" if value.is_none() => self.read_only = true,
             "rw" if value.is_none() => self.read_only = false,
             "comment" => {}
@@ -156,14 +168,15 @@ impl Options {
     }
 }
 
-fn directory(path: &str) -> Result<PathBuf, OptionError> {
+fn absolute(path: &str) -> Result<PathBuf, OptionError> {
     match path.starts_with('/') {
         true => Ok(path.into()),
         false => Err(OptionError::Relative(path.into())),
     }
 }
 
-fn user(name: &str) -> Result<u32, OptionError> {
+/// A user's number, by name or number.
+pub(crate) fn user(name: &str) -> Result<u32, OptionError> {
     if let Ok(uid) = name.parse() {
         return Ok(uid);
     }
@@ -173,7 +186,8 @@ fn user(name: &str) -> Result<u32, OptionError> {
     }
 }
 
-fn group(name: &str) -> Result<u32, OptionError> {
+/// A group's number, by name or number.
+pub(crate) fn group(name: &str) -> Result<u32, OptionError> {
     if let Ok(gid) = name.parse() {
         return Ok(gid);
     }
@@ -183,7 +197,8 @@ fn group(name: &str) -> Result<u32, OptionError> {
     }
 }
 
-fn mode(text: &str) -> Result<u16, OptionError> {
+/// Read bits, in octal.
+pub(crate) fn mode(text: &str) -> Result<u16, OptionError> {
     let octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
     match u16::from_str_radix(text, 8) {
         Ok(mode) if octal && mode & !0o444 == 0 => Ok(mode),
@@ -247,6 +262,8 @@ mod tests {
             ("mode=01777", "01777"),
             ("mode=0640", "0640"),
             ("noexec=1", "noexec=1"),
+            ("others=all", "others"),
+            ("config=x", "x"),
             ("pins=here", "here"),
             ("programs", "programs"),
             ("nonsense", "nonsense"),

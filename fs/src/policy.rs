@@ -4,10 +4,12 @@
 //! open is checked again here, by the same bits, so that no cached attribute lets
 //! a caller in.
 
-use iterfs_mapping::{Audience, Control};
+use crate::quota::Quota;
+use glob::{MatchOptions, Pattern};
+use iterfs_mapping::{Audience, Control, Directory, File, Place, TABLES};
 use std::fs;
 
-/// Owner, group and mode of every table.
+/// Owner, group and mode of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Policy {
     /// User that owns the tree.
@@ -25,6 +27,165 @@ impl Default for Policy {
             gid: 0,
             mode: 0o440,
         }
+    }
+}
+
+/// What those may read whom nothing else lets in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Others {
+    /// Nothing.
+    None,
+    /// Of the tables of processes, what is about their own.
+    Own,
+}
+
+impl Others {
+    /// Reads the value of the option.
+    pub fn parse(text: &str) -> Option<Others> {
+        match text {
+            "none" => Some(Others::None),
+            "own" => Some(Others::Own),
+            _ => None,
+        }
+    }
+}
+
+/// A rule for the tables whose paths match a pattern.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The pattern. What differs between directories, a process, a map, a cgroup or
+    /// a net namespace, is `*` in the paths it is compared with.
+    pub pattern: Pattern,
+    /// What holds for them.
+    pub policy: Policy,
+}
+
+/// Who may read what.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    default: Policy,
+    others: Others,
+    quota: Quota,
+    rules: Vec<Rule>,
+}
+
+/// What somebody may read of a table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rights {
+    /// Everything.
+    All,
+    /// What is about their own processes.
+    Own,
+    /// Nothing.
+    None,
+}
+
+/// Patterns tell directories apart as shells do.
+const MATCHING: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+impl Rule {
+    fn matches(&self, path: &str) -> bool {
+        self.pattern.matches_with(path, MATCHING)
+    }
+
+    /// Whether there is any table that it is for.
+    pub fn matches_something(&self) -> bool {
+        let user = self.pattern.as_str().starts_with("user/");
+        let mut tables = TABLES.iter().flat_map(|table| {
+            let paths = table.places.iter();
+            paths.flat_map(|place| general_paths(*place, table.name))
+        });
+        user || tables.any(|path| self.matches(&path))
+    }
+}
+
+/// A table's paths, as rules are compared with them.
+fn general_paths(place: Place, name: &str) -> Vec<String> {
+    match place {
+        Place::Root => vec![name.into()],
+        Place::Process => vec![format!("pid/*/{name}")],
+        Place::Net => vec![format!("net/{name}"), format!("netns/*/{name}")],
+        Place::Bpf => vec![format!("bpf/{name}")],
+        Place::Map => vec![format!("bpf/map/*/{name}")],
+        Place::Cgroup => vec![format!("cgroup/*/{name}")],
+        Place::Kernel => vec![format!("kernel/{name}")],
+        Place::Summary => vec![format!("summary/{name}")],
+    }
+}
+
+/// A file's path, likewise.
+fn general_path(file: File) -> String {
+    let name = file.table.table().name;
+    match file.directory {
+        Directory::Process(_) => format!("pid/*/{name}"),
+        Directory::NetNamespace(_) => format!("netns/*/{name}"),
+        Directory::Map(_) => format!("bpf/map/*/{name}"),
+        Directory::Cgroup(_) => format!("cgroup/*/{name}"),
+        Directory::Root => name.into(),
+        directory => format!("{}/{name}", directory.path()),
+    }
+}
+
+impl Policies {
+    /// By the mount's own policy and rules, of which the last that matches counts.
+    pub fn new(
+        default: Policy,
+        others: Option<Others>,
+        quota: Quota,
+        rules: Vec<Rule>,
+    ) -> Policies {
+        Policies {
+            default,
+            others: others.unwrap_or(Others::None),
+            quota,
+            rules,
+        }
+    }
+
+    /// The bounds of each user.
+    pub fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    /// What holds for a file of the layout.
+    pub fn of_file(&self, file: File) -> Policy {
+        let of_table = self.default.for_audience(file.table.table().audience);
+        self.of_path(&general_path(file)).unwrap_or(of_table)
+    }
+
+    /// What holds for a table that was brought.
+    pub fn of_user_table(&self, name: &str) -> Policy {
+        self.of_path(&format!("user/{name}"))
+            .unwrap_or(self.default)
+    }
+
+    /// What holds for directories. Where rules let in more than the owner and the
+    /// group, everybody may go through; what is listed is decided when it is.
+    pub fn of_directories(&self) -> Policy {
+        let mode = match self.rules.is_empty() && self.others == Others::None {
+            true => self.default.directory_mode(),
+            false => 0o555,
+        };
+        Policy {
+            mode,
+            ..self.default
+        }
+    }
+
+    /// Whether others may read what is their own.
+    pub fn others(&self) -> Others {
+        self.others
+    }
+
+    fn of_path(&self, path: &str) -> Option<Policy> {
+        let mut rules = self.rules.iter().rev();
+        rules
+            .find(|rule| rule.matches(path))
+            .map(|rule| rule.policy)
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Parameter {
     None,
     /// One process, numbered as the reader's pid namespace does.
     Process(u32),
+    /// The net namespace of an inode number.
+    NetNamespace(u32),
     /// One map, by its id.
     Map(u32),
     /// From one cgroup, by the id of its kernfs node; 0 is the root.

@@ -17,6 +17,10 @@ pub enum Directory {
     Process(u32),
     /// `net`.
     Net,
+    /// `netns`, one directory a net namespace.
+    NetNamespaces,
+    /// `netns/<inode>`.
+    NetNamespace(u32),
     /// `bpf`.
     Bpf,
     /// `bpf/map`, one directory a map.
@@ -74,6 +78,9 @@ pub enum Node {
     User(UserFile),
     /// The control file.
     Control(Control),
+    /// A name that somebody gave a net namespace: a symbolic link in `netns` to
+    /// the directory of its inode number.
+    NetNamespaceName(u32),
 }
 
 impl Control {
@@ -94,9 +101,10 @@ impl Directory {
     pub const CGROUPS: Directory = Directory::Cgroup(0);
 
     /// The directories of the root that are always there.
-    const TOP: [Directory; 7] = [
+    const TOP: [Directory; 8] = [
         Directory::Processes,
         Directory::Net,
+        Directory::NetNamespaces,
         Directory::Bpf,
         Directory::CGROUPS,
         Directory::Kernel,
@@ -108,9 +116,11 @@ impl Directory {
     pub fn place(self) -> Option<Place> {
         match self {
             Directory::Root => Some(Place::Root),
-            Directory::Processes | Directory::Maps | Directory::User => None,
+            Directory::Processes | Directory::NetNamespaces | Directory::Maps | Directory::User => {
+                None
+            }
             Directory::Process(_) => Some(Place::Process),
-            Directory::Net => Some(Place::Net),
+            Directory::Net | Directory::NetNamespace(_) => Some(Place::Net),
             Directory::Bpf => Some(Place::Bpf),
             Directory::Map(_) => Some(Place::Map),
             Directory::Cgroup(_) => Some(Place::Cgroup),
@@ -124,6 +134,7 @@ impl Directory {
     pub fn purpose(self) -> Option<Place> {
         match self {
             Directory::Processes => Some(Place::Process),
+            Directory::NetNamespaces => Some(Place::Net),
             Directory::Maps => Some(Place::Map),
             other => other.place(),
         }
@@ -134,6 +145,7 @@ impl Directory {
     pub fn parent(self) -> Directory {
         match self {
             Directory::Process(_) => Directory::Processes,
+            Directory::NetNamespace(_) => Directory::NetNamespaces,
             Directory::Maps => Directory::Bpf,
             Directory::Map(_) => Directory::Maps,
             Directory::Cgroup(id) if id != 0 => Directory::CGROUPS,
@@ -147,8 +159,11 @@ impl Directory {
         match self {
             Directory::Root => String::new(),
             Directory::Processes => "pid".into(),
-            Directory::Process(number) | Directory::Map(number) => number.to_string(),
+            Directory::Process(number)
+            | Directory::Map(number)
+            | Directory::NetNamespace(number) => number.to_string(),
             Directory::Net => "net".into(),
+            Directory::NetNamespaces => "netns".into(),
             Directory::Bpf => "bpf".into(),
             Directory::Maps => "map".into(),
             Directory::Cgroup(0) => "cgroup".into(),
@@ -196,8 +211,8 @@ impl Directory {
     }
 
     /// What `name` stands for in this directory, whether or not it is there now;
-    /// aside from what the kernel or the administrator named: cgroups, and the
-    /// tables in `user`.
+    /// aside from what the kernel or the administrator named: cgroups, net
+    /// namespaces, and the tables in `user`.
     pub fn child(self, name: &str) -> Option<Node> {
         match self {
             Directory::Root => {
@@ -210,6 +225,10 @@ impl Directory {
                 return Some(Node::Directory(Directory::Process(parse_id(name)?)));
             }
             Directory::Maps => return Some(Node::Directory(Directory::Map(parse_id(name)?))),
+            // What is no number may be a name that somebody gave.
+            Directory::NetNamespaces => {
+                return Some(Node::Directory(Directory::NetNamespace(parse_id(name)?)));
+            }
             _ => {}
         }
         if let Some(directory) = self.directories().find(|child| child.name() == name) {
@@ -230,7 +249,9 @@ impl Directory {
             Directory::Root | Directory::Summary | Directory::User => None,
             Directory::Processes | Directory::Process(_) => Some(Scope::PidNamespace),
             Directory::Net => Some(Scope::NetNamespace),
-            Directory::Bpf
+            Directory::NetNamespaces
+            | Directory::NetNamespace(_)
+            | Directory::Bpf
             | Directory::Maps
             | Directory::Map(_)
             | Directory::Cgroup(_)
@@ -245,6 +266,7 @@ impl File {
         let parameter = match (self.directory, self.table.table().need) {
             (Directory::Process(pid), _) => Parameter::Process(pid),
             (Directory::Map(id), _) => Parameter::Map(id),
+            (Directory::NetNamespace(inode), _) => Parameter::NetNamespace(inode),
             (Directory::Cgroup(id), Need::Cgroup(order)) => Parameter::Cgroup(id, order),
             _ => Parameter::None,
         };
@@ -273,6 +295,7 @@ impl Node {
             Node::File(file) => file.directory,
             Node::User(_) => Directory::User,
             Node::Control(_) => Directory::Root,
+            Node::NetNamespaceName(_) => Directory::NetNamespaces,
         }
     }
 
@@ -286,7 +309,7 @@ impl Node {
                     Some(directory.child(name).unwrap_or(node))
                 }
                 Node::Directory(directory) => directory.child(name),
-                Node::File(_) | Node::User(_) | Node::Control(_) => None,
+                _ => None,
             },
         )
     }
@@ -305,7 +328,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn every_directory() -> Vec<Directory> {
-        let mut all = vec![Directory::Root, Directory::Process(42), Directory::Map(7)];
+        let mut all = vec![
+            Directory::Root,
+            Directory::Process(42),
+            Directory::Map(7),
+            Directory::NetNamespace(4_026_531_833),
+        ];
         all.extend(Directory::Root.directories());
         all.extend(Directory::Bpf.directories());
         all
@@ -345,6 +373,8 @@ mod tests {
             "pid/self",
             "pid/42/net",
             "pid/42/processes",
+            "netns/host",
+            "netns/1/netns",
             "bpf/map/x",
             "bpf/map/7/maps",
             "tasks/x",
@@ -366,7 +396,7 @@ mod tests {
                 Some(Node::Directory(directory)) => directory.path(),
                 Some(Node::File(file)) => file.path(),
                 Some(Node::Control(control)) => control.name().into(),
-                Some(Node::User(_)) | None => return Ok(()),
+                Some(Node::User(_) | Node::NetNamespaceName(_)) | None => return Ok(()),
             };
             // All cgroups are one here.
             prop_assume!(!path.starts_with("cgroup"));

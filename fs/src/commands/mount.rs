@@ -105,6 +105,6 @@ fn mount(arguments: &Mount, options: &Options) -> Result<(Served, Mountpoint)> {
         &options.source,
         options.read_only,
     )?;
-    let served = session::begin(fuse, Adapter(operations), &mountpoint)?;
+    let served = session::begin(fuse, Adapter(Arc::new(operations)), &mountpoint)?;
     Ok((served, mountpoint))
 }

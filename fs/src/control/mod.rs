@@ -11,6 +11,7 @@ mod directory;
 mod file;
 mod report;
 
+use crate::access::Access;
 use crate::counts::AllCounts;
 use crate::error::{Failure, Result};
 use crate::live;
@@ -19,20 +20,23 @@ use directory::Directory as ProgramDirectory;
 pub(crate) use file::ControlFile;
 use iterfs_bpf::pins::Pin;
 use iterfs_bpf::programs::Narrowing;
-use iterfs_bpf::{Caller, Error, ObjectFile, Pins, Programs};
+use iterfs_bpf::{Caller, Error, ObjectFile, Pins, Programs, View};
 use iterfs_mapping::{
     Directory, File, Format, Instance, Need, Node, Parameter, Subject, TableId, UserFile,
 };
 use parking_lot::Mutex;
 use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What the control file works on.
 pub struct Control {
     programs: Arc<dyn Programs>,
     pins: Pins,
     directory: Option<Mutex<ProgramDirectory>>,
+    access: Arc<Access>,
+    /// Told after who may read has changed.
+    reloaded: OnceLock<Box<dyn Fn() + Send + Sync>>,
     counts: Arc<AllCounts>,
     last_failure: Mutex<Option<Refusal>>,
     /// Held through a command, so that there is one at a time.
@@ -54,6 +58,7 @@ impl Control {
     /// A directory of programs that others than root may write to.
     pub(crate) fn new(
         programs: Arc<dyn Programs>,
+        access: Arc<Access>,
         counts: Arc<AllCounts>,
         pins: PathBuf,
         directory: Option<PathBuf>,
@@ -62,6 +67,8 @@ impl Control {
             programs,
             pins: Pins::below(pins),
             directory: directory.map(ProgramDirectory::new).map(Mutex::new),
+            access,
+            reloaded: OnceLock::new(),
             counts,
             last_failure: Mutex::default(),
             turn: Mutex::default(),
@@ -69,11 +76,16 @@ impl Control {
         if let Some(directory) = &control.directory {
             directory.lock().check()?;
             // A program that does not load keeps the mount from nothing else.
-            if let Err(failure) = control.reload() {
+            if let Err(failure) = directory.lock().reload(&*control.programs) {
                 tracing::error!("{failure}");
             }
         }
         Ok(control)
+    }
+
+    /// Has `reloaded` called after a reload has changed who may read; once.
+    pub(crate) fn on_reload(&self, reloaded: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.reloaded.set(reloaded);
     }
 
     /// Does what was written, and says in a line what that was.
@@ -141,7 +153,7 @@ impl Control {
         let link = match node {
             Node::File(file) => self.programs.link_as_text(file.instance())?,
             Node::User(file) => self.programs.link_of_user(file.table)?,
-            Node::Directory(_) | Node::Control(_) => return Err(Failure::IsADirectory),
+            _ => return Err(Failure::IsADirectory),
         };
         let own = self.pin_name(node);
         Ok(self.pins.add(name.unwrap_or(&own), link.as_fd())?)
@@ -157,7 +169,7 @@ impl Control {
                 format!("user/{}", found.map(|table| table.name).unwrap_or_default())
             }
             Node::File(file) => file.path(),
-            Node::Directory(_) | Node::Control(_) => String::new(),
+            _ => String::new(),
         };
         path.replace('.', "_")
     }
@@ -242,9 +254,13 @@ impl Control {
     }
 
     fn reload(&self) -> Result<String> {
+        self.access.reload()?;
+        if let Some(reloaded) = self.reloaded.get() {
+            reloaded();
+        }
         match &self.directory {
             Some(directory) => directory.lock().reload(&*self.programs),
-            None => Err(Failure::NoProgramDirectory),
+            None => Ok("reloaded the configuration".into()),
         }
     }
 }
@@ -262,11 +278,11 @@ fn resolve(tables: &dyn iterfs_bpf::Tables, path: &str) -> Result<Node> {
             None => live::find(tables, directory, OsStr::new(name))?.ok_or_else(missing)?,
         };
         let there = match node {
-            Node::Directory(directory) => live::exists(tables, &Caller::Daemon, directory)?,
-            Node::File(file) => {
-                live::tables_in(tables, &Caller::Daemon, file.directory)?.contains(&file.table)
+            Node::Directory(directory) => {
+                live::exists(tables, &View::of(Caller::Daemon), directory)?
             }
-            Node::User(_) | Node::Control(_) => true,
+            Node::File(file) => live::tables_in(tables, file.directory)?.contains(&file.table),
+            Node::User(_) | Node::Control(_) | Node::NetNamespaceName(_) => true,
         };
         if !there {
             return Err(missing());
@@ -314,6 +330,7 @@ fn path_of(pin: &Pin) -> Option<String> {
         let file = match parameter {
             Parameter::None => whole(table)?,
             Parameter::Process(pid) => file(Directory::Process(pid)),
+            Parameter::NetNamespace(inode) => file(Directory::NetNamespace(inode)),
             Parameter::Map(id) => file(Directory::Map(id)),
             Parameter::Cgroup(id, _) => file(Directory::Cgroup(id)),
         };

@@ -12,6 +12,7 @@ mod window;
 
 use crate::counts::Counts;
 use crate::error::{Failure, Result};
+use crate::quota::Account;
 use iterfs_bpf::Pass;
 use iterfs_mapping::Format;
 use parking_lot::Mutex;
@@ -65,9 +66,16 @@ struct Read {
 
 impl Stream {
     /// A stream of `pass` in a format. Nothing is produced before it is read.
-    pub fn new(pass: Pass, format: Format, counts: Arc<Counts>, pool: Arc<Pool>) -> Stream {
+    /// What is kept of it is charged to an account, if it has one.
+    pub fn new(
+        pass: Pass,
+        format: Format,
+        counts: Arc<Counts>,
+        account: Option<Arc<Account>>,
+        pool: Arc<Pool>,
+    ) -> Stream {
         let state = State {
-            window: Window::default(),
+            window: Window::charged_to(account),
             production: Production::Paused(Box::new(Producer::new(pass, format, counts))),
             waiting: Vec::new(),
             closed: false,
@@ -214,8 +222,19 @@ impl Shared {
     /// Makes a chunk, answers who waited for it, and gives the producer back if
     /// it should go on.
     fn step(&self, mut producer: Box<Producer>) -> Option<Box<Producer>> {
-        let spare = self.state.lock().window.spare();
-        let mut chunk = spare.unwrap_or_default();
+        let mut state = self.state.lock();
+        if !state.window.has_room() {
+            // The pass rests; who waits for it is refused, and may ask again.
+            state.production = Production::Paused(producer);
+            let refused = std::mem::take(&mut state.waiting);
+            drop(state);
+            for read in refused {
+                Outcome::Failed(Failure::TooMuchKept).send(read);
+            }
+            return None;
+        }
+        let mut chunk = state.window.spare().unwrap_or_default();
+        drop(state);
         // Should a row ever make us panic, its readers get an error, not silence.
         let step = catch_unwind(AssertUnwindSafe(|| producer.fill(&mut chunk)))
             .unwrap_or(Step::End(Err(Failure::Broken)));

@@ -72,7 +72,13 @@ fn open(acts: Vec<Act>) -> Opened {
         }),
     };
     Opened {
-        stream: Stream::new(pass, Format::JsonLines, Arc::default(), Pool::new(4, 1)),
+        stream: Stream::new(
+            pass,
+            Format::JsonLines,
+            Arc::default(),
+            None,
+            Pool::new(4, 1),
+        ),
         steps,
     }
 }

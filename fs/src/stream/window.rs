@@ -1,5 +1,6 @@
 //! The bytes of a stream that are kept: some behind the reader, some ahead.
 
+use crate::quota::Account;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(super) struct Window {
     position: u64,
     /// A chunk's memory, to be used again.
     spare: Option<Vec<u8>>,
+    /// Whose bytes these are; none of root, who has no bounds.
+    account: Option<Arc<Account>>,
 }
 
 #[derive(Debug)]
@@ -61,6 +64,20 @@ impl Piece {
 }
 
 impl Window {
+    /// An empty window, to be charged to an account.
+    pub(super) fn charged_to(account: Option<Arc<Account>>) -> Window {
+        let mut window = Window::default();
+        window.account = account;
+        window
+    }
+
+    /// Whether more may be kept.
+    pub(super) fn has_room(&self) -> bool {
+        self.account
+            .as_ref()
+            .is_none_or(|account| account.has_room())
+    }
+
     /// Appends what was produced.
     pub(super) fn push(&mut self, bytes: Vec<u8>) {
         if bytes.is_empty() {
@@ -72,6 +89,9 @@ impl Window {
             bytes: Arc::new(bytes),
         };
         self.end = chunk.end();
+        if let Some(account) = &self.account {
+            account.keep(chunk.bytes.len());
+        }
         self.chunks.push_back(chunk);
         self.forget();
     }
@@ -142,10 +162,22 @@ impl Window {
             && chunk.end() + BEHIND <= self.position
         {
             let chunk = self.chunks.pop_front();
+            if let (Some(account), Some(chunk)) = (&self.account, &chunk) {
+                account.forget(chunk.bytes.len());
+            }
             if let Some(Ok(mut bytes)) = chunk.map(|chunk| Arc::try_unwrap(chunk.bytes)) {
                 bytes.clear();
                 self.spare = Some(bytes);
             }
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        if let Some(account) = &self.account {
+            let kept = self.chunks.iter().map(|chunk| chunk.bytes.len());
+            account.forget(kept.sum());
         }
     }
 }

@@ -1,0 +1,172 @@
+//! Who may see and read what: the policies there are now, asked for one caller.
+
+use crate::config;
+use crate::error::{Failure, Result};
+use crate::options::Options;
+use crate::policy::{Others, Policies, Policy, Requester, Rights};
+use crate::quota::{Accounts, Seat};
+use iterfs_bpf::{Caller, Tables, View};
+use iterfs_mapping::{Directory, File, Format, Node, Scope, TableId};
+use parking_lot::RwLock;
+use std::sync::Arc;
+
+/// Decides for each request.
+pub(crate) struct Access {
+    options: Options,
+    policies: RwLock<Arc<Policies>>,
+    accounts: Accounts,
+}
+
+impl Access {
+    /// By a mount's options, and the configuration if there is one.
+    ///
+    /// # Errors
+    /// A configuration that cannot be taken.
+    pub(crate) fn new(options: &Options) -> Result<Access> {
+        let policies = config::policies(options)?;
+        Ok(Access {
+            options: options.clone(),
+            policies: RwLock::new(Arc::new(policies)),
+            accounts: Accounts::default(),
+        })
+    }
+
+    /// Reads the configuration again. If it cannot be taken, what held still holds.
+    pub(crate) fn reload(&self) -> Result<()> {
+        let policies = config::policies(&self.options)?;
+        *self.policies.write() = Arc::new(policies);
+        Ok(())
+    }
+
+    fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies.read())
+    }
+
+    /// A seat for one more open handle.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyOpen`] past the user's quota.
+    pub(crate) fn seat(&self, requester: &Requester) -> Result<Seat> {
+        let quota = self.policies().quota();
+        let seat = self.accounts.open(requester.uid, quota);
+        seat.ok_or(Failure::TooManyOpen)
+    }
+
+    /// Owner, group and mode, as `stat` shows them.
+    pub(crate) fn attributes(&self, tables: &dyn Tables, node: Node) -> Policy {
+        let policies = self.policies();
+        match node {
+            Node::Directory(_) => policies.of_directories(),
+            Node::NetNamespaceName(_) => Policy {
+                mode: 0o777,
+                ..policies.of_directories()
+            },
+            Node::Control(form) => Policy::for_control(form),
+            Node::User(_) => policy(&policies, tables, node),
+            Node::File(file) => {
+                let policy = policy(&policies, tables, node);
+                match policies.others() == Others::Own && shows_own(tables, file.table) {
+                    // Everybody may open it; whose rows it shows is decided then.
+                    true => Policy {
+                        mode: policy.mode | 0o444,
+                        ..policy
+                    },
+                    false => policy,
+                }
+            }
+        }
+    }
+
+    /// What a requester may see of a file or directory; none if nothing.
+    ///
+    /// # Errors
+    /// [`Failure::Tables`] if the caller cannot be identified.
+    pub(crate) fn view(
+        &self,
+        tables: &dyn Tables,
+        requester: &Requester,
+        node: Node,
+    ) -> Result<Option<View>> {
+        let caller = Caller::from_request(requester.tid)?;
+        let policies = self.policies();
+        let rights = match node {
+            Node::Directory(directory) => rights_in(&policies, tables, requester, directory),
+            node => rights(&policies, tables, requester, node),
+        };
+        let view = View {
+            addresses: requester.uid == 0,
+            ..View::of(caller)
+        };
+        match rights {
+            Rights::All => Ok(Some(view)),
+            Rights::None => Ok(None),
+            Rights::Own => {
+                let user = caller.real_user()?;
+                // Whose real user is root without being root acts for another.
+                Ok((user.uid != 0).then_some(View {
+                    own: Some(user),
+                    ..view
+                }))
+            }
+        }
+    }
+}
+
+fn policy(policies: &Policies, tables: &dyn Tables, node: Node) -> Policy {
+    match node {
+        Node::File(file) => policies.of_file(file),
+        Node::User(file) => {
+            let tables = tables.user_tables();
+            let found = tables.iter().find(|table| table.number == file.table);
+            policies.of_user_table(found.map_or("", |table| &table.name))
+        }
+        Node::Control(form) => Policy::for_control(form),
+        Node::Directory(_) | Node::NetNamespaceName(_) => policies.of_directories(),
+    }
+}
+
+fn rights(policies: &Policies, tables: &dyn Tables, requester: &Requester, node: Node) -> Rights {
+    if policy(policies, tables, node).may_read(requester) {
+        return Rights::All;
+    }
+    match node {
+        Node::File(file) if policies.others() == Others::Own && shows_own(tables, file.table) => {
+            Rights::Own
+        }
+        _ => Rights::None,
+    }
+}
+
+/// The most that a requester may see of any file that a directory is there for.
+fn rights_in(
+    policies: &Policies,
+    tables: &dyn Tables,
+    requester: &Requester,
+    directory: Directory,
+) -> Rights {
+    let below: &[Directory] = match directory {
+        // There for everybody who may enter it.
+        Directory::Root | Directory::User => return Rights::All,
+        Directory::Processes => &[Directory::Process(1)],
+        Directory::NetNamespaces => &[Directory::NetNamespace(1)],
+        Directory::Maps => &[Directory::Map(1)],
+        Directory::Bpf => &[Directory::Bpf, Directory::Map(1)],
+        _ => &[directory],
+    };
+    let files = below.iter().flat_map(|directory| {
+        let files = |table| directory.files_of(table, &[Format::Text]);
+        directory.tables().flat_map(files).collect::<Vec<File>>()
+    });
+    let all = files.map(|file| rights(policies, tables, requester, Node::File(file)));
+    all.fold(Rights::None, |most, next| match (most, next) {
+        (Rights::All, _) | (_, Rights::All) => Rights::All,
+        (Rights::Own, _) | (_, Rights::Own) => Rights::Own,
+        _ => Rights::None,
+    })
+}
+
+/// Whether a table's program shows a user its own processes alone when told to.
+fn shows_own(tables: &dyn Tables, table: TableId) -> bool {
+    let form = tables.form(table);
+    matches!(form.scope, Scope::PidNamespace | Scope::PidAndNetNamespace)
+}

@@ -1,0 +1,158 @@
+//! What one user may take of the daemon: open handles, and bytes kept for readers.
+//!
+//! Root has no bounds. A user past its own is refused, and nobody else notices.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The bounds of each user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Quota {
+    /// Files and directories open at once.
+    pub handles: u64,
+    /// Bytes of tables kept for readers at once.
+    pub bytes: u64,
+}
+
+impl Default for Quota {
+    fn default() -> Quota {
+        Quota {
+            handles: 1024,
+            bytes: 128 * 1024 * 1024,
+        }
+    }
+}
+
+/// What one user has taken.
+#[derive(Debug)]
+pub struct Account {
+    quota: Quota,
+    handles: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// The accounts of the users who have something open.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts(Mutex<HashMap<u32, Arc<Account>>>);
+
+/// One open handle, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat(Option<Arc<Account>>);
+
+impl Accounts {
+    /// A seat for one more handle of a user; none past its quota.
+    pub(crate) fn open(&self, uid: u32, quota: Quota) -> Option<Seat> {
+        if uid == 0 {
+            return Some(Seat(None));
+        }
+        let account = self.of(uid, quota);
+        let before = account.handles.fetch_add(1, Ordering::Relaxed);
+        let seat = Seat(Some(account));
+        (before < quota.handles).then_some(seat)
+    }
+
+    fn of(&self, uid: u32, quota: Quota) -> Arc<Account> {
+        let mut accounts = self.0.lock();
+        // Who has nothing open needs no account.
+        accounts.retain(|_, account| Arc::strong_count(account) > 1);
+        let new = || {
+            Arc::new(Account {
+                quota,
+                handles: AtomicU64::default(),
+                bytes: AtomicU64::default(),
+            })
+        };
+        Arc::clone(accounts.entry(uid).or_insert_with(new))
+    }
+}
+
+impl Seat {
+    /// The account that a handle is kept on; none of root.
+    pub(crate) fn account(&self) -> Option<Arc<Account>> {
+        self.0.clone()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(account) = &self.0 {
+            account.handles.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Account {
+    /// Whether bytes may still be kept.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) < self.quota.bytes
+    }
+
+    pub(crate) fn keep(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn forget(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_past_its_quota_is_alone_with_it() {
+        let quota = Quota {
+            handles: 2,
+            bytes: 10,
+        };
+        let accounts = Accounts::default();
+        let first = accounts.open(7, quota).unwrap();
+        let _second = accounts.open(7, quota).unwrap();
+        assert!(accounts.open(7, quota).is_none());
+        assert!(accounts.open(8, quota).is_some());
+        drop(first);
+        let third = accounts.open(7, quota).unwrap();
+        assert!(accounts.open(7, quota).is_none());
+
+        let account = third.account().unwrap();
+        account.keep(10);
+        assert!(!account.has_room());
+        assert!(
+            accounts
+                .open(8, quota)
+                .unwrap()
+                .account()
+                .unwrap()
+                .has_room()
+        );
+        account.forget(1);
+        assert!(account.has_room());
+    }
+
+    #[test]
+    fn root_has_no_bounds_and_no_account() {
+        let quota = Quota {
+            handles: 0,
+            bytes: 0,
+        };
+        assert!(
+            Accounts::default()
+                .open(0, quota)
+                .unwrap()
+                .account()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn accounts_go_with_what_was_open() {
+        let accounts = Accounts::default();
+        for uid in 1..1000 {
+            drop(accounts.open(uid, Quota::default()));
+        }
+        assert!(accounts.0.lock().len() <= 1);
+    }
+}
