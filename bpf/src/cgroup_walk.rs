@@ -3,9 +3,9 @@
 //! The kernel cannot go on with a walk whose buffer, of 32 KiB, is full
 //! (EOPNOTSUPP, kernel/bpf/cgroup_iter.c). So each step is a walk of its own from
 //! the start, of which `programs/cgroups.bpf.c` shows what follows the step before
-//! and has room. No two walks see the same tree, but an order they share: a cgroup
-//! is never moved, and comes after its older siblings, which have lower ids.
+//! and has room.
 
+use crate::cgroup_place::Place;
 use crate::error::{Error, Result};
 use crate::program::Program;
 use crate::reader::{Readers, Settings, Walk};
@@ -35,7 +35,10 @@ pub(crate) struct CgroupWalk {
     schema: Arc<Schema>,
     columns: Columns,
     order: Order,
+    /// On the way down, or at the one.
     place: Place,
+    /// On the way up: the level of the last one shown, 0 before the first.
+    above: u32,
     over: bool,
 }
 
@@ -65,6 +68,7 @@ impl CgroupWalk {
             schema: Arc::clone(schema),
             order,
             place: Place::default(),
+            above: 0,
             over: false,
         })
     }
@@ -90,8 +94,8 @@ impl CgroupWalk {
             Order::Itself => self.over = true,
             Order::Descendants => self.place.shown(id, parent),
             Order::Ancestors => {
-                self.place.above = number(&self.columns.depth) as u32;
-                self.over = self.place.above == 0;
+                self.above = number(&self.columns.depth) as u32;
+                self.over = self.above == 0;
             }
         }
     }
@@ -105,8 +109,8 @@ impl Source for CgroupWalk {
         let room = buffer.len().min(CAPACITY).saturating_sub(MARKS);
         let walk = Walk {
             at: self.place.at(),
-            after: self.place.after,
-            above: self.place.above,
+            after: self.place.after(),
+            above: self.above,
             budget: room as u32,
         };
         let settings = Settings {
@@ -138,37 +142,6 @@ impl Source for CgroupWalk {
             return Ok(Progress::End);
         }
         Err(Error::Pass(Errno::TOOBIG.into()))
-    }
-}
-
-/// Where a pass has come to.
-#[derive(Debug, Default)]
-struct Place {
-    /// Downwards: the last one shown, below those of its ancestors that were.
-    shown: Vec<u64>,
-    /// Of those below the last one shown, all up to this id are done.
-    after: u64,
-    /// Upwards: the level of the last one shown, 0 before the first.
-    above: u32,
-}
-
-impl Place {
-    fn at(&self) -> u64 {
-        self.shown.last().copied().unwrap_or(0)
-    }
-
-    fn shown(&mut self, id: u64, parent: u64) {
-        while self.shown.last().is_some_and(|&last| last != parent) {
-            self.shown.pop();
-        }
-        self.shown.push(id);
-        self.after = 0;
-    }
-
-    /// The last one is there no more: back to the one it lay in, if that was shown.
-    fn gone(&mut self) -> bool {
-        self.after = self.shown.pop().unwrap_or(0);
-        !self.shown.is_empty()
     }
 }
 

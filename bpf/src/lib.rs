@@ -9,6 +9,7 @@
 
 mod btf;
 pub mod caller;
+mod cgroup_place;
 mod cgroup_walk;
 mod cgroups;
 mod error;

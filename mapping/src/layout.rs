@@ -42,9 +42,9 @@ pub static TABLES: &[Table] = &[
     row("maps",       "maps",       BPF_MAP,    &[Bpf],           Host,         Readers),
     row("progs",      "progs",      BPF_PROG,   &[Bpf],           Host,         Readers),
     row("links",      "links",      BPF_LINK,   &[Bpf],           Host,         Readers),
-    row("cgroup.self",        "cgroups", CGROUP, &[Cgroup],   Host,         Readers).from_cgroup(Itself),
-    row("cgroup.descendants", "cgroups", CGROUP, &[Cgroup],   Host,         Readers).from_cgroup(Descendants),
-    row("cgroup.ancestors",   "cgroups", CGROUP, &[Cgroup],   Host,         Readers).from_cgroup(Ancestors),
+    row("cgroup.self",        "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Itself),
+    row("cgroup.descendants", "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Descendants),
+    row("cgroup.ancestors",   "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Ancestors),
     row("ksyms",      "ksyms",      KSYM,       &[Kernel],        Host,         RootAlone),
     row("slabs",      "slabs",      KMEM_CACHE, &[Kernel],        Host,         Readers),
     row("dmabufs",    "dmabufs",    DMABUF,     &[Kernel],        Host,         Readers),
@@ -75,7 +75,7 @@ const fn row(
 
 impl Table {
     /// The same, walked from a cgroup.
-    const fn from_cgroup(mut self, order: Order) -> Table {
+    const fn of_cgroup(mut self, order: Order) -> Table {
         self.need = Need::Cgroup(order);
         self
     }

@@ -382,6 +382,41 @@ fn cgroups_that_come_and_go_harm_no_walk() {
     });
 }
 
+#[test]
+fn a_pass_goes_on_where_all_around_it_is_gone() {
+    let cgroups = Cgroups::new();
+    let group = |group: u32| format!("group-{group}");
+    let member = |group: u32, member: u32| format!("group-{group}/{member:-<200}");
+    for outer in 0..100 {
+        for inner in 0..30 {
+            cgroups.make(member(outer, inner));
+        }
+    }
+    let all: BTreeSet<_> = cgroups.found().iter().map(|found| found.id).collect();
+    let mount = Mount::new();
+    let file = format!("cgroup/{}/cgroup.descendants.jsonl", cgroups.name());
+    let mut file = File::open(mount.path(&file)).unwrap();
+    let mut text = vec![0];
+    // Half a mebibyte or so is made ahead, which is not all.
+    file.read_exact(&mut text).unwrap();
+    for outer in (0..100).filter(|outer| outer % 20 != 19) {
+        for inner in 0..30 {
+            fs::remove_dir(cgroups.path().join(member(outer, inner))).unwrap();
+        }
+        fs::remove_dir(cgroups.path().join(group(outer))).unwrap();
+    }
+    file.read_to_end(&mut text).unwrap();
+    let lines = text.split_inclusive(|&byte| byte == b'\n');
+    let rows: Vec<Row> = lines
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    let shown: BTreeSet<_> = ids(&rows).into_iter().collect();
+    let stay: BTreeSet<_> = cgroups.found().iter().map(|found| found.id).collect();
+    assert_eq!(shown.len(), rows.len(), "shown twice");
+    assert!(shown.is_superset(&stay) && shown.is_subset(&all));
+    assert!(shown.len() < all.len(), "it was all made ahead");
+}
+
 /// Tells the other thread to end, after a failure too.
 struct Ends<'a>(&'a AtomicBool);
 
