@@ -17,7 +17,8 @@ struct ROW("a cgroup of the unified hierarchy") cgroup_row {
 		DOC("processor time used in it and below, as in cpu.stat; none for the root");
 	pages_t memory ABSENT(-1)
 		DOC("memory used in it and below, as memory.current; none without that controller");
-	pages_t memory_max ABSENT(-1) DOC("how much that may be, as memory.max; none without a limit");
+	pages_t memory_max ABSENT(-1)
+		DOC("how much that may be, as memory.max; none without a limit");
 	tail_length_t path_length;
 	char path[] DOC("path from the root of the hierarchy");
 };
@@ -104,12 +105,16 @@ static __always_inline u32 count_tasks(struct cgroup *cgrp)
 	return walk.complete ? walk.tasks : (u32)NONE;
 }
 
-/* What the processors have counted is added up when it is asked for. */
+/*
+ * What the processors have counted is added up when it is asked for. The older
+ * function is known by its data: before 6.4 it cannot be asked whether one that
+ * is there exists.
+ */
 static __always_inline u64 cpu_time_of(struct cgroup *cgrp)
 {
 	if (bpf_ksym_exists(css_rstat_flush))
 		css_rstat_flush(&cgrp->self);
-	else if (bpf_ksym_exists(cgroup_rstat_flush))
+	else if (bpf_core_type_exists(struct cgroup_rstat_cpu))
 		cgroup_rstat_flush(cgrp);
 	else
 		return NONE;

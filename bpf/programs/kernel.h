@@ -335,6 +335,11 @@ struct cgroup_freezer_state {
 	bool freeze;
 };
 
+/* Before 6.16. */
+struct cgroup_rstat_cpu {
+	struct cgroup *updated_next;
+};
+
 struct cgroup {
 	struct cgroup_subsys_state self;
 	unsigned long flags;

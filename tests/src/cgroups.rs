@@ -1,5 +1,6 @@
 //! Cgroups of a test's own, and what cgroupfs says of them.
 
+use crate::Row;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -115,6 +116,12 @@ impl Drop for Cgroups {
             }
         }
     }
+}
+
+/// The ids of rows, in their order.
+pub fn ids(rows: &[Row]) -> Vec<u64> {
+    let id = |row: &Row| row["id"].as_u64().expect("an id");
+    rows.iter().map(id).collect()
 }
 
 /// The value of a line of a file such as cgroup.stat.
