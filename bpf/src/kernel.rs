@@ -1,6 +1,7 @@
 //! The running kernel's tables: programs loaded as they are asked for.
 
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
+use crate::cgroup_walk::CgroupWalk;
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
 use crate::namespace::in_net_namespace;
@@ -12,7 +13,7 @@ use crate::source::Iterator;
 use crate::sys::LinkTo;
 use crate::tables::{Pass, Tables};
 use crate::verifier_log;
-use iterfs_mapping::{Instance, Parameter, Scope, TableId, Target};
+use iterfs_mapping::{Instance, Need, Parameter, Scope, TableId, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -58,11 +59,12 @@ impl Kernel {
     /// # Errors
     /// What an open would fail with.
     pub fn try_table(&self, table: TableId) -> Result<()> {
-        let whole = Instance {
-            table,
-            parameter: Parameter::None,
+        let parameter = match table.table().need {
+            Need::Cgroup(order) => Parameter::Cgroup(0, order),
+            Need::Nothing | Need::Map(_) => Parameter::None,
         };
-        self.open(whole, &Caller::Daemon).map(drop)
+        let instance = Instance { table, parameter };
+        self.open(instance, &Caller::Daemon).map(drop)
     }
 
     /// The program of a table, loaded if it was not. A failure is not kept.
@@ -130,6 +132,12 @@ impl Tables for Kernel {
 
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
         let program = self.program(instance.table)?;
+        if let Parameter::Cgroup(id, order) = instance.parameter {
+            return Ok(Pass {
+                schema: Arc::clone(program.schema()),
+                source: Box::new(CgroupWalk::new(&program, id, order)?),
+            });
+        }
         let (fd, settings) = match instance.table.table().scope {
             Scope::PidNamespace => self.task_iterator(&program, instance.parameter, caller)?,
             Scope::PidAndNetNamespace => {

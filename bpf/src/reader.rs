@@ -24,7 +24,26 @@ pub(crate) struct Settings {
     pub(crate) process: u32,
     /// Only what belongs to the net namespace of this inode number; 0 is any.
     pub(crate) net_namespace: u32,
+    /// Which part of a walk over cgroups.
+    pub(crate) walk: Walk,
 }
+
+/// What a walk over cgroups shows; the front of `struct cgroup_walk`. The program
+/// counts in it, so it is stored before each walk.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Walk {
+    /// What follows this cgroup; 0 is the beginning.
+    pub(crate) at: u64,
+    /// Nothing below `at` up to this id.
+    pub(crate) after: u64,
+    /// Only what is nearer to the root than this; 0 is all.
+    pub(crate) above: u32,
+    /// Bytes of rows that there is room for.
+    pub(crate) budget: u32,
+}
+
+/// Where `struct reader` has its `walk`.
+const WALK: usize = 16;
 
 /// The map, shared by every program that asks who is reading.
 #[derive(Debug)]
@@ -75,7 +94,7 @@ impl Readers {
         ENTRY.with_borrow_mut(|entry| {
             match entry {
                 Some(entry) if Arc::ptr_eq(&entry.readers, self) => {
-                    if entry.settings != settings {
+                    if entry.settings != settings || settings.walk != Walk::default() {
                         self.store(settings)?;
                         entry.settings = settings;
                     }
@@ -98,11 +117,16 @@ impl Readers {
             pid_namespace,
             process,
             net_namespace,
+            walk,
         } = settings;
-        let fields = [pid_namespace, process, net_namespace];
-        for (place, field) in value.chunks_exact_mut(4).zip(fields) {
-            place.copy_from_slice(&field.to_ne_bytes());
-        }
+        let mut put = |at: usize, bytes: &[u8]| value[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &pid_namespace.to_ne_bytes());
+        put(4, &process.to_ne_bytes());
+        put(8, &net_namespace.to_ne_bytes());
+        put(WALK, &walk.at.to_ne_bytes());
+        put(WALK + 8, &walk.after.to_ne_bytes());
+        put(WALK + 16, &walk.above.to_ne_bytes());
+        put(WALK + 20, &walk.budget.to_ne_bytes());
         sys::map_update(self.map.as_fd(), &this_thread(), &value).map_err(Error::Reader)
     }
 }
