@@ -46,6 +46,7 @@ enum { BPF_ANY = 0 };
 enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
 enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
 enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
+enum cgroup_subsys_id { memory_cgrp_id };
 
 /* An open-coded iterator's state (kernel/bpf/bpf_iter.c, 6.4). */
 struct bpf_iter_num {
@@ -188,6 +189,11 @@ struct bpf_iter__bpf_link {
 	struct bpf_link *link;
 };
 
+struct bpf_iter__cgroup {
+	struct bpf_iter_meta *meta;
+	struct cgroup *cgroup;
+};
+
 struct bpf_iter__bpf_map {
 	struct bpf_iter_meta *meta;
 	struct bpf_map *map;
@@ -309,17 +315,80 @@ struct vm_area_struct {
 	struct anon_vma_name *anon_name;
 };
 
+/* ---- cgroups ---- */
+
 struct kernfs_node {
+	struct kernfs_node *__parent;
+	const char *name;
 	u64 id;
 };
 
+/* Before 6.15. */
+struct kernfs_node___parent {
+	struct kernfs_node *parent;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	unsigned int flags;
+};
+
+struct task_cputime {
+	unsigned long long sum_exec_runtime;
+};
+
+struct cgroup_base_stat {
+	struct task_cputime cputime;
+};
+
+struct cgroup_freezer_state {
+	bool freeze;
+};
+
+/* Before 6.16. */
+struct cgroup_rstat_cpu {
+	struct cgroup *updated_next;
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
+	unsigned long flags;
+	int level;
+	int nr_descendants;
+	int nr_dying_descendants;
+	int nr_populated_csets;
+	int nr_populated_domain_children;
+	int nr_populated_threaded_children;
 	struct kernfs_node *kn;
+	struct cgroup_subsys_state *subsys[1];
+	struct list_head cset_links;
+	struct cgroup *dom_cgrp;
+	struct cgroup_base_stat bstat;
+	struct cgroup_freezer_state freezer;
 };
 
 struct css_set {
 	struct cgroup *dfl_cgrp;
+	int nr_tasks;
 };
+
+struct cgrp_cset_link {
+	struct cgroup *cgrp;
+	struct css_set *cset;
+	struct list_head cset_link;
+};
+
+struct page_counter {
+	atomic64_t usage;
+	unsigned long max;
+};
+
+struct mem_cgroup {
+	struct cgroup_subsys_state css;
+	struct page_counter memory;
+};
+
+/* ---- what a task holds ---- */
 
 struct fdtable {
 	unsigned long *close_on_exec;

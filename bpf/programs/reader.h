@@ -13,6 +13,19 @@
 #define NAME_MAX 255
 #define MAX_PID_NS_LEVEL 32
 
+/* Where a walk over cgroups goes on, and how far it may go (cgroups.bpf.c). */
+struct cgroup_walk {
+	/* Behind this cgroup, found on the way, and those below it up to the id `after`. */
+	u64 at;
+	u64 after;
+	/* Only at lower levels than this; 0: at all. */
+	u32 above;
+	/* Bytes of rows that there is room for; 0 once one found none. */
+	u32 budget;
+	/* One more than the level of `at`, once the walk has met it. */
+	u32 met;
+};
+
 struct reader {
 	/* Inode number of the pid namespace to number tasks in; 0: the initial one. */
 	u32 pid_namespace;
@@ -27,6 +40,7 @@ struct reader {
 	u32 hides_addresses;
 	/* Only a process that started then, so that none is taken for an earlier one; 0: any. */
 	u64 started;
+	struct cgroup_walk walk;
 	/*
 	 * Room for one row that does not fit the stack. A per-cpu array would be
 	 * shared by two readers when the kernel preempts a program; this is not,

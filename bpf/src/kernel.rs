@@ -1,6 +1,7 @@
 //! The running kernel's tables: programs loaded as they are asked for.
 
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
+use crate::cgroup_walk::CgroupWalk;
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
 use crate::namespace::in_net_namespace;
@@ -14,10 +15,10 @@ use crate::reader::Settings;
 use crate::slot::Slot;
 use crate::source::Iterator;
 use crate::sys::{self, LinkTo};
-use crate::tables::{Form, Pass, Tables, UserTable, View};
+use crate::tables::{Form, Pass, Source, Tables, UserTable, View};
 use crate::user_tables::UserTables;
 use crate::verifier_log;
-use iterfs_mapping::{Instance, Parameter, Scope, Subject, Table, TableId, Target};
+use iterfs_mapping::{Instance, Need, Parameter, Scope, Subject, Table, TableId, Target};
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -66,11 +67,12 @@ impl Kernel {
     /// # Errors
     /// What an open would fail with.
     pub fn try_table(&self, table: TableId) -> Result<()> {
-        let whole = Instance {
-            table,
-            parameter: Parameter::None,
+        let parameter = match table.table().need {
+            Need::Cgroup(order) => Parameter::Cgroup(0, order),
+            Need::Nothing | Need::Map(_) => Parameter::None,
         };
-        self.open(whole, &View::of(Caller::Daemon)).map(drop)
+        let instance = Instance { table, parameter };
+        self.open(instance, &View::of(Caller::Daemon)).map(drop)
     }
 
     /// Where a table's program stands, and how its own is loaded.
@@ -89,6 +91,36 @@ impl Kernel {
             tracing::info!(object = table.object, "loaded");
             Ok(program)
         }))
+    }
+
+    /// A pass of a program for a reader.
+    fn pass(
+        &self,
+        program: &Program,
+        scope: Scope,
+        parameter: Parameter,
+        view: &View,
+    ) -> Result<Pass> {
+        // Whether the caller's tree has it was asked before an update may have
+        // changed the answer.
+        if scope == Scope::Host && !view.caller.is_on_host()? {
+            return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
+        }
+        let source: Box<dyn Source> = match parameter {
+            Parameter::Cgroup(id, order) if program.is_own() => {
+                Box::new(CgroupWalk::new(program, id, order)?)
+            }
+            _ => {
+                let (fd, settings) = self.iterator(program, scope, parameter, view)?;
+                let readers = program.readers().map(Arc::clone);
+                let settings = readers.map(|readers| (readers, settings));
+                Box::new(Iterator::new(fd, settings))
+            }
+        };
+        Ok(Pass {
+            schema: program.schema().map(Arc::clone),
+            source,
+        })
     }
 
     /// An iterator of a program for a reader, and what its program is told.
@@ -126,14 +158,10 @@ impl Kernel {
                 self.task_iterator(program, parameter, caller, settings)
             }
             (Scope::NetNamespace, _) => Ok((self.net_iterator(program, caller)?, settings)),
-            (Scope::Host, _) => {
-                // Whether the caller's tree has it was asked before an update
-                // may have changed the answer.
-                if !caller.is_on_host()? {
-                    return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
-                }
-                Ok((program.iterator(LinkTo::Everything)?, settings))
+            (Scope::Host, Parameter::Cgroup(id, order)) => {
+                Ok((program.iterator(LinkTo::Cgroup(id, order))?, settings))
             }
+            (Scope::Host, _) => Ok((program.iterator(LinkTo::Everything)?, settings)),
         }
     }
 
@@ -221,17 +249,6 @@ fn missing(table: &Table) -> Error {
     }
 }
 
-fn pass(program: &Program, fd: OwnedFd, settings: Settings) -> Pass {
-    let readers = program.readers().map(Arc::clone);
-    Pass {
-        schema: program.schema().map(Arc::clone),
-        source: Box::new(Iterator::new(
-            fd,
-            readers.map(|readers| (readers, settings)),
-        )),
-    }
-}
-
 impl Tables for Kernel {
     fn present(&self, table: TableId) -> bool {
         self.targets.contains(&table.table().target)
@@ -248,11 +265,11 @@ impl Tables for Kernel {
     fn open(&self, instance: Instance, view: &View) -> Result<Pass> {
         let Instance { table, parameter } = instance;
         let (slot, load) = self.slot(table)?;
-        let (program, (fd, settings)) = slot.with(load, |program| {
+        let (_, pass) = slot.with(load, |program| {
             let scope = form(table, program).scope;
-            self.iterator(program, scope, parameter, view)
+            self.pass(program, scope, parameter, view)
         })?;
-        Ok(pass(&program, fd, settings))
+        Ok(pass)
     }
 
     fn user_tables(&self) -> Vec<UserTable> {
@@ -265,11 +282,11 @@ impl Tables for Kernel {
 
     fn open_user(&self, number: u32, view: &View) -> Result<Pass> {
         let table = self.user.find(number)?;
-        let (program, (fd, settings)) = table.with(|program| {
+        let (_, pass) = table.with(|program| {
             let scope = Form::of(program).scope;
-            self.iterator(program, scope, Parameter::None, view)
+            self.pass(program, scope, Parameter::None, view)
         })?;
-        Ok(pass(&program, fd, settings))
+        Ok(pass)
     }
 
     fn cgroups_below(&self, id: u64) -> Result<Vec<(OsString, u64)>> {

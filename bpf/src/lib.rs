@@ -9,6 +9,8 @@
 
 mod btf;
 pub mod caller;
+mod cgroup_place;
+mod cgroup_walk;
 mod cgroups;
 mod error;
 pub mod kernel;

@@ -162,9 +162,14 @@ impl Program {
         match (&self.link, to) {
             (Some(link), LinkTo::Everything) => sys::iterator_create(link.as_fd()),
             // The iterator holds the link, as a file does its directory.
-            _ => sys::iterator_create(attach(&self.name, self.fd.as_fd(), to)?.as_fd()),
+            _ => sys::iterator_create(self.link(to)?.as_fd()),
         }
         .map_err(Error::Pass)
+    }
+
+    /// Makes a link of its own, for iterators over one thing.
+    pub(crate) fn link(&self, to: LinkTo<'_>) -> Result<OwnedFd> {
+        attach(&self.name, self.fd.as_fd(), to)
     }
 }
 

@@ -12,6 +12,7 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use zerocopy::{Immutable, IntoBytes};
 
 /// The map's name in the objects that use it.
 pub(crate) const MAP_NAME: &str = "readers";
@@ -20,7 +21,7 @@ pub(crate) const MAP_NAME: &str = "readers";
 pub(crate) const KEY_SIZE: u32 = size_of::<u32>() as u32;
 
 /// One open's settings; the front of `struct reader`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Immutable, IntoBytes)]
 #[repr(C)]
 pub(crate) struct Settings {
     /// Inode number of the pid namespace to number tasks in; 0 is the initial one.
@@ -37,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) hides_addresses: u32,
     /// Only a process that started then, in nanoseconds since boot; 0 is any.
     pub(crate) started: u64,
+    /// Which part of a walk over cgroups.
+    pub(crate) walk: Walk,
 }
 
 impl Settings {
@@ -56,33 +59,21 @@ impl Settings {
     pub(crate) fn is_needed(&self) -> bool {
         self.uid != 0
     }
+}
 
-    fn bytes(&self) -> [u8; size_of::<Settings>()] {
-        let Settings {
-            pid_namespace,
-            process,
-            net_namespace,
-            uid,
-            gid,
-            hides_addresses,
-            started,
-        } = *self;
-        let words = [
-            pid_namespace,
-            process,
-            net_namespace,
-            uid,
-            gid,
-            hides_addresses,
-        ];
-        let mut bytes = [0; size_of::<Settings>()];
-        let (front, rest) = bytes.split_at_mut(size_of_val(&words));
-        for (place, word) in front.chunks_exact_mut(4).zip(words) {
-            place.copy_from_slice(&word.to_ne_bytes());
-        }
-        rest.copy_from_slice(&started.to_ne_bytes());
-        bytes
-    }
+/// What a walk over cgroups shows; the front of `struct cgroup_walk`. The program
+/// counts in it, so it is stored before each walk.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Immutable, IntoBytes)]
+#[repr(C)]
+pub(crate) struct Walk {
+    /// What follows this cgroup; 0 is the beginning.
+    pub(crate) at: u64,
+    /// Nothing below `at` up to this id.
+    pub(crate) after: u64,
+    /// Only what is nearer to the root than this; 0 is all.
+    pub(crate) above: u32,
+    /// Bytes of rows that there is room for.
+    pub(crate) budget: u32,
 }
 
 /// The map, shared by every program that asks who is reading.
@@ -134,7 +125,7 @@ impl Readers {
         ENTRY.with_borrow_mut(|entry| {
             match entry {
                 Some(entry) if Arc::ptr_eq(&entry.readers, self) => {
-                    if entry.settings != settings {
+                    if entry.settings != settings || settings.walk != Walk::default() {
                         self.store(settings)?;
                         entry.settings = settings;
                     }
@@ -153,8 +144,8 @@ impl Readers {
 
     fn store(&self, settings: Settings) -> Result<()> {
         let mut value = vec![0; self.value_size];
-        let settings = settings.bytes();
-        value[..settings.len()].copy_from_slice(&settings);
+        let settings = settings.as_bytes();
+        value[..settings.len()].copy_from_slice(settings);
         sys::map_update(self.map.as_fd(), &this_thread(), &value).map_err(Error::Reader)
     }
 }

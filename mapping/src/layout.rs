@@ -3,7 +3,8 @@
 use crate::table::{
     Audience::{self, Readers, Root as RootAlone},
     Need,
-    Place::{self, Bpf, Kernel, Net, Process, Root},
+    Order::{self, Ancestors, Descendants, Itself},
+    Place::{self, Bpf, Cgroup, Kernel, Net, Process, Root},
     Scope::{self, Host, NetNamespace, PidAndNetNamespace as PidAndNet, PidNamespace},
     Table, Target,
 };
@@ -19,6 +20,7 @@ const IPV6_ROUTE: Target = target("ipv6_route", "5.8");
 const BPF_MAP: Target = target("bpf_map", "5.8");
 const BPF_PROG: Target = target("bpf_prog", "5.9");
 const BPF_LINK: Target = target("bpf_link", "5.18");
+const CGROUP: Target = target("cgroup", "6.1");
 const KSYM: Target = target("ksym", "6.0");
 const KMEM_CACHE: Target = target("kmem_cache", "6.13");
 const DMABUF: Target = target("dmabuf", "6.16");
@@ -40,6 +42,9 @@ pub static TABLES: &[Table] = &[
     row("maps",       "maps",       BPF_MAP,    &[Bpf],           Host,         Readers),
     row("progs",      "progs",      BPF_PROG,   &[Bpf],           Host,         Readers),
     row("links",      "links",      BPF_LINK,   &[Bpf],           Host,         Readers),
+    row("cgroup.self",        "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Itself),
+    row("cgroup.descendants", "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Descendants),
+    row("cgroup.ancestors",   "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Ancestors),
     row("ksyms",      "ksyms",      KSYM,       &[Kernel],        Host,         RootAlone),
     row("slabs",      "slabs",      KMEM_CACHE, &[Kernel],        Host,         Readers),
     row("dmabufs",    "dmabufs",    DMABUF,     &[Kernel],        Host,         Readers),
@@ -65,6 +70,14 @@ const fn row(
         places,
         scope,
         audience,
+    }
+}
+
+impl Table {
+    /// The same, walked from a cgroup.
+    const fn of_cgroup(mut self, order: Order) -> Table {
+        self.need = Need::Cgroup(order);
+        self
     }
 }
 

@@ -4,6 +4,7 @@
 //! when dropped, a failed test included, and none minds another beside it.
 
 pub mod calls;
+pub mod cgroups;
 pub mod columns;
 pub mod connections;
 pub mod daemon;

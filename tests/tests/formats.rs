@@ -202,6 +202,7 @@ fn no_file_of_a_listing_is_anything_else() {
         (Place::Process, own.as_str()),
         (Place::Net, "net"),
         (Place::Bpf, "bpf"),
+        (Place::Cgroup, "cgroup"),
         (Place::Kernel, "kernel"),
     ] {
         let mut expected: Vec<String> = places(place)

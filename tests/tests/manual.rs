@@ -68,7 +68,7 @@ fn every_table_is_in_the_manual() {
                 Place::Net => format!(".It Pa net/{}\n", table.name),
                 Place::Bpf => format!(".It Pa bpf/{}\n", table.name),
                 Place::Map => format!("Ns Pa /{}\n", table.name),
-                Place::Cgroup => format!(".It Pa {}\n", table.name),
+                Place::Cgroup => format!("Ns Pa /{}\n", table.name),
                 Place::Kernel => format!(".It Pa kernel/{}\n", table.name),
                 Place::Summary => format!(".It Pa summary/{}\n", table.name),
             };

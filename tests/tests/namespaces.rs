@@ -92,6 +92,8 @@ fn a_reader_in_a_pid_namespace() {
         format!("pid/{outside}/tasks"),
         "bpf".into(),
         "bpf/maps".into(),
+        "cgroup".into(),
+        "cgroup/cgroup.self".into(),
     ] {
         let path = mount.path(&path);
         for request in ["list", "open"] {

@@ -21,9 +21,15 @@ Text shows what is absent as `-`, JSON as null. How values are spelled stands in
 pub fn run() -> ExitCode {
     print(|out| {
         out.write_all(INTRODUCTION.as_bytes())?;
-        for table in TABLES {
+        for (index, table) in TABLES.iter().enumerate() {
+            // Tables of one program differ in where it starts, and are told of once.
+            let alike = |other: &&Table| other.object == table.object;
+            if TABLES[..index].iter().any(|other| alike(&other)) {
+                continue;
+            }
+            let alike: Vec<_> = TABLES[index..].iter().filter(alike).collect();
             match schema(table) {
-                Ok(schema) => describe(out, table, &schema)?,
+                Ok(schema) => describe(out, &alike, &schema)?,
                 Err(error) => {
                     eprintln!("iterfs: {error}");
                     return Ok(ExitCode::FAILURE);
@@ -34,12 +40,16 @@ pub fn run() -> ExitCode {
     })
 }
 
-fn describe(out: &mut dyn Write, table: &Table, schema: &Schema) -> io::Result<()> {
-    let paths: Vec<_> = table
-        .places
-        .iter()
-        .map(|place| format!("`{}`", path(*place, table.name)))
-        .collect();
+/// Describes tables that one program walks.
+fn describe(out: &mut dyn Write, tables: &[&Table], schema: &Schema) -> io::Result<()> {
+    let Some(table) = tables.first() else {
+        return Ok(());
+    };
+    let paths = tables.iter().flat_map(|table| {
+        let places = table.places.iter();
+        places.map(|place| format!("`{}`", path(*place, table.name)))
+    });
+    let paths: Vec<_> = paths.collect();
     writeln!(out, "\n## {}\n", paths.join(", "))?;
     writeln!(
         out,

@@ -1,0 +1,130 @@
+//! Where a pass over cgroups has come to, between two walks.
+//!
+//! No two walks see the same tree, but what stays in it keeps its order: a cgroup
+//! is never moved, and comes after its older siblings, whose ids are lower (ids are
+//! counted up, and given out as the cgroup is added, both under cgroup_mutex). So
+//! a place is the last cgroup shown, or where that is gone, the id it had and the
+//! cgroup it lay in. What is kept is bounded by the depth of the tree.
+
+/// A place on the way down, in pre-order.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// The last one shown, on top of those of its ancestors that were.
+    shown: Vec<u64>,
+    /// Of those right below it, all up to this id are done.
+    after: u64,
+}
+
+impl Place {
+    /// The cgroup that the next walk looks for; 0 before the first.
+    pub(crate) fn at(&self) -> u64 {
+        self.shown.last().copied().unwrap_or(0)
+    }
+
+    /// The id up to which those right below that one are done.
+    pub(crate) fn after(&self) -> u64 {
+        self.after
+    }
+
+    /// A cgroup was shown, which lies in `parent`.
+    pub(crate) fn shown(&mut self, id: u64, parent: u64) {
+        while self.shown.last().is_some_and(|&last| last != parent) {
+            self.shown.pop();
+        }
+        self.shown.push(id);
+        self.after = 0;
+    }
+
+    /// The one looked for is there no more: says whether there is one to look for
+    /// in its stead, that which it lay in.
+    pub(crate) fn gone(&mut self) -> bool {
+        self.after = self.shown.pop().unwrap_or(0);
+        !self.shown.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// Id and parent of each cgroup; the first is the root.
+    type Tree = BTreeMap<u64, u64>;
+
+    /// Ids and levels in pre-order.
+    fn pre_order(tree: &Tree, id: u64, level: u32, order: &mut Vec<(u64, u32)>) {
+        order.push((id, level));
+        for (&child, _) in tree.iter().filter(|(_, parent)| **parent == id) {
+            pre_order(tree, child, level + 1, order);
+        }
+    }
+
+    /// What a walk shows, as `is_wanted()` of cgroups.bpf.c decides; none if the
+    /// place is gone.
+    fn walk(tree: &Tree, place: &Place) -> Option<Vec<u64>> {
+        let mut order = Vec::new();
+        pre_order(tree, 1, 0, &mut order);
+        let (at, after) = (place.at(), place.after());
+        if at == 0 {
+            return Some(order.into_iter().map(|(id, _)| id).collect());
+        }
+        let start = order.iter().position(|(id, _)| *id == at)?;
+        let met = order[start].1 + 1;
+        let behind = order.into_iter().skip(start + 1);
+        let wanted = behind
+            .skip_while(|&(id, level)| level > met || level == met && id <= after)
+            .map(|(id, _)| id);
+        Some(wanted.collect())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_shown_twice_and_what_stays_is_shown(
+            start in proptest::collection::vec(any::<prop::sample::Index>(), 1..40),
+            rounds in proptest::collection::vec(
+                (1usize..6, proptest::collection::vec(any::<(bool, prop::sample::Index)>(), 0..8)), 1..60),
+        ) {
+            let mut tree = Tree::from([(1, 0)]);
+            let mut next = 2;
+            let mut add = |tree: &mut Tree, index: prop::sample::Index| {
+                let parents: Vec<_> = tree.keys().copied().collect();
+                tree.insert(next, *index.get(&parents));
+                next += 1;
+            };
+            start.into_iter().for_each(|index| add(&mut tree, index));
+            let mut stays = tree.clone();
+            let (mut place, mut shown) = (Place::default(), Vec::new());
+            let mut changes = rounds.into_iter();
+            loop {
+                let (room, changes) = changes.next().unwrap_or((9, Vec::new()));
+                match walk(&tree, &place) {
+                    None => prop_assert!(place.gone(), "the root stays"),
+                    Some(found) if found.is_empty() => break,
+                    Some(found) => for id in found.into_iter().take(room) {
+                        place.shown(id, tree[&id]);
+                        shown.push(id);
+                    },
+                }
+                for (adds, index) in changes {
+                    let leaves: Vec<_> = tree.keys().copied()
+                        .filter(|id| *id != 1 && !tree.values().any(|parent| parent == id))
+                        .collect();
+                    if adds {
+                        add(&mut tree, index);
+                    } else if !leaves.is_empty() {
+                        tree.remove(index.get(&leaves));
+                        stays.remove(index.get(&leaves));
+                    }
+                }
+            }
+            let mut once = shown.clone();
+            once.sort_unstable();
+            once.dedup();
+            prop_assert_eq!(once.len(), shown.len(), "{:?}", shown);
+            for id in stays.keys() {
+                prop_assert!(shown.contains(id), "{} of {:?}", id, shown);
+            }
+        }
+    }
+}
