@@ -20,6 +20,9 @@ struct reader {
 	u32 process;
 	/* Only what belongs to the net namespace of this inode number; 0: any. */
 	u32 net_namespace;
+	/* Bytes that a row holds of a map's key and of its value, all processors' included. */
+	u32 key_size;
+	u32 value_size;
 	/*
 	 * Room for one row that does not fit the stack. A per-cpu array would be
 	 * shared by two readers when the kernel preempts a program; this is not,

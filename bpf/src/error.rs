@@ -67,6 +67,10 @@ pub enum Error {
     #[error("the calling process cannot be identified: {0}")]
     Caller(#[source] io::Error),
 
+    /// A map could not be looked into.
+    #[error("the map cannot be read: {0}")]
+    Map(#[source] io::Error),
+
     /// The tree of cgroups could not be looked into.
     #[error("the cgroups cannot be read: {0}")]
     Cgroups(#[source] io::Error),

@@ -3,6 +3,7 @@
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
+use crate::map;
 use crate::namespace::in_net_namespace;
 use crate::objects;
 use crate::probe;
@@ -12,7 +13,7 @@ use crate::source::Iterator;
 use crate::sys::LinkTo;
 use crate::tables::{Pass, Tables};
 use crate::verifier_log;
-use iterfs_mapping::{Instance, Parameter, Scope, TableId, Target};
+use iterfs_mapping::{Instance, Need, Parameter, Scope, TableId, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -53,11 +54,15 @@ impl Kernel {
         })
     }
 
-    /// Tries a table as an open would: loads its program and starts a pass.
+    /// Tries a table as an open would: loads its program, and starts a pass if
+    /// it need not be told of what.
     ///
     /// # Errors
     /// What an open would fail with.
     pub fn try_table(&self, table: TableId) -> Result<()> {
+        if table.table().need != Need::Nothing {
+            return self.program(table).map(drop);
+        }
         let whole = Instance {
             table,
             parameter: Parameter::None,
@@ -130,6 +135,9 @@ impl Tables for Kernel {
 
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
         let program = self.program(instance.table)?;
+        if let Parameter::Map(id) = instance.parameter {
+            return map::pass(&program, id);
+        }
         let (fd, settings) = match instance.table.table().scope {
             Scope::PidNamespace => self.task_iterator(&program, instance.parameter, caller)?,
             Scope::PidAndNetNamespace => {

@@ -4,14 +4,16 @@
 //! reaches the kernel, and [`kernel`] the implementation that does. It loads
 //! programs ([`program`], from [`objects`]), makes an iterator for the caller
 //! ([`caller`], [`namespace`]) and hands it out as a [`source`] of bytes.
-//! [`schema`] (read from BTF by [`btf`]) and [`record`] say what the bytes are;
+//! [`schema`] (read from BTF by [`btf`], and for what a map holds by [`map`]) and [`record`] say what the bytes are;
 //! they touch no kernel. All `unsafe` is in `sys.rs`.
 
+mod bits;
 mod btf;
 pub mod caller;
 mod cgroups;
 mod error;
 pub mod kernel;
+mod map;
 mod namespace;
 pub mod objects;
 pub mod probe;

@@ -24,6 +24,10 @@ pub(crate) struct Settings {
     pub(crate) process: u32,
     /// Only what belongs to the net namespace of this inode number; 0 is any.
     pub(crate) net_namespace: u32,
+    /// Bytes that a row holds of a map's key.
+    pub(crate) key_size: u32,
+    /// And of its value, all processors' included.
+    pub(crate) value_size: u32,
 }
 
 /// The map, shared by every program that asks who is reading.
@@ -98,8 +102,10 @@ impl Readers {
             pid_namespace,
             process,
             net_namespace,
+            key_size,
+            value_size,
         } = settings;
-        let fields = [pid_namespace, process, net_namespace];
+        let fields = [pid_namespace, process, net_namespace, key_size, value_size];
         for (place, field) in value.chunks_exact_mut(4).zip(fields) {
             place.copy_from_slice(&field.to_ne_bytes());
         }

@@ -3,7 +3,7 @@
 use crate::table::{
     Audience::{self, Readers, Root as RootAlone},
     Need,
-    Place::{self, Bpf, Kernel, Net, Process, Root},
+    Place::{self, Bpf, Kernel, Map, Net, Process, Root},
     Scope::{self, Host, NetNamespace, PidAndNetNamespace as PidAndNet, PidNamespace},
     Table, Target,
 };
@@ -19,6 +19,9 @@ const IPV6_ROUTE: Target = target("ipv6_route", "5.8");
 const BPF_MAP: Target = target("bpf_map", "5.8");
 const BPF_PROG: Target = target("bpf_prog", "5.9");
 const BPF_LINK: Target = target("bpf_link", "5.18");
+const BPF_MAP_ELEM: Target = target("bpf_map_elem", "5.9");
+const BPF_SK_STORAGE_MAP: Target = target("bpf_sk_storage_map", "5.9");
+const SOCKMAP: Target = target("sockmap", "5.10");
 const KSYM: Target = target("ksym", "6.0");
 const KMEM_CACHE: Target = target("kmem_cache", "6.13");
 const DMABUF: Target = target("dmabuf", "6.16");
@@ -40,6 +43,12 @@ pub static TABLES: &[Table] = &[
     row("maps",       "maps",       BPF_MAP,    &[Bpf],           Host,         Readers),
     row("progs",      "progs",      BPF_PROG,   &[Bpf],           Host,         Readers),
     row("links",      "links",      BPF_LINK,   &[Bpf],           Host,         Readers),
+    row("elements",   "elements",   BPF_MAP_ELEM, &[Map],         Host,         RootAlone)
+        .of_maps(&["hash", "array", "percpu_hash", "percpu_array", "lru_hash", "lru_percpu_hash"]),
+    row("sk_storage", "sk_storage", BPF_SK_STORAGE_MAP, &[Map],   Host,         RootAlone)
+        .of_maps(&["sk_storage"]),
+    row("sockmap",    "sockmap",    SOCKMAP,    &[Map],           Host,         RootAlone)
+        .of_maps(&["sockmap", "sockhash"]),
     row("ksyms",      "ksyms",      KSYM,       &[Kernel],        Host,         RootAlone),
     row("slabs",      "slabs",      KMEM_CACHE, &[Kernel],        Host,         Readers),
     row("dmabufs",    "dmabufs",    DMABUF,     &[Kernel],        Host,         Readers),
@@ -65,6 +74,14 @@ const fn row(
         places,
         scope,
         audience,
+    }
+}
+
+impl Table {
+    /// The same, of one map of these types.
+    const fn of_maps(mut self, types: &'static [&'static str]) -> Table {
+        self.need = Need::Map(types);
+        self
     }
 }
 

@@ -23,6 +23,7 @@ fn schema() -> Schema {
         let size = kind.size();
         columns.push(Column {
             name: name.into(),
+            path: Vec::new(),
             doc: String::new(),
             offset,
             kind,

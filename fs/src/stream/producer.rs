@@ -71,8 +71,10 @@ impl Producer {
     fn read(&mut self, chunk: &mut Vec<u8>) -> Result<Progress> {
         RECORDS.with_borrow_mut(|buffer| {
             let before = self.torn.len();
-            if buffer.len() < before + KERNEL_BUFFER {
-                buffer.resize(before + KERNEL_BUFFER, 0);
+            // A long row comes at once, where its source has it whole.
+            let room = before + KERNEL_BUFFER.max(self.pass.schema.fixed_size);
+            if buffer.len() < room {
+                buffer.resize(room, 0);
             }
             buffer[..before].copy_from_slice(&self.torn);
             let progress = self.pass.source.read(&mut buffer[before..])?;
@@ -84,6 +86,11 @@ impl Producer {
                 }
                 self.torn.clear();
                 self.torn.extend_from_slice(records.rest());
+            }
+            if room > 2 * KERNEL_BUFFER {
+                // The thread outlives this pass.
+                buffer.truncate(KERNEL_BUFFER);
+                buffer.shrink_to_fit();
             }
             Ok(progress)
         })

@@ -1,0 +1,79 @@
+//! What one map holds, as a table: `bpf/map/<id>/`.
+//!
+//! A program writes the bytes of keys and values; what they are only the map's own
+//! BTF says. [`values`] reads that, [`shape`] makes columns of it, and [`walk`] takes
+//! the elements that are too long for an iterator.
+
+mod shape;
+mod values;
+mod walk;
+
+use crate::error::{Error, Result};
+use crate::program::Program;
+use crate::reader::Settings;
+use crate::source::Iterator;
+use crate::sys::{self, LinkTo};
+use crate::tables::{Pass, Source};
+use libbpf_rs::btf::Btf;
+use rustix::fs::{MemfdFlags, memfd_create};
+use shape::Shape;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use walk::Walk;
+
+/// An iterator's buffer (kernel/bpf/bpf_iter.c): a row must be shorter
+/// (fs/seq_file.c, seq_write()).
+const BUFFER: usize = 32 * 1024;
+
+/// Starts a pass over what the map of this id holds.
+///
+/// # Errors
+/// [`Error::Map`] with the kernel's errno: ENOENT if there is no such map.
+pub(crate) fn pass(program: &Program, id: u32) -> Result<Pass> {
+    let map = sys::map_by_id(id).map_err(Error::Map)?;
+    let info = sys::map_info(map.as_fd()).map_err(Error::Map)?;
+    let btf = match info.btf_id {
+        0 => None,
+        btf => Some(btf_by_id(btf)?),
+    };
+    let template = program.schema();
+    let shape = Shape::of(&info, btf.as_ref())?;
+    let schema = shape.schema(template);
+    schema.check().map_err(|what| Error::BadObject {
+        object: format!("map {id}"),
+        what,
+    })?;
+
+    // Of rows that are elements and nothing else, any length can be had.
+    let source: Box<dyn Source> = if template.fixed_size == 0 && schema.fixed_size >= BUFFER {
+        Box::new(Walk::new(map, &info, schema.fixed_size))
+    } else {
+        let settings = Settings {
+            key_size: shape.key_bytes(),
+            value_size: shape.value_bytes(),
+            ..Settings::default()
+        };
+        let readers = program.readers().map(Arc::clone);
+        let iterator = program.iterator(LinkTo::Map(map.as_fd()))?;
+        Box::new(Iterator::new(
+            iterator,
+            readers.map(|readers| (readers, settings)),
+        ))
+    };
+    Ok(Pass {
+        schema: Arc::new(schema),
+        source,
+    })
+}
+
+/// The types that describe a map.
+fn btf_by_id(id: u32) -> Result<Btf<'static>> {
+    let bytes = sys::btf_bytes(id).map_err(Error::Map)?;
+    let file =
+        memfd_create("btf", MemfdFlags::CLOEXEC).map_err(|errno| Error::Map(errno.into()))?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // libbpf takes types from files alone.
+    std::fs::write(&path, bytes).map_err(Error::Map)?;
+    Btf::from_path(&path).map_err(|error| Error::Map(io::Error::other(error.to_string())))
+}

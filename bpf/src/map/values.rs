@@ -1,0 +1,324 @@
+//! From a type of a map's BTF to the single values in it.
+//!
+//! A program that uses a map may keep things in it that are the kernel's own: locks,
+//! timers, lists, pointers to kernel objects. bpf(2) blanks them and an iterator may
+//! not, so they are left out.
+
+use crate::bits::Bits;
+use crate::schema::{Kind, Names, Step, Unit, Width};
+use libbpf_rs::btf::types::{
+    Array, Composite, DataSec, Enum, Enum64, Float, Int, IntEncoding, MemberAttr, Ptr, Var,
+};
+use libbpf_rs::btf::{Btf, BtfKind, BtfType, HasSize, ReferencesType, TypeId};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+
+/// A value in a key or in a map's value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Leaf {
+    /// From the key or value to it.
+    pub(super) path: Vec<Step>,
+    /// Its first byte.
+    pub(super) offset: usize,
+    pub(super) kind: Kind,
+}
+
+/// Lists of more elements are shown in hexadecimal: the first of these limits that
+/// leaves few enough values.
+const LONGEST: [usize; 6] = [1024, 256, 64, 16, 4, 0];
+
+/// Types looked at, for each value wanted: some hold no value.
+const LOOKS: usize = 4;
+
+/// The kernel's own types (kernel/bpf/btf.c, `btf_get_field_type()`).
+const KERNELS: [&str; 11] = [
+    "bpf_spin_lock",
+    "bpf_res_spin_lock",
+    "bpf_timer",
+    "bpf_wq",
+    "bpf_task_work",
+    "bpf_list_head",
+    "bpf_list_node",
+    "bpf_rb_root",
+    "bpf_rb_node",
+    "bpf_refcount",
+    "bpf_dynptr",
+];
+
+/// Tags of pointers to kernel objects (the same).
+const KERNEL_POINTERS: [&str; 4] = ["kptr", "kptr_untrusted", "percpu_kptr", "uptr"];
+
+/// The values in `size` bytes of this type, about `most` of them.
+pub(super) fn read(btf: &Btf<'_>, id: TypeId, size: usize, most: usize) -> Vec<Leaf> {
+    let Some(whole) = btf.type_by_id::<BtfType<'_>>(id) else {
+        return Vec::new();
+    };
+    for longest in LONGEST {
+        let mut reading = Reading {
+            btf,
+            longest,
+            most,
+            looks: most * LOOKS,
+            path: Vec::new(),
+            leaves: Vec::new(),
+        };
+        if size_of(whole) == Some(size) && reading.read(whole, 0).is_ok() {
+            return reading.leaves;
+        }
+    }
+    match holds_kernels(btf, whole, &mut HashSet::new()) {
+        true => Vec::new(),
+        false => vec![Leaf {
+            path: Vec::new(),
+            offset: 0,
+            kind: Kind::Bytes(size),
+        }],
+    }
+}
+
+/// There are more values than wanted.
+struct TooMany;
+
+struct Reading<'a> {
+    btf: &'a Btf<'a>,
+    longest: usize,
+    most: usize,
+    looks: usize,
+    path: Vec<Step>,
+    leaves: Vec<Leaf>,
+}
+
+impl Reading<'_> {
+    /// Adds what a type holds that begins at this bit.
+    fn read(&mut self, whole: BtfType<'_>, bit: usize) -> Result<(), TooMany> {
+        self.looks = self.looks.checked_sub(1).ok_or(TooMany)?;
+        let plain = whole.skip_mods_and_typedefs();
+        if is_kernels(plain) {
+            return Ok(());
+        }
+        if let Ok(members) = Composite::try_from(plain) {
+            return self.members(&members, bit);
+        }
+        if let Ok(array) = Array::try_from(plain) {
+            return self.array(plain, &array, bit);
+        }
+        if let Ok(section) = DataSec::try_from(plain) {
+            return self.variables(&section);
+        }
+        if let Ok(int) = Int::try_from(plain)
+            && (usize::from(int.bits) != 8 * int.size() || bit % 8 != 0)
+        {
+            // As compilers wrote bit fields once.
+            return self.bits(plain, bit + usize::from(int.offset), int.bits.into());
+        }
+        match (scalar(plain), size_of(plain)) {
+            (Some(kind), _) => self.leaf(bit / 8, kind),
+            (None, Some(size)) => self.leaf(bit / 8, Kind::Bytes(size)),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn members(&mut self, members: &Composite<'_>, bit: usize) -> Result<(), TooMany> {
+        for member in members.iter() {
+            let Some(inner) = self.btf.type_by_id::<BtfType<'_>>(member.ty) else {
+                continue;
+            };
+            // Members of a struct without a name are as good as the outer one's.
+            let named = member.name.and_then(OsStr::to_str);
+            if let Some(name) = named {
+                self.path.push(Step::Member(name.into()));
+            }
+            match member.attr {
+                MemberAttr::Normal { offset } => self.read(inner, bit + offset as usize)?,
+                MemberAttr::BitField { size, offset } => self.bits(
+                    inner.skip_mods_and_typedefs(),
+                    bit + offset as usize,
+                    size.into(),
+                )?,
+            }
+            if named.is_some() {
+                self.path.pop();
+            }
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, whole: BtfType<'_>, array: &Array<'_>, bit: usize) -> Result<(), TooMany> {
+        let element = array.contained_type();
+        let (Some(step), Some(size)) = (size_of(element), size_of(whole)) else {
+            return Ok(());
+        };
+        if size == 0 {
+            return Ok(());
+        }
+        if is_char(element) {
+            return self.leaf(bit / 8, Kind::Text(size));
+        }
+        if array.capacity() > self.longest {
+            return match holds_kernels(self.btf, element, &mut HashSet::new()) {
+                true => Ok(()),
+                false => self.leaf(bit / 8, Kind::Bytes(size)),
+            };
+        }
+        for index in 0..array.capacity() {
+            self.path.push(Step::Element(index));
+            self.read(element, bit + 8 * step * index)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    /// The global variables of a program's `.data`, `.bss` or `.rodata`.
+    fn variables(&mut self, section: &DataSec<'_>) -> Result<(), TooMany> {
+        for place in section.iter() {
+            let Some(variable) = self.btf.type_by_id::<Var<'_>>(place.ty) else {
+                continue;
+            };
+            let Some(name) = variable.name().and_then(OsStr::to_str) else {
+                continue;
+            };
+            self.path.push(Step::Member(name.into()));
+            self.read(variable.referenced_type(), 8 * place.offset as usize)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn bits(&mut self, plain: BtfType<'_>, bit: usize, count: usize) -> Result<(), TooMany> {
+        let kind = scalar(plain).unwrap_or(Kind::Unsigned(Width::Eight, Unit::None));
+        match Bits::new(bit % 8, count) {
+            Some(bits) => self.leaf(bit / 8, Kind::Bits(bits, Box::new(kind))),
+            None => Ok(()),
+        }
+    }
+
+    fn leaf(&mut self, offset: usize, kind: Kind) -> Result<(), TooMany> {
+        if self.leaves.len() == self.most {
+            return Err(TooMany);
+        }
+        self.leaves.push(Leaf {
+            path: self.path.clone(),
+            offset,
+            kind,
+        });
+        Ok(())
+    }
+}
+
+/// How a single value is shown.
+fn scalar(plain: BtfType<'_>) -> Option<Kind> {
+    if let Ok(int) = Int::try_from(plain) {
+        let width = Width::of(int.size())?;
+        return Some(match int.encoding {
+            IntEncoding::Bool if width == Width::One => Kind::Bool,
+            IntEncoding::Signed => Kind::Signed(width),
+            _ => Kind::Unsigned(width, Unit::None),
+        });
+    }
+    if let Ok(list) = Enum::try_from(plain) {
+        let values = list.iter().map(|member| (member.name, member.value.into()));
+        return names(list.size(), list.is_signed(), values);
+    }
+    if let Ok(list) = Enum64::try_from(plain) {
+        let values = list.iter().map(|member| (member.name, member.value));
+        return names(list.size(), list.is_signed(), values);
+    }
+    if Ptr::try_from(plain).is_ok() {
+        return Some(Kind::Hex(Width::Eight));
+    }
+    let float = Float::try_from(plain).ok()?;
+    match Width::of(float.size())? {
+        width @ (Width::Four | Width::Eight) => Some(Kind::Float(width)),
+        Width::One | Width::Two => None,
+    }
+}
+
+fn names<'a>(
+    size: usize,
+    signed: bool,
+    values: impl Iterator<Item = (Option<&'a OsStr>, i128)>,
+) -> Option<Kind> {
+    let width = Width::of(size)?;
+    let names = values.filter_map(|(name, value)| {
+        // The value's own bits, as many as the enumeration has.
+        Some((width.truncate(value as i64), name?.to_str()?.into()))
+    });
+    let names = Names::new(names.collect());
+    Some(Kind::Name(
+        width,
+        if signed { names.signed() } else { names },
+    ))
+}
+
+fn is_char(element: BtfType<'_>) -> bool {
+    let int = Int::try_from(element.skip_mods_and_typedefs());
+    int.is_ok_and(|int| int.size() == 1 && int.name() == Some(OsStr::new("char")))
+}
+
+/// The bytes that a type takes.
+fn size_of(whole: BtfType<'_>) -> Option<usize> {
+    let plain = whole.skip_mods_and_typedefs();
+    match plain.kind() {
+        BtfKind::Int => Some(Int::try_from(plain).ok()?.size()),
+        BtfKind::Enum => Some(Enum::try_from(plain).ok()?.size()),
+        BtfKind::Enum64 => Some(Enum64::try_from(plain).ok()?.size()),
+        BtfKind::Float => Some(Float::try_from(plain).ok()?.size()),
+        BtfKind::Struct | BtfKind::Union => Some(Composite::try_from(plain).ok()?.size()),
+        BtfKind::DataSec => Some(DataSec::try_from(plain).ok()?.size()),
+        // A BPF program's, whatever the machine's.
+        BtfKind::Ptr => Some(8),
+        BtfKind::Array => {
+            let array = Array::try_from(plain).ok()?;
+            size_of(array.contained_type())?.checked_mul(array.capacity())
+        }
+        _ => None,
+    }
+}
+
+/// Whether a type is one that the kernel keeps its own things in.
+fn is_kernels(plain: BtfType<'_>) -> bool {
+    if let Ok(pointer) = Ptr::try_from(plain) {
+        let mut to = Some(pointer.referenced_type());
+        while let Some(tag) = to.filter(BtfType::is_mod) {
+            if tag.kind() == BtfKind::TypeTag && is_named(tag, &KERNEL_POINTERS) {
+                return true;
+            }
+            to = tag.next_type();
+        }
+        return false;
+    }
+    plain.kind() == BtfKind::Struct && is_named(plain, &KERNELS)
+}
+
+fn is_named(named: BtfType<'_>, names: &[&str]) -> bool {
+    let name = named.name().and_then(OsStr::to_str);
+    name.is_some_and(|name| names.contains(&name))
+}
+
+/// Whether such a thing is anywhere in a type.
+fn holds_kernels(btf: &Btf<'_>, whole: BtfType<'_>, seen: &mut HashSet<TypeId>) -> bool {
+    let plain = whole.skip_mods_and_typedefs();
+    if is_kernels(plain) {
+        return true;
+    }
+    if !seen.insert(plain.type_id()) {
+        return false;
+    }
+    let mut inner = |id: TypeId| {
+        let inner = btf.type_by_id::<BtfType<'_>>(id);
+        inner.is_some_and(|inner| holds_kernels(btf, inner, seen))
+    };
+    if let Ok(members) = Composite::try_from(plain) {
+        return members.iter().any(|member| inner(member.ty));
+    }
+    if let Ok(array) = Array::try_from(plain) {
+        return inner(array.ty());
+    }
+    if let Ok(section) = DataSec::try_from(plain) {
+        return section.iter().any(|place| {
+            let variable = btf.type_by_id::<Var<'_>>(place.ty);
+            variable.is_some_and(|variable| inner(variable.referenced_type().type_id()))
+        });
+    }
+    false
+}
