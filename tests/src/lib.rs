@@ -16,6 +16,7 @@ pub mod mount;
 pub mod netns;
 pub mod proc;
 pub mod programs;
+pub mod socket_columns;
 pub mod ss;
 pub mod steady;
 mod sys;

@@ -106,7 +106,7 @@ impl Reading<'_> {
             return self.variables(&section);
         }
         if let Ok(int) = Int::try_from(plain)
-            && (usize::from(int.bits) != 8 * int.size() || bit % 8 != 0)
+            && (usize::from(int.bits) != 8 * int.size() || !bit.is_multiple_of(8))
         {
             // As compilers wrote bit fields once.
             return self.bits(plain, bit + usize::from(int.offset), int.bits.into());

@@ -2,7 +2,6 @@
 #define SEC(name) __attribute__((section(name), used))
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) typeof(value) *name
-#define HIDDEN __attribute__((visibility("hidden")))
 
 /* include/uapi/linux/bpf.h, enum bpf_map_type */
 #define HASH 1
@@ -11,8 +10,6 @@
 #define PERCPU_ARRAY 6
 #define LRU_HASH 9
 #define LRU_PERCPU_HASH 10
-#define SOCKMAP 15
-#define SOCKHASH 18
 #define SK_STORAGE 24
 #define NO_PREALLOC 1
 
