@@ -7,8 +7,11 @@
 
 /* What is copied at once: half of the room, that a key and a value fit side by side. */
 #define CHUNK PATH_MAX
-/* The iterator's buffer (kernel/bpf/bpf_iter.c): it holds no longer row. */
-#define CHUNKS 8
+/*
+ * Elements longer than 32 KiB do not come this way, and no storage is longer than
+ * 64 KiB (include/linux/bpf_local_storage.h, BPF_LOCAL_STORAGE_MAX_VALUE_SIZE).
+ */
+#define CHUNKS 16
 
 /*
  * Writes a key or value as the next bytes of the row. Copied by a helper: what a

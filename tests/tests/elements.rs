@@ -7,10 +7,12 @@ use iterfs_tests::workload::Workload;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, Object, num_possible_cpus};
 use nix::libc;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const SOURCE: &str = concat!(
@@ -434,15 +436,23 @@ fn values_longer_than_the_kernels_buffer() {
         .collect();
     assert!(rows(&mount, &map) == expected);
 
-    // The longest that an iterator brings, and the first that it does not.
-    for size in [32_763, 32_764, 32_768] {
-        let map = plain(MapType::Array, 4, size, 2);
-        let value: Vec<u8> = (0..size).map(|at| at as u8).collect();
-        set(&map, &1u32.to_ne_bytes(), &value);
+    // What a program copies at once, the longest that an iterator brings, and the
+    // first that it does not.
+    for size in [4096, 4097, 10_000, 32_763, 32_764, 32_768] {
+        let map = plain(MapType::Array, 4, size, 20);
+        let values = (0..20u8).map(|n| {
+            let bytes = (0..size).map(|at| (at as u8).wrapping_mul(n));
+            bytes.collect::<Vec<u8>>()
+        });
+        for (n, value) in (0u32..).zip(values.clone()) {
+            set(&map, &n.to_ne_bytes(), &value);
+        }
         let rows = rows(&mount, &map);
-        assert_eq!(rows.len(), 2);
-        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert!(rows[1]["value"] == hex, "{size} bytes");
+        assert_eq!(rows.len(), 20);
+        for (row, value) in rows.iter().zip(values) {
+            let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert!(row["value"] == hex, "{size} bytes");
+        }
     }
 }
 
@@ -496,6 +506,47 @@ fn an_empty_map() {
     assert_eq!(mount.text(&format!("{path}.json")), "[]\n");
     assert_eq!(mount.text(&format!("{path}.jsonl")), "");
     assert_eq!(mount.text(&format!("{path}.csv")), "key,value\r\n");
+}
+
+#[test]
+fn a_map_that_is_written_to_while_it_is_read() {
+    const STAYING: u32 = 1000;
+    let mount = Mount::new();
+    let map = map_of(&load(SOURCE), "in_many");
+    let put = |key: u32| {
+        set(
+            &map,
+            &key.to_ne_bytes(),
+            &(u64::from(key) << 8).to_ne_bytes(),
+        )
+    };
+    (0..STAYING).for_each(put);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for key in (STAYING..5000).cycle() {
+                put(key);
+                map.delete(&(key - 1).max(STAYING).to_ne_bytes()).ok();
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        for _ in 0..20 {
+            for row in rows(&mount, &map) {
+                let key = row["key"].as_u64().unwrap();
+                assert!(key < 5000);
+                assert_eq!(row["value"], key << 8);
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    // And at rest all that stayed is there.
+    let keys: HashSet<_> = rows(&mount, &map)
+        .iter()
+        .map(|row| row["key"].as_u64().unwrap() as u32)
+        .collect();
+    assert!((0..STAYING).all(|key| keys.contains(&key)));
 }
 
 fn directory(mount: &Mount, map: &impl MapCore) -> PathBuf {

@@ -1,10 +1,12 @@
 //! What one map holds, as a table: `bpf/map/<id>/`.
 //!
 //! A program writes the bytes of keys and values; what they are only the map's own
-//! BTF says. [`values`] reads that, [`shape`] makes columns of it, and [`walk`] takes
-//! the elements that are too long for an iterator.
+//! BTF says. [`values`] goes through that ([`types`]), [`shape`] makes columns of it,
+//! and [`walk`] takes the elements that are too long for an iterator.
 
 mod shape;
+mod sys;
+mod types;
 mod values;
 mod walk;
 
@@ -12,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::program::Program;
 use crate::reader::Settings;
 use crate::source::Iterator;
-use crate::sys::{self, LinkTo};
+use crate::sys::LinkTo;
 use crate::tables::{Pass, Source};
 use libbpf_rs::btf::Btf;
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -31,8 +33,8 @@ const BUFFER: usize = 32 * 1024;
 /// # Errors
 /// [`Error::Map`] with the kernel's errno: ENOENT if there is no such map.
 pub(crate) fn pass(program: &Program, id: u32) -> Result<Pass> {
-    let map = sys::map_by_id(id).map_err(Error::Map)?;
-    let info = sys::map_info(map.as_fd()).map_err(Error::Map)?;
+    let map = sys::open(id).map_err(Error::Map)?;
+    let info = sys::info(map.as_fd()).map_err(Error::Map)?;
     let btf = match info.btf_id {
         0 => None,
         btf => Some(btf_by_id(btf)?),

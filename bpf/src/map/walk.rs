@@ -1,7 +1,7 @@
 //! Elements that are longer than an iterator's buffer, by bpf(2).
 
+use super::sys;
 use crate::error::{Error, Result};
-use crate::sys;
 use crate::tables::{Progress, Source};
 use libbpf_sys::bpf_map_info;
 use std::io;
@@ -39,13 +39,13 @@ impl Walk {
     fn next(&mut self) -> io::Result<Progress> {
         let (key, value) = self.element.split_at_mut(self.key_size);
         let map = self.map.as_fd();
-        if self.left == 0 || !sys::map_next_key(map, self.before.as_deref(), key)? {
+        if self.left == 0 || !sys::next_key(map, self.before.as_deref(), key)? {
             return Ok(Progress::End);
         }
         self.left -= 1;
         self.before.get_or_insert_default().clear();
         self.before.get_or_insert_default().extend_from_slice(key);
-        if sys::map_lookup(map, key, value)? {
+        if sys::lookup(map, key, value)? {
             self.given = 0;
         }
         // Else it was deleted since.

@@ -56,6 +56,8 @@ MAP(in_lru_hash, LRU_HASH, struct key, struct value, 8);
 MAP(in_lru_cpu_hash, LRU_PERCPU_HASH, struct key, struct value, 8);
 MAP(in_numbers, HASH, u64, s32, 8);
 
+MAP(in_many, HASH, u32, u64, 5000);
+
 struct fractions {
 	float shorter;
 	double longer;
