@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 
 /// The kernel's own types (kernel/bpf/btf.c, `btf_get_field_type()`).
-const KERNELS: [&str; 11] = [
+const KERNELS: [&str; 10] = [
     "bpf_spin_lock",
     "bpf_res_spin_lock",
     "bpf_timer",
@@ -20,7 +20,6 @@ const KERNELS: [&str; 11] = [
     "bpf_rb_root",
     "bpf_rb_node",
     "bpf_refcount",
-    "bpf_dynptr",
 ];
 
 /// Tags of pointers to kernel objects (the same).
