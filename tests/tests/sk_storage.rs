@@ -129,3 +129,16 @@ fn storage_goes_with_its_socket() {
         assert!(std::time::Instant::now() < deadline, "storage stays");
     }
 }
+
+#[test]
+fn a_value_that_no_iterator_brings_is_an_error() {
+    let mount = Mount::new();
+    let map = map_of(&load(SOURCE), "novels");
+    let path = mount.path(&format!("bpf/map/{}/sk_storage.jsonl", id(&map)));
+    assert_eq!(std::fs::read(&path).unwrap(), b"");
+    let socket = UnixDatagram::unbound().unwrap();
+    let value = vec![7; map.value_size() as usize];
+    set(&map, &socket.as_raw_fd().to_ne_bytes(), &value);
+    let error = std::fs::read(&path).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::E2BIG));
+}
