@@ -38,6 +38,9 @@ struct reader {
 	u32 gid;
 	/* Whether kernel addresses are kept from the reader. */
 	u32 hides_addresses;
+	/* Bytes that a row holds of a map's key and of its value, all processors' included. */
+	u32 key_size;
+	u32 value_size;
 	/* Only a process that started then, so that none is taken for an earlier one; 0: any. */
 	u64 started;
 	struct cgroup_walk walk;

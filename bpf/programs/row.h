@@ -9,7 +9,12 @@
  *	};
  *
  * A struct may end in one string of any length (`char path[]`), whose size the
- * program puts into a member of type `tail_length_t`.
+ * program puts into a member of type `tail_length_t`. A member that is a struct
+ * itself stands for that struct's columns.
+ *
+ * What a map holds only the map's own BTF tells. A member of type `map_key_t` or
+ * `map_value_t` takes no room; it says where those columns stand. The program
+ * writes the key's bytes after the struct, and the value's after those.
  */
 #ifndef ITERFS_ROW_H
 #define ITERFS_ROW_H
@@ -39,6 +44,8 @@ typedef u8 ipv6_t[16];	   /* an IPv6 address in network order */
 typedef u8 inet_t[17];	   /* 4 or 6, and an address of that family; 0 if none */
 typedef u8 hash_t[8];	   /* bytes, shown in hexadecimal */
 typedef u16 tail_length_t; /* bytes in the string at the row's end; no column */
+typedef u8 map_key_t[0];   /* the columns of a map's key */
+typedef u8 map_value_t[0]; /* the columns of a map's value */
 
 /*
  * Writes the row. The type id keeps the struct in the object's BTF even where

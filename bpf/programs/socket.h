@@ -30,6 +30,25 @@ enum socket_state {
 	socket_state__NEW_SYN_RECV,
 };
 
+/* include/linux/socket.h, AF_*: those a process may hold. */
+enum socket_family {
+	socket_family__unspec,
+	socket_family__unix,
+	socket_family__inet,
+	socket_family__inet6 = 10,
+	socket_family__netlink = 16,
+	socket_family__packet,
+	socket_family__pppox = 24,
+	socket_family__can = 29,
+	socket_family__tipc,
+	socket_family__bluetooth,
+	socket_family__alg = 38,
+	socket_family__vsock = 40,
+	socket_family__qipcrtr = 42,
+	socket_family__smc,
+	socket_family__xdp,
+};
+
 /* include/linux/net.h, enum sock_type, by the names ss prints of unix sockets. */
 enum socket_type {
 	socket_type__none,
@@ -118,6 +137,52 @@ static __always_inline u32 drops_of(struct sock *sk)
 /* References held on a socket, but for that of the walk's own batch. */
 #define refs_of(common, iterator)                                                                  \
 	((common)->skc_refcnt.refs.counter - bpf_core_field_exists(struct iterator, batch))
+
+/* What every socket has, of any family. */
+struct socket_ends {
+	enum socket_family family DOC("address family");
+	enum socket_type type DOC("kind of socket: stream, dgram, raw, seqpacket");
+	u32 protocol DOC("number of the protocol within the family, such as 6 for TCP");
+	enum socket_state state DOC("state of the socket, as ss names it");
+	inet_t local DOC("address of this end; none outside IP");
+	u16 local_port ABSENT(0) DOC("port of this end");
+	inet_t remote DOC("address of the other end");
+	u16 remote_port ABSENT(0) DOC("port of the other end");
+};
+
+static __always_inline void read_ends(struct socket_ends *ends, struct sock *sk)
+{
+	struct sock_common *common = &sk->__sk_common;
+
+	ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	ends->type = BPF_CORE_READ(sk, sk_type);
+	ends->protocol = BPF_CORE_READ(sk, sk_protocol);
+	ends->state = state_of(BPF_CORE_READ(sk, __sk_common.skc_state));
+	if (ends->family != AF_INET && ends->family != AF_INET6)
+		return;
+	local_address(ends->local, common);
+	ends->local_port = BPF_CORE_READ(common, skc_num);
+	/* The other end of what is not connected is nowhere, not at address 0. */
+	ends->remote_port = host_order(BPF_CORE_READ(common, skc_dport));
+	if (ends->remote_port)
+		remote_address(ends->remote, common);
+}
+
+/* A socket that a BPF map refers to. */
+struct mapped_socket {
+	struct socket_ends ends;
+	u32 uid DOC("user that made the socket");
+	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
+	u32 netns ABSENT(0) DOC("inode number of the net namespace it was made in");
+};
+
+static __always_inline void read_mapped_socket(struct mapped_socket *socket, struct sock *sk)
+{
+	read_ends(&socket->ends, sk);
+	socket->uid = BPF_CORE_READ(sk, sk_uid.val);
+	socket->inode = inode_of(sk);
+	socket->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+}
 
 /* Bytes being sent. The counter starts at 1 (sk_alloc()), as sk_wmem_alloc_get() knows. */
 static __always_inline u64 sending_of(struct sock *sk)

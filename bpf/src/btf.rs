@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::schema::{Column, Kind, Names, Schema, Unit, Width};
-use libbpf_rs::btf::types::{Array, DeclTag, Enum, Int, IntEncoding, Struct, Typedef};
+use libbpf_rs::btf::types::{Array, DeclTag, Enum, Int, IntEncoding, MemberAttr, Struct, Typedef};
 use libbpf_rs::btf::{Btf, BtfType, HasSize, ReferencesType, TypeId};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -53,17 +53,41 @@ fn read(btf: &Btf<'_>) -> Result<Option<Schema>, String> {
         tail_length: None,
         columns: Vec::new(),
     };
+    members(btf, &tags, &row, 0, &mut schema)?;
+    let has_tail = schema
+        .columns
+        .iter()
+        .any(|column| column.kind == Kind::Tail);
+    match (has_tail, schema.tail_length) {
+        (true, None) => Err("the trailing string has no tail_length_t".into()),
+        (false, Some(_)) => Err("there is a tail_length_t but no trailing string".into()),
+        _ => Ok(Some(schema)),
+    }
+}
+
+/// Adds a struct's members, which begin at `base`, to the columns.
+fn members(
+    btf: &Btf<'_>,
+    tags: &Tags<'_>,
+    row: &Struct<'_>,
+    base: usize,
+    schema: &mut Schema,
+) -> Result<(), String> {
     for (index, member) in row.iter().enumerate() {
         let name = text(member.name).ok_or("a member of the row has no name")?;
         let member_type = btf
             .type_by_id::<BtfType<'_>>(member.ty)
             .ok_or("a member's type is missing")?;
         let offset = match member.attr {
-            libbpf_rs::btf::types::MemberAttr::Normal { offset } => offset as usize / 8,
+            MemberAttr::Normal { offset } => base + offset as usize / 8,
             _ => return Err(format!("{name} is a bit field")),
         };
         if typedef_name(member_type) == Some("tail_length_t") {
             schema.tail_length = Some(offset);
+            continue;
+        }
+        if let Ok(part) = Struct::try_from(member_type) {
+            members(btf, tags, &part, offset, schema)?;
             continue;
         }
 
@@ -80,21 +104,14 @@ fn read(btf: &Btf<'_>) -> Result<Option<Schema>, String> {
         }
         schema.columns.push(Column {
             name: name.to_owned(),
+            path: Vec::new(),
             doc: tag(tags, "doc:").unwrap_or_default().to_owned(),
             offset,
             absent: absent(tags, &kind)?,
             kind,
         });
     }
-    let has_tail = schema
-        .columns
-        .iter()
-        .any(|column| column.kind == Kind::Tail);
-    match (has_tail, schema.tail_length) {
-        (true, None) => Err("the trailing string has no tail_length_t".into()),
-        (false, Some(_)) => Err("there is a tail_length_t but no trailing string".into()),
-        _ => Ok(Some(schema)),
-    }
+    Ok(())
 }
 
 fn tags<'a>(btf: &'a Btf<'_>) -> Tags<'a> {
@@ -184,6 +201,8 @@ fn named_kind(typedef: &str, plain: BtfType<'_>) -> Option<Kind> {
         "device_t" => Some(Kind::Device),
         "ipv6_t" => Some(Kind::Ipv6),
         "inet_t" => Some(Kind::Inet),
+        "map_key_t" => Some(Kind::MapKey),
+        "map_value_t" => Some(Kind::MapValue),
         _ => None,
     }
 }

@@ -64,16 +64,6 @@ pub enum Error {
         found: String,
     },
 
-    /// A map cannot be opened.
-    #[error("the map {id} cannot be opened: {source}")]
-    Map {
-        /// Its id.
-        id: u32,
-        /// The kernel's answer.
-        #[source]
-        source: io::Error,
-    },
-
     /// A name that is taken.
     #[error("user/{0} is there already; unload it first")]
     NameTaken(String),
@@ -131,6 +121,10 @@ pub enum Error {
     /// The calling process cannot be seen, so neither can its namespaces.
     #[error("the calling process cannot be identified: {0}")]
     Caller(#[source] io::Error),
+
+    /// A map could not be looked into.
+    #[error("the map cannot be read: {0}")]
+    Map(#[source] io::Error),
 
     /// The tree of cgroups could not be looked into.
     #[error("the cgroups cannot be read: {0}")]

@@ -4,6 +4,7 @@ use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroup_walk::CgroupWalk;
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
+use crate::map;
 use crate::namespace::in_net_namespace;
 use crate::net_namespaces::NetNamespaces;
 use crate::object_file::ObjectFile;
@@ -14,7 +15,7 @@ use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
 use crate::slot::Slot;
 use crate::source::Iterator;
-use crate::sys::{self, LinkTo};
+use crate::sys::LinkTo;
 use crate::tables::{Form, Pass, Source, Tables, UserTable, View};
 use crate::user_tables::UserTables;
 use crate::verifier_log;
@@ -62,14 +63,20 @@ impl Kernel {
         })
     }
 
-    /// Tries a table as an open would: loads its program and starts a pass.
+    /// Tries a table as an open would: loads its program, and starts a pass if
+    /// it need not be told of what.
     ///
     /// # Errors
     /// What an open would fail with.
     pub fn try_table(&self, table: TableId) -> Result<()> {
         let parameter = match table.table().need {
+            Need::Nothing => Parameter::None,
             Need::Cgroup(order) => Parameter::Cgroup(0, order),
-            Need::Nothing | Need::Map(_) => Parameter::None,
+            // Which map there may be, nobody knows beforehand.
+            Need::Map(_) => {
+                let (slot, load) = self.slot(table)?;
+                return slot.program(load).map(drop);
+            }
         };
         let instance = Instance { table, parameter };
         self.open(instance, &View::of(Caller::Daemon)).map(drop)
@@ -105,6 +112,11 @@ impl Kernel {
         // changed the answer.
         if scope == Scope::Host && !view.caller.is_on_host()? {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
+        }
+        if let Parameter::Map(id) = parameter
+            && program.is_own()
+        {
+            return map::pass(program, id, view);
         }
         let source: Box<dyn Source> = match parameter {
             Parameter::Cgroup(id, order) if program.is_own() => {
@@ -160,6 +172,10 @@ impl Kernel {
             (Scope::NetNamespace, _) => Ok((self.net_iterator(program, caller)?, settings)),
             (Scope::Host, Parameter::Cgroup(id, order)) => {
                 Ok((program.iterator(LinkTo::Cgroup(id, order))?, settings))
+            }
+            (Scope::Host, Parameter::Map(id)) => {
+                let map = map::open(id)?;
+                Ok((program.iterator(LinkTo::Map(map.as_fd()))?, settings))
             }
             (Scope::Host, _) => Ok((program.iterator(LinkTo::Everything)?, settings)),
         }
@@ -306,7 +322,7 @@ impl Programs for Kernel {
     fn load(&self, name: &str, object: &ObjectFile, narrowing: &Narrowing) -> Result<()> {
         self.user.add(name, || {
             let map = match narrowing {
-                Narrowing::Map(id) => Some(map(*id)?),
+                Narrowing::Map(id) => Some(map::open(*id)?),
                 _ => None,
             };
             let to = match (narrowing, &map) {
@@ -378,8 +394,4 @@ impl Programs for Kernel {
         });
         tables.chain(user).collect()
     }
-}
-
-fn map(id: u32) -> Result<OwnedFd> {
-    sys::map_by_id(id).map_err(|source| Error::Map { id, source })
 }

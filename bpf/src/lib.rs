@@ -4,9 +4,10 @@
 //! reaches the kernel, and [`kernel`] the implementation that does. It loads
 //! programs ([`program`], from [`objects`]), makes an iterator for the caller
 //! ([`caller`], [`namespace`]) and hands it out as a [`source`] of bytes.
-//! [`schema`] (read from BTF by [`btf`]) and [`record`] say what the bytes are;
+//! [`schema`] (read from BTF by [`btf`], and for what a map holds by [`map`]) and [`record`] say what the bytes are;
 //! they touch no kernel. All `unsafe` is in `sys.rs`.
 
+mod bits;
 mod btf;
 pub mod caller;
 mod cgroup_place;
@@ -14,6 +15,7 @@ mod cgroup_walk;
 mod cgroups;
 mod error;
 pub mod kernel;
+mod map;
 mod namespace;
 mod net_namespaces;
 pub mod object_file;

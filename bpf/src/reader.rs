@@ -36,6 +36,10 @@ pub(crate) struct Settings {
     pub(crate) gid: u32,
     /// Whether kernel addresses are kept from the reader.
     pub(crate) hides_addresses: u32,
+    /// Bytes that a row holds of a map's key.
+    pub(crate) key_size: u32,
+    /// And of its value, all processors' included.
+    pub(crate) value_size: u32,
     /// Only a process that started then, in nanoseconds since boot; 0 is any.
     pub(crate) started: u64,
     /// Which part of a walk over cgroups.

@@ -49,6 +49,7 @@ mod tests {
     fn schema() -> Schema {
         let column = |name: &str, offset, kind| Column {
             name: name.into(),
+            path: Vec::new(),
             doc: String::new(),
             offset,
             kind,

@@ -1,8 +1,10 @@
 //! What a row is made of: columns, their places in the record, and how a value reads.
 //!
-//! A schema is made from a program's BTF by `btf.rs`; nothing else lists columns.
-//! Reading a value allocates nothing.
+//! A schema is made from a program's BTF by `btf.rs`, and what a map holds is added
+//! from the map's by `map/shape.rs`; nothing else lists columns. Reading a value
+//! allocates nothing.
 
+use crate::bits::Bits;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The shape of a table's rows.
@@ -23,6 +25,9 @@ pub struct Schema {
 pub struct Column {
     /// Its name.
     pub name: String,
+    /// Where it stands among nested values, in formats that nest; empty for a
+    /// column that stands by its name alone.
+    pub path: Vec<Step>,
     /// What it means, in a line.
     pub doc: String,
     /// Where its value starts in the record.
@@ -31,6 +36,15 @@ pub struct Column {
     pub kind: Kind,
     /// The value that stands for "there is none", by its bits.
     pub absent: Option<u64>,
+}
+
+/// A step from a row to a value nested in it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// To the member of this name.
+    Member(Box<str>),
+    /// To this element of a list.
+    Element(usize),
 }
 
 /// The bytes an integer takes.
@@ -55,8 +69,18 @@ pub enum Kind {
     Signed(Width),
     /// Yes or no.
     Bool,
+    /// A number of four or eight bytes with a fraction.
+    Float(Width),
+    /// Some bits of the bytes here, shown as the other kind.
+    Bits(Bits, Box<Kind>),
     /// A bit mask or an address in memory, shown in hexadecimal.
     Hex(Width),
+    /// A pointer of a program's, eight bytes, which may be an address of the
+    /// kernel's and is then not for everybody.
+    Pointer {
+        /// Whether it is shown.
+        shown: bool,
+    },
     /// Bytes, shown in hexadecimal.
     Bytes(usize),
     /// A kernel `dev_t`, shown as major:minor.
@@ -73,6 +97,10 @@ pub enum Kind {
     Ipv6,
     /// An address of either IP family.
     Inet,
+    /// The place of a map's key, whose columns only the map knows.
+    MapKey,
+    /// The place of a map's value.
+    MapValue,
 }
 
 /// What an unsigned number counts.
@@ -90,29 +118,53 @@ pub enum Unit {
 
 /// The names of an enumeration's values, sorted by value.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Names(Vec<(u64, Box<str>)>);
+pub struct Names {
+    list: Vec<(u64, Box<str>)>,
+    /// Whether a value without a name is a signed number.
+    signed: bool,
+}
 
 impl Names {
     /// Names by value; of two for one value, the first counts.
     pub fn new(mut names: Vec<(u64, Box<str>)>) -> Names {
         names.sort_by_key(|(value, _)| *value);
         names.dedup_by_key(|(value, _)| *value);
-        Names(names)
+        Names {
+            list: names,
+            signed: false,
+        }
+    }
+
+    /// The same, of an enumeration of signed numbers.
+    pub(crate) fn signed(self) -> Names {
+        Names {
+            signed: true,
+            ..self
+        }
+    }
+
+    #[inline]
+    fn value(&self, width: Width, value: u64) -> Value<'_> {
+        match self.get(value) {
+            Some(name) => Value::Name(name),
+            None if self.signed => Value::Nameless(width.extend(value).into()),
+            None => Value::Nameless(value.into()),
+        }
     }
 
     /// The name of a value.
     pub fn get(&self, value: u64) -> Option<&str> {
         // Most enumerations count up from 0, so the place is known.
-        if let Some((at, name)) = self.0.get(value as usize)
+        if let Some((at, name)) = self.list.get(value as usize)
             && *at == value
         {
             return Some(name);
         }
         let at = self
-            .0
+            .list
             .binary_search_by_key(&value, |(value, _)| *value)
             .ok()?;
-        Some(&self.0[at].1)
+        Some(&self.list[at].1)
     }
 
     fn join(&self) -> String {
@@ -122,7 +174,7 @@ impl Names {
 
     /// Values and names, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
-        self.0.iter().map(|(value, name)| (*value, &**name))
+        self.list.iter().map(|(value, name)| (*value, &**name))
     }
 }
 
@@ -144,6 +196,10 @@ pub enum Value<'a> {
     Signed(i64),
     /// Yes or no.
     Bool(bool),
+    /// A number with a fraction.
+    Float(f64),
+    /// The same, in four bytes.
+    ShortFloat(f32),
     /// A bit mask, or an address in memory.
     Hex(u64),
     /// Bytes to be shown in hexadecimal.
@@ -153,7 +209,7 @@ pub enum Value<'a> {
     /// A name.
     Name(&'a str),
     /// The number of a value that has no name.
-    Nameless(u64),
+    Nameless(i128),
     /// A set of names.
     Flags(Flags<'a>),
     /// A string, of any bytes but NUL.
@@ -225,8 +281,13 @@ impl Width {
 
     #[inline]
     fn signed(self, fixed: &[u8], at: usize) -> i64 {
+        self.extend(self.unsigned(fixed, at))
+    }
+
+    #[inline]
+    fn extend(self, value: u64) -> i64 {
         let unused = 64 - 8 * self.bytes() as u32;
-        (self.unsigned(fixed, at) << unused) as i64 >> unused
+        (value << unused) as i64 >> unused
     }
 
     /// The bits of `value` that such an integer has.
@@ -250,13 +311,16 @@ impl Kind {
         match self {
             Kind::Unsigned(width, _)
             | Kind::Signed(width)
+            | Kind::Float(width)
             | Kind::Hex(width)
             | Kind::Name(width, _)
             | Kind::Flags(width, _) => width.bytes(),
             Kind::Bool => 1,
+            Kind::Pointer { .. } => Width::Eight.bytes(),
             Kind::Device => 4,
             Kind::Text(capacity) => *capacity,
-            Kind::Tail => 0,
+            Kind::Tail | Kind::MapKey | Kind::MapValue => 0,
+            Kind::Bits(bits, _) => bits.bytes(),
             Kind::Bytes(size) => *size,
             Kind::Ipv6 => 16,
             Kind::Inet => 17,
@@ -269,14 +333,17 @@ impl Kind {
             Kind::Unsigned(_, Unit::None) | Kind::Signed(_) => "number".into(),
             Kind::Unsigned(_, Unit::Bytes | Unit::Pages(_)) => "bytes".into(),
             Kind::Unsigned(_, Unit::Nanoseconds) => "nanoseconds".into(),
+            Kind::Float(_) => "number".into(),
+            Kind::Bits(_, shown) => shown.describe(),
             Kind::Bool => "true or false".into(),
-            Kind::Hex(_) | Kind::Bytes(_) => "hexadecimal".into(),
+            Kind::Hex(_) | Kind::Pointer { .. } | Kind::Bytes(_) => "hexadecimal".into(),
             Kind::Device => "major:minor".into(),
             Kind::Name(_, list) => format!("one of {}", list.join()),
             Kind::Flags(_, list) => format!("any of {}", list.join()),
             Kind::Text(_) | Kind::Tail => "text".into(),
             Kind::Ipv6 => "IPv6 address".into(),
             Kind::Inet => "IP address".into(),
+            Kind::MapKey | Kind::MapValue => "as the map's BTF says".into(),
         }
     }
 }
@@ -301,10 +368,26 @@ impl Column {
                 _ => Value::Signed(width.signed(fixed, at)),
             },
             Kind::Bool => Value::Bool(fixed[at] != 0),
+            Kind::Float(Width::Four) => Value::ShortFloat(f32::from_ne_bytes(bytes(fixed, at))),
+            Kind::Float(_) => Value::Float(f64::from_ne_bytes(bytes(fixed, at))),
+            Kind::Bits(bits, shown) => {
+                let field = &fixed[at..at + bits.bytes()];
+                match &**shown {
+                    Kind::Signed(_) => Value::Signed(bits.signed(field)),
+                    Kind::Bool => Value::Bool(bits.unsigned(field) != 0),
+                    Kind::Name(width, names) if names.signed => {
+                        names.value(*width, width.truncate(bits.signed(field)))
+                    }
+                    Kind::Name(width, names) => names.value(*width, bits.unsigned(field)),
+                    _ => Value::Unsigned(bits.unsigned(field)),
+                }
+            }
             Kind::Hex(width) => match self.absent {
                 Some(absent) if absent == width.unsigned(fixed, at) => Value::Absent,
                 _ => Value::Hex(width.unsigned(fixed, at)),
             },
+            Kind::Pointer { shown: true } => Value::Hex(Width::Eight.unsigned(fixed, at)),
+            Kind::Pointer { shown: false } => Value::Absent,
             Kind::Bytes(size) => Value::Bytes(&fixed[at..at + size]),
             Kind::Device => {
                 let device = Width::Four.unsigned(fixed, at);
@@ -314,13 +397,7 @@ impl Column {
                     _ => Value::Device((device >> 20) as u32, (device & 0xf_ffff) as u32),
                 }
             }
-            Kind::Name(width, names) => {
-                let value = width.unsigned(fixed, at);
-                match names.get(value) {
-                    Some(name) => Value::Name(name),
-                    None => Value::Nameless(value),
-                }
-            }
+            Kind::Name(width, names) => names.value(*width, width.unsigned(fixed, at)),
             Kind::Flags(width, names) => Value::Flags(Flags {
                 bits: width.unsigned(fixed, at),
                 names,
@@ -344,6 +421,8 @@ impl Column {
                 6 => Value::Ip(Ipv6Addr::from(bytes::<16>(fixed, at + 1)).into()),
                 _ => Value::Absent,
             },
+            // They give way to the map's own columns when it is opened.
+            Kind::MapKey | Kind::MapValue => Value::Absent,
         }
     }
 }
@@ -356,6 +435,15 @@ fn text(bytes: &[u8]) -> Value<'_> {
 }
 
 impl Schema {
+    /// Keeps what may be addresses of the kernel's from the reader.
+    pub(crate) fn hide_addresses(&mut self) {
+        for column in &mut self.columns {
+            if let Kind::Pointer { shown } = &mut column.kind {
+                *shown = false;
+            }
+        }
+    }
+
     /// Whether every column lies within the record; decoding relies on it.
     pub(crate) fn check(&self) -> Result<(), String> {
         let fits = |offset: usize, size: usize| {

@@ -110,12 +110,6 @@ pub(crate) fn open_pinned(path: &CStr) -> io::Result<OwnedFd> {
     owned(unsafe { libbpf_sys::bpf_obj_get(path.as_ptr()) })
 }
 
-/// Opens a map by its id (BPF_MAP_GET_FD_BY_ID, bpf(2)).
-pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes a number.
-    owned(unsafe { libbpf_sys::bpf_map_get_fd_by_id(id) })
-}
-
 /// What the kernel tells of a program (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ProgramInfo {
@@ -152,22 +146,22 @@ pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
     })
 }
 
-/// libbpf's way to tell an errno.
-fn done(result: i32) -> io::Result<()> {
-    match result {
-        0.. => Ok(()),
-        errno => Err(io::Error::from_raw_os_error(-errno)),
-    }
-}
-
 /// Makes an iterator of a link (BPF_ITER_CREATE, bpf(2)).
 pub(crate) fn iterator_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: the call takes a descriptor, borrowed for as long, and nothing else.
     owned(unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) })
 }
 
+/// The end of a call of libbpf's that returns 0 or a negative errno.
+pub(crate) fn done(result: i32) -> io::Result<()> {
+    match result {
+        ..0 => Err(io::Error::from_raw_os_error(-result)),
+        _ => Ok(()),
+    }
+}
+
 /// A descriptor that libbpf has just made, or the negative errno in its place.
-fn owned(fd: i32) -> io::Result<OwnedFd> {
+pub(crate) fn owned(fd: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(-fd));
     }

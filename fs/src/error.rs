@@ -143,9 +143,9 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
         | Error::Attach { source, .. }
         | Error::ObjectFile { source, .. }
         | Error::Pin { source, .. }
-        | Error::Map { source, .. }
         | Error::Pass(source)
         | Error::Reader(source)
+        | Error::Map(source)
         | Error::Cgroups(source)
         | Error::Namespace(source) => os_errno(source),
     }

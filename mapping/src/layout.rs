@@ -4,7 +4,7 @@ use crate::table::{
     Audience::{self, Readers, Root as RootAlone},
     Need,
     Order::{self, Ancestors, Descendants, Itself},
-    Place::{self, Bpf, Cgroup, Kernel, Net, Process, Root},
+    Place::{self, Bpf, Cgroup, Kernel, Map, Net, Process, Root},
     Scope::{self, Host, NetNamespace, PidAndNetNamespace as PidAndNet, PidNamespace},
     Table, Target,
 };
@@ -21,6 +21,9 @@ const BPF_MAP: Target = target("bpf_map", "5.8");
 const BPF_PROG: Target = target("bpf_prog", "5.9");
 const BPF_LINK: Target = target("bpf_link", "5.18");
 const CGROUP: Target = target("cgroup", "6.1");
+const BPF_MAP_ELEM: Target = target("bpf_map_elem", "5.9");
+const BPF_SK_STORAGE_MAP: Target = target("bpf_sk_storage_map", "5.9");
+const SOCKMAP: Target = target("sockmap", "5.10");
 const KSYM: Target = target("ksym", "6.0");
 const KMEM_CACHE: Target = target("kmem_cache", "6.13");
 const DMABUF: Target = target("dmabuf", "6.16");
@@ -45,6 +48,12 @@ pub static TABLES: &[Table] = &[
     row("cgroup.self",        "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Itself),
     row("cgroup.descendants", "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Descendants),
     row("cgroup.ancestors",   "cgroups", CGROUP, &[Cgroup],   Host,         Readers).of_cgroup(Ancestors),
+    row("elements",   "elements",   BPF_MAP_ELEM, &[Map],         Host,         RootAlone)
+        .of_maps(&["hash", "array", "percpu_hash", "percpu_array", "lru_hash", "lru_percpu_hash"]),
+    row("sk_storage", "sk_storage", BPF_SK_STORAGE_MAP, &[Map],   Host,         RootAlone)
+        .of_maps(&["sk_storage"]),
+    row("sockmap",    "sockmap",    SOCKMAP,    &[Map],           Host,         RootAlone)
+        .of_maps(&["sockmap", "sockhash"]),
     row("ksyms",      "ksyms",      KSYM,       &[Kernel],        Host,         RootAlone),
     row("slabs",      "slabs",      KMEM_CACHE, &[Kernel],        Host,         Readers),
     row("dmabufs",    "dmabufs",    DMABUF,     &[Kernel],        Host,         Readers),
@@ -77,6 +86,12 @@ impl Table {
     /// The same, walked from a cgroup.
     const fn of_cgroup(mut self, order: Order) -> Table {
         self.need = Need::Cgroup(order);
+        self
+    }
+
+    /// The same, of one map of these types.
+    const fn of_maps(mut self, types: &'static [&'static str]) -> Table {
+        self.need = Need::Map(types);
         self
     }
 }

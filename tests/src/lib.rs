@@ -3,6 +3,7 @@
 //! The tests run as root on the real kernel. Each fixture cleans up after itself
 //! when dropped, a failed test included, and none minds another beside it.
 
+pub mod bpf_maps;
 pub mod calls;
 pub mod cgroups;
 pub mod columns;
@@ -16,6 +17,7 @@ pub mod mount;
 pub mod netns;
 pub mod proc;
 pub mod programs;
+pub mod socket_columns;
 pub mod ss;
 pub mod steady;
 mod sys;

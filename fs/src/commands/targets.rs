@@ -15,7 +15,7 @@ pub fn run() -> ExitCode {
         }
     };
     print(|out| {
-        writeln!(out, "{:<12} {:<4} {:<16} why", "target", "here", "tables")?;
+        writeln!(out, "{:<18} {:<4} {:<16} why", "target", "here", "tables")?;
         for target in layout::targets() {
             let tables: Vec<_> = TABLES
                 .iter()
@@ -27,7 +27,7 @@ pub fn run() -> ExitCode {
                 Err(error) => ("no", error.to_string()),
             };
             let tables = tables.join(",");
-            writeln!(out, "{:<12} {here:<4} {tables:<16} {why}", target.name)?;
+            writeln!(out, "{:<18} {here:<4} {tables:<16} {why}", target.name)?;
         }
         Ok(ExitCode::SUCCESS)
     })

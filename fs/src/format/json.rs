@@ -1,5 +1,6 @@
 //! JSON: one array, or an object a line.
 
+use super::nesting::Nesting;
 use super::spelling::{as_utf8, decimal, formatted, hexadecimal};
 use iterfs_bpf::schema::{Record, Schema, Value};
 
@@ -18,20 +19,19 @@ pub struct Objects {
     framing: Framing,
     /// What comes before each value: `{"pid":`, `,"tid":`, …
     keys: Vec<Box<[u8]>>,
+    /// What comes after the last.
+    end: Box<[u8]>,
     first: bool,
 }
 
 impl Objects {
     pub(super) fn new(schema: &Schema, framing: Framing) -> Objects {
-        let keys = schema.columns.iter().enumerate().map(|(index, column)| {
-            let mut key = vec![if index == 0 { b'{' } else { b',' }];
-            string(&mut key, &column.name);
-            key.push(b':');
-            key.into_boxed_slice()
-        });
+        let mut nesting = Nesting::default();
+        let keys = schema.columns.iter().map(|column| nesting.before(column));
         Objects {
             framing,
             keys: keys.collect(),
+            end: nesting.end(),
             first: true,
         }
     }
@@ -55,7 +55,7 @@ impl Objects {
             out.extend_from_slice(key);
             write(out, column.value(record));
         }
-        out.push(b'}');
+        out.extend_from_slice(&self.end);
         if self.framing == Framing::Lines {
             out.push(b'\n');
         }
@@ -75,6 +75,15 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
         Value::Unsigned(number) => decimal(out, number),
         Value::Signed(number) => decimal(out, number),
         Value::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
+        // JSON has no infinities, and nothing that is not a number.
+        Value::Float(number) if !number.is_finite() => {
+            formatted(out, format_args!("\"{number:?}\""));
+        }
+        Value::Float(number) => formatted(out, format_args!("{number:?}")),
+        Value::ShortFloat(number) if !number.is_finite() => {
+            formatted(out, format_args!("\"{number:?}\""));
+        }
+        Value::ShortFloat(number) => formatted(out, format_args!("{number:?}")),
         Value::Hex(bits) => formatted(out, format_args!("\"{bits:#x}\"")),
         Value::Device(major, minor) => formatted(out, format_args!("\"{major}:{minor}\"")),
         Value::Name(name) => string(out, name),
@@ -106,7 +115,7 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-fn string(out: &mut Vec<u8>, text: &str) {
+pub(super) fn string(out: &mut Vec<u8>, text: &str) {
     // Writing text to a vector cannot fail.
     let _ = serde_json::to_writer(out, text);
 }

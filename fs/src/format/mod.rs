@@ -5,6 +5,7 @@
 
 mod csv;
 mod json;
+mod nesting;
 mod spelling;
 mod text;
 

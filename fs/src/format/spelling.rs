@@ -47,9 +47,13 @@ pub(super) fn plain<'a>(
 ) {
     match value {
         Value::Absent => {}
-        Value::Unsigned(number) | Value::Nameless(number) => decimal(out, number),
+        Value::Unsigned(number) => decimal(out, number),
+        Value::Nameless(number) => decimal(out, number),
         Value::Signed(number) => decimal(out, number),
         Value::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
+        // As Rust writes them for debugging: the shortest that reads the same.
+        Value::Float(number) => formatted(out, format_args!("{number:?}")),
+        Value::ShortFloat(number) => formatted(out, format_args!("{number:?}")),
         Value::Hex(bits) => formatted(out, format_args!("{bits:#x}")),
         Value::Device(major, minor) => {
             decimal(out, major);
@@ -66,8 +70,11 @@ pub(super) fn plain<'a>(
 
 /// Appends bytes as hexadecimal digits.
 pub(super) fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        formatted(out, format_args!("{byte:02x}"));
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(2 * bytes.len());
+    for &byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
     }
 }
 

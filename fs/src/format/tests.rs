@@ -2,7 +2,7 @@
 
 use super::Formatter;
 use iterfs_bpf::record::Records;
-use iterfs_bpf::schema::{Column, Kind, Names, Schema, Unit, Width};
+use iterfs_bpf::schema::{Column, Kind, Names, Schema, Step, Unit, Width};
 use iterfs_mapping::Format;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ fn schema() -> Schema {
         let size = kind.size();
         columns.push(Column {
             name: name.into(),
+            path: Vec::new(),
             doc: String::new(),
             offset,
             kind,
@@ -197,6 +198,56 @@ fn a_path_is_one_word_of_text() {
             ..row()
         }];
         assert_eq!(fields(&show(Format::Text, &rows))[9], word);
+    }
+}
+
+/// A row of bytes that stand at these paths: numbers are places in lists.
+fn nested(paths: &[&str]) -> Schema {
+    let columns = paths.iter().enumerate().map(|(offset, path)| Column {
+        name: (*path).into(),
+        path: path
+            .split('.')
+            .map(|step| match step.parse() {
+                Ok(index) => Step::Element(index),
+                Err(_) => Step::Member(step.into()),
+            })
+            .collect(),
+        doc: String::new(),
+        offset,
+        kind: Kind::Unsigned(Width::One, Unit::None),
+        absent: None,
+    });
+    Schema {
+        row: "a thing".into(),
+        fixed_size: paths.len(),
+        tail_length: None,
+        columns: columns.collect(),
+    }
+}
+
+#[test]
+fn values_within_values() {
+    for (paths, object) in [
+        (&["a"][..], r#"{"a":1}"#),
+        (&["a", "b"], r#"{"a":1,"b":2}"#),
+        (&["k.a", "k.b", "v"], r#"{"k":{"a":1,"b":2},"v":3}"#),
+        (&["v.0", "v.1"], r#"{"v":[1,2]}"#),
+        (&["k", "v.0.a", "v.1.a"], r#"{"k":1,"v":[{"a":2},{"a":3}]}"#),
+        (&["v.0.0", "v.0.1", "v.1.0"], r#"{"v":[[1,2],[3]]}"#),
+        (
+            &["k.a.b.c", "v.x.0", "v.y", "w"],
+            r#"{"k":{"a":{"b":{"c":1}}},"v":{"x":[2],"y":3},"w":4}"#,
+        ),
+        (&["a.b", "b.b"], r#"{"a":{"b":1},"b":{"b":2}}"#),
+    ] {
+        let schema = nested(paths);
+        let record: Vec<u8> = (1..).take(paths.len()).collect();
+        let mut formatter = Formatter::new(Format::JsonLines, &schema);
+        let mut out = Vec::new();
+        for record in Records::new(&schema, &record) {
+            formatter.row(&schema, record, &mut out);
+        }
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{object}\n"));
     }
 }
 

@@ -84,6 +84,8 @@ impl Columns {
 /// The usual width of a type's values, and whether they stand at the right.
 fn shape(kind: &Kind) -> (usize, bool) {
     match kind {
+        Kind::Bits(_, shown) => shape(shown),
+        Kind::Float(_) => (12, true),
         Kind::Unsigned(width, _) | Kind::Signed(width) => match width {
             Width::One => (3, true),
             Width::Two => (5, true),
@@ -91,18 +93,18 @@ fn shape(kind: &Kind) -> (usize, bool) {
             Width::Eight => (12, true),
         },
         Kind::Bool => (5, false),
-        Kind::Hex(_) => (10, true),
+        Kind::Hex(_) | Kind::Pointer { .. } => (10, true),
         Kind::Device => (7, true),
         Kind::Name(_, names) => (
             names.iter().map(|(_, name)| name.len()).max().unwrap_or(0),
             false,
         ),
         Kind::Flags(..) => (16, false),
-        Kind::Text(capacity) => (capacity - 1, false),
+        Kind::Text(capacity) => (capacity.saturating_sub(1), false),
         Kind::Bytes(size) => (2 * size, false),
         Kind::Ipv6 => (24, false),
         Kind::Inet => (15, false),
-        Kind::Tail => (0, false),
+        Kind::Tail | Kind::MapKey | Kind::MapValue => (0, false),
     }
 }
 

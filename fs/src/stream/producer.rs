@@ -119,8 +119,10 @@ impl Producer {
                 torn,
             } => {
                 let before = torn.len();
-                if buffer.len() < before + KERNEL_BUFFER {
-                    buffer.resize(before + KERNEL_BUFFER, 0);
+                // A long row comes at once, where its source has it whole.
+                let room = before + KERNEL_BUFFER.max(schema.fixed_size);
+                if buffer.len() < room {
+                    buffer.resize(room, 0);
                 }
                 buffer[..before].copy_from_slice(torn);
                 let progress = source.read(&mut buffer[before..])?;
@@ -132,6 +134,11 @@ impl Producer {
                     }
                     torn.clear();
                     torn.extend_from_slice(records.rest());
+                }
+                if room > 2 * KERNEL_BUFFER {
+                    // The thread outlives this pass.
+                    buffer.truncate(KERNEL_BUFFER);
+                    buffer.shrink_to_fit();
                 }
                 Ok(progress)
             }

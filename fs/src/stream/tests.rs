@@ -17,6 +17,7 @@ fn schema() -> Arc<Schema> {
         tail_length: None,
         columns: vec![Column {
             name: "n".into(),
+            path: Vec::new(),
             doc: String::new(),
             offset: 0,
             kind: Kind::Unsigned(Width::Four, Unit::None),

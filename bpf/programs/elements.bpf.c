@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "map_bytes.h"
+#include "row.h"
+
+struct ROW("an element of the map") element {
+	map_key_t key DOC("its key");
+	map_value_t value DOC("its value; of a per-cpu map, the value of each processor");
+};
+
+SEC("iter/bpf_map_elem")
+int dump_elements(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	const void *key = ctx->key, *value = ctx->value;
+	struct reader *reader = current_reader();
+	u32 key_size, value_size;
+
+	if (!key || !value || !reader)
+		return 0;
+	key_size = reader->key_size;
+	value_size = reader->value_size;
+	if (key_size > CHUNK || value_size > CHUNK) {
+		write_bytes(seq, reader, key, key_size);
+		write_bytes(seq, reader, value, value_size);
+		return 0;
+	}
+	/* Most are short: one write does. */
+	bpf_probe_read_kernel(reader->record, key_size, key);
+	bpf_probe_read_kernel(reader->record + key_size, value_size, value);
+	write_row(seq, (struct element *)reader->record, key_size + value_size);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

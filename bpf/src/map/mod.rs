@@ -1,0 +1,95 @@
+//! What one map holds, as a table: `bpf/map/<id>/`.
+//!
+//! A program writes the bytes of keys and values; what they are only the map's own
+//! BTF says. [`values`] goes through that ([`types`]), [`shape`] makes columns of it,
+//! and [`walk`] takes the elements that are too long for an iterator.
+
+mod shape;
+mod sys;
+mod types;
+mod values;
+mod walk;
+
+use crate::error::{Error, Result};
+use crate::program::Program;
+use crate::reader::Settings;
+use crate::source::Iterator;
+use crate::sys::LinkTo;
+use crate::tables::{Pass, Source, View};
+use libbpf_rs::btf::Btf;
+use rustix::fs::{MemfdFlags, memfd_create};
+use shape::Shape;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use walk::Walk;
+
+/// An iterator's buffer (kernel/bpf/bpf_iter.c): a row must be shorter
+/// (fs/seq_file.c, seq_write()).
+const BUFFER: usize = 32 * 1024;
+
+/// Starts a pass over what the map of this id holds.
+///
+/// # Errors
+/// [`Error::Map`] with the kernel's errno: ENOENT if there is no such map.
+pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
+    let map = open(id)?;
+    let info = sys::info(map.as_fd()).map_err(Error::Map)?;
+    let btf = match info.btf_id {
+        0 => None,
+        btf => Some(btf_by_id(btf)?),
+    };
+    let template = program.schema().ok_or_else(|| Error::BadObject {
+        object: format!("map {id}"),
+        what: "its program has no row".into(),
+    })?;
+    let shape = Shape::of(&info, btf.as_ref())?;
+    let mut schema = shape.schema(template);
+    if !view.addresses {
+        schema.hide_addresses();
+    }
+    schema.check().map_err(|what| Error::BadObject {
+        object: format!("map {id}"),
+        what,
+    })?;
+
+    // Of rows that are elements and nothing else, any length can be had.
+    let source: Box<dyn Source> = if template.fixed_size == 0 && schema.fixed_size >= BUFFER {
+        Box::new(Walk::new(map, &info, schema.fixed_size))
+    } else {
+        let settings = Settings {
+            key_size: shape.key_bytes(),
+            value_size: shape.value_bytes(),
+            ..Settings::of(view)
+        };
+        let readers = program.readers().map(Arc::clone);
+        let iterator = program.iterator(LinkTo::Map(map.as_fd()))?;
+        Box::new(Iterator::new(
+            iterator,
+            readers.map(|readers| (readers, settings)),
+        ))
+    };
+    Ok(Pass {
+        schema: Some(Arc::new(schema)),
+        source,
+    })
+}
+
+/// Opens a map by its id.
+///
+/// # Errors
+/// [`Error::Map`], as of [`pass`].
+pub(crate) fn open(id: u32) -> Result<OwnedFd> {
+    sys::open(id).map_err(Error::Map)
+}
+
+/// The types that describe a map.
+fn btf_by_id(id: u32) -> Result<Btf<'static>> {
+    let bytes = sys::btf_bytes(id).map_err(Error::Map)?;
+    let file =
+        memfd_create("btf", MemfdFlags::CLOEXEC).map_err(|errno| Error::Map(errno.into()))?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // libbpf takes types from files alone.
+    std::fs::write(&path, bytes).map_err(Error::Map)?;
+    Btf::from_path(&path).map_err(|error| Error::Map(io::Error::other(error.to_string())))
+}

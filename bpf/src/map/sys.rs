@@ -1,0 +1,87 @@
+//! The system calls that tell of a map and its elements.
+#![allow(unsafe_code)]
+
+use crate::sys::{done, owned};
+use libbpf_sys::{bpf_btf_info, bpf_map_info};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+/// Opens a map by its id, to be read (BPF_MAP_GET_FD_BY_ID, bpf(2)).
+pub(super) fn open(id: u32) -> io::Result<OwnedFd> {
+    let options = libbpf_sys::bpf_get_fd_by_id_opts {
+        sz: size_of::<libbpf_sys::bpf_get_fd_by_id_opts>() as libbpf_sys::size_t,
+        open_flags: libbpf_sys::BPF_F_RDONLY,
+        ..Default::default()
+    };
+    // SAFETY: the options outlive the call, and their size is told.
+    owned(unsafe { libbpf_sys::bpf_map_get_fd_by_id_opts(id, &options) })
+}
+
+/// What the kernel says of a map (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
+pub(super) fn info(map: BorrowedFd<'_>) -> io::Result<bpf_map_info> {
+    let mut info = bpf_map_info::default();
+    let mut size = size_of_val(&info) as u32;
+    // SAFETY: the kernel writes into `info` as many bytes as `size` says, at most.
+    done(unsafe { libbpf_sys::bpf_map_get_info_by_fd(map.as_raw_fd(), &mut info, &mut size) })?;
+    Ok(info)
+}
+
+/// The types of a BTF object by its id, as they were loaded (BPF_BTF_GET_FD_BY_ID).
+pub(super) fn btf_bytes(id: u32) -> io::Result<Vec<u8>> {
+    // SAFETY: the call takes a number and nothing else.
+    let btf = owned(unsafe { libbpf_sys::bpf_btf_get_fd_by_id(id) })?;
+    let mut bytes = Vec::new();
+    loop {
+        let mut info = bpf_btf_info {
+            btf: bytes.as_mut_ptr() as u64,
+            btf_size: bytes.len() as u32,
+            ..Default::default()
+        };
+        let mut size = size_of_val(&info) as u32;
+        // SAFETY: the kernel writes into `info` as many bytes as `size` says, and at
+        // `info.btf`, where `bytes` is, as many as it has, at most.
+        done(unsafe { libbpf_sys::bpf_btf_get_info_by_fd(btf.as_raw_fd(), &mut info, &mut size) })?;
+        // The first answer tells how many there are.
+        if info.btf_size as usize == bytes.len() {
+            return Ok(bytes);
+        }
+        bytes.resize(info.btf_size as usize, 0);
+    }
+}
+
+/// The key after one, or the first; false if there is none. The keys have the
+/// map's size (BPF_MAP_GET_NEXT_KEY, bpf(2)).
+pub(super) fn next_key(
+    map: BorrowedFd<'_>,
+    key: Option<&[u8]>,
+    next: &mut [u8],
+) -> io::Result<bool> {
+    let key = key.map_or(std::ptr::null(), <[u8]>::as_ptr);
+    // SAFETY: the kernel reads a key, or none from NULL, and writes one; the
+    // caller's slices are as long as the map's keys.
+    found(unsafe {
+        libbpf_sys::bpf_map_get_next_key(map.as_raw_fd(), key.cast(), next.as_mut_ptr().cast())
+    })
+}
+
+/// Copies the value of a key; false if there is none. Key and value have the map's
+/// sizes, the value of a per-cpu map that of all processors (BPF_MAP_LOOKUP_ELEM).
+pub(super) fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
+    // SAFETY: the kernel reads a key and writes a value, and the caller's slices
+    // are as long as the map has them.
+    found(unsafe {
+        libbpf_sys::bpf_map_lookup_elem(
+            map.as_raw_fd(),
+            key.as_ptr().cast(),
+            value.as_mut_ptr().cast(),
+        )
+    })
+}
+
+/// The end of one that finds something, or fails with ENOENT.
+fn found(result: i32) -> io::Result<bool> {
+    match done(result) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        other => other.map(|()| true),
+    }
+}
