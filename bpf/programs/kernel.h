@@ -40,7 +40,8 @@ typedef _Bool bool;
 
 /* What bpf_helpers.h needs to know of the uapi. */
 enum bpf_map_type { BPF_MAP_TYPE_HASH = 1 };
-enum { BPF_ANY = 0 };
+enum { BPF_ANY, BPF_NOEXIST };
+enum { BPF_F_NO_PREALLOC = 1 };
 
 /* Enums of the kernel's that are read as numbers. */
 enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };

@@ -2,6 +2,7 @@
 
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroups::Cgroups;
+use crate::counter::{Counter, Counters};
 use crate::error::{Error, Result};
 use crate::namespace::in_net_namespace;
 use crate::objects;
@@ -9,6 +10,7 @@ use crate::probe;
 use crate::program::{Program, SharedReaders};
 use crate::reader::Settings;
 use crate::source::Iterator;
+use crate::summary::{Summary, Walk};
 use crate::sys::LinkTo;
 use crate::tables::{Pass, Tables};
 use crate::verifier_log;
@@ -26,9 +28,18 @@ pub struct Kernel {
     net_namespace: u32,
     /// A slot an object. Its lock is held while the program is loaded, so that
     /// two first opens load it once; afterwards only to copy the `Arc`.
-    programs: HashMap<&'static str, Mutex<Option<Arc<Program>>>>,
+    programs: HashMap<&'static str, Mutex<Option<Loaded>>>,
     readers: SharedReaders,
     cgroups: Cgroups,
+}
+
+/// What an object became.
+#[derive(Clone, Debug)]
+enum Loaded {
+    /// A program that all passes share.
+    Shared(Arc<Program>),
+    /// A summary's, of which each pass has one for itself.
+    Counting(Arc<Counters>),
 }
 
 impl Kernel {
@@ -66,7 +77,7 @@ impl Kernel {
     }
 
     /// The program of a table, loaded if it was not. A failure is not kept.
-    fn program(&self, table: TableId) -> Result<Arc<Program>> {
+    fn program(&self, table: TableId) -> Result<Loaded> {
         let table = table.table();
         if !self.targets.contains(&table.target) {
             return Err(Error::NoTarget(table.target));
@@ -76,14 +87,21 @@ impl Kernel {
             what: "no such program was built in".into(),
         };
         let mut slot = self.programs.get(table.object).ok_or_else(missing)?.lock();
-        if let Some(program) = &*slot {
-            return Ok(Arc::clone(program));
+        if let Some(loaded) = &*slot {
+            return Ok(loaded.clone());
         }
         let elf = objects::find(table.object).ok_or_else(missing)?;
-        let program = Arc::new(Program::load(table.object, elf, table.need, &self.readers)?);
+        let (program, groups) = Program::load(table.object, elf, table.need, &self.readers, None)?;
         tracing::info!(object = table.object, "loaded");
-        *slot = Some(Arc::clone(&program));
-        Ok(program)
+        let loaded = match groups {
+            None => Loaded::Shared(Arc::new(program)),
+            Some(groups) => {
+                let first = Counter { program, groups };
+                let counters = Counters::new(table.object, elf, self.readers.clone(), first);
+                Loaded::Counting(Arc::new(counters))
+            }
+        };
+        Ok(slot.insert(loaded).clone())
     }
 
     /// An iterator over tasks, or over what they hold, as the caller numbers them.
@@ -93,16 +111,9 @@ impl Kernel {
         parameter: Parameter,
         caller: &Caller,
     ) -> Result<(OwnedFd, Settings)> {
-        let namespace = caller.pid_namespace()?;
-        let mut settings = Settings {
-            pid_namespace: match namespace {
-                INITIAL_PID_NAMESPACE => 0,
-                inode => inode,
-            },
-            ..Settings::default()
-        };
+        let mut settings = Settings::numbered_for(caller)?;
         if let Parameter::Process(process) = parameter {
-            if namespace == INITIAL_PID_NAMESPACE
+            if settings.pid_namespace == 0
                 && let Ok(iterator) = program.iterator(LinkTo::Process(process))
             {
                 return Ok((iterator, settings));
@@ -112,6 +123,21 @@ impl Kernel {
             settings.process = process;
         }
         Ok((program.iterator(LinkTo::Everything)?, settings))
+    }
+
+    /// What a summary's pass walks; the whole of a table, as no summary is narrowed.
+    fn walk(&self, scope: Scope, caller: &Caller) -> Result<Walk> {
+        let mut walk = Walk::default();
+        if matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace) {
+            walk.settings = Settings::numbered_for(caller)?;
+        }
+        if scope == Scope::PidAndNetNamespace {
+            walk.settings.net_namespace = caller.net_namespace()?;
+        }
+        if scope == Scope::NetNamespace && caller.net_namespace()? != self.net_namespace {
+            walk.net_namespace = Some(caller.open(Kind::Net)?);
+        }
+        Ok(walk)
     }
 
     fn net_iterator(&self, program: &Program, caller: &Caller) -> Result<OwnedFd> {
@@ -129,8 +155,14 @@ impl Tables for Kernel {
     }
 
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
-        let program = self.program(instance.table)?;
-        let (fd, settings) = match instance.table.table().scope {
+        let scope = instance.table.table().scope;
+        let program = match self.program(instance.table)? {
+            Loaded::Shared(program) => program,
+            Loaded::Counting(counters) => {
+                return Ok(Summary::pass(counters, self.walk(scope, caller)?));
+            }
+        };
+        let (fd, settings) = match scope {
             Scope::PidNamespace => self.task_iterator(&program, instance.parameter, caller)?,
             Scope::PidAndNetNamespace => {
                 let parameter = instance.parameter;

@@ -10,7 +10,9 @@
 mod btf;
 pub mod caller;
 mod cgroups;
+mod counter;
 mod error;
+mod groups;
 pub mod kernel;
 mod namespace;
 pub mod objects;
@@ -20,6 +22,7 @@ mod reader;
 pub mod record;
 pub mod schema;
 mod source;
+mod summary;
 mod sys;
 pub mod tables;
 mod verifier_log;

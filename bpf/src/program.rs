@@ -2,12 +2,13 @@
 
 use crate::btf;
 use crate::error::{Error, Result};
+use crate::groups::{self, Groups};
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys::{self, LinkTo};
 use crate::verifier_log;
 use iterfs_mapping::Need;
-use libbpf_rs::{ObjectBuilder, OpenObject};
+use libbpf_rs::{MapCore, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,8 +27,8 @@ pub(crate) struct Program {
 }
 
 /// The `readers` map that the programs share, made by the first that declares it.
-#[derive(Debug, Default)]
-pub(crate) struct SharedReaders(Mutex<Option<Arc<Readers>>>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
 
 impl SharedReaders {
     fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
@@ -43,12 +44,16 @@ impl SharedReaders {
 
 impl Program {
     /// Loads the program of an object, and links it where nothing more is needed.
+    ///
+    /// With it comes the map that it counts in, if it is a summary's; that has room
+    /// for `room` groups, or for as many as the object says.
     pub(crate) fn load(
         name: &str,
         elf: &[u8],
         need: Need,
         shared: &SharedReaders,
-    ) -> Result<Program> {
+        room: Option<u32>,
+    ) -> Result<(Program, Option<Groups>)> {
         let schema = Arc::new(btf::schema_of(name, elf)?);
         let mut object =
             ObjectBuilder::default()
@@ -58,6 +63,12 @@ impl Program {
                     what: error.to_string(),
                 })?;
         let readers = share_readers(&mut object, shared)?;
+        if let Some(room) = room {
+            make_room(&mut object, room).map_err(|error| Error::BadObject {
+                object: name.into(),
+                what: error.to_string(),
+            })?;
+        }
         let (loaded, log) = verifier_log::capture(|| sys::load(object));
         let object = loaded.map_err(|source| Error::Load {
             object: name.into(),
@@ -78,6 +89,11 @@ impl Program {
                 object: name.into(),
                 source,
             })?;
+        let groups = object
+            .maps()
+            .find(|map| map.name() == groups::MAP_NAME)
+            .map(|map| Groups::of(name, &map, &schema))
+            .transpose()?;
         // The program keeps its maps; the rest of libbpf's object can go.
         drop(object);
 
@@ -85,13 +101,14 @@ impl Program {
             Need::Nothing => Some(attach(name, fd.as_fd(), LinkTo::Everything)?),
             Need::Map(_) | Need::Cgroup(_) => None,
         };
-        Ok(Program {
+        let program = Program {
             name: name.into(),
             link,
             fd,
             schema,
             readers,
-        })
+        };
+        Ok((program, groups))
     }
 
     /// The shape of its rows.
@@ -125,6 +142,13 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
         }
     }
     Ok(None)
+}
+
+fn make_room(object: &mut OpenObject, room: u32) -> libbpf_rs::Result<()> {
+    object
+        .maps_mut()
+        .filter(|map| map.name() == groups::MAP_NAME)
+        .try_for_each(|mut map| map.set_max_entries(room))
 }
 
 fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {

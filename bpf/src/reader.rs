@@ -3,6 +3,7 @@
 //! The map is keyed by the reading thread. Each of our threads has an entry of
 //! its own while it lives, so no two passes ever share one.
 
+use crate::caller::{Caller, INITIAL_PID_NAMESPACE};
 use crate::error::{Error, Result};
 use crate::sys;
 use libbpf_rs::{MapCore, MapHandle, MapType};
@@ -24,6 +25,20 @@ pub(crate) struct Settings {
     pub(crate) process: u32,
     /// Only what belongs to the net namespace of this inode number; 0 is any.
     pub(crate) net_namespace: u32,
+}
+
+impl Settings {
+    /// Tasks as the caller's pid namespace has and numbers them.
+    pub(crate) fn numbered_for(caller: &Caller) -> Result<Settings> {
+        let pid_namespace = match caller.pid_namespace()? {
+            INITIAL_PID_NAMESPACE => 0,
+            inode => inode,
+        };
+        Ok(Settings {
+            pid_namespace,
+            ..Settings::default()
+        })
+    }
 }
 
 /// The map, shared by every program that asks who is reading.

@@ -1,0 +1,145 @@
+//! Programs that count, each with a map of its own.
+//!
+//! What a pass of a summary counts lies in its program's map, so no two passes may
+//! share one. A pass borrows a program that is idle, or has another loaded, and
+//! returns it when the walk is over.
+
+use crate::error::{Error, Result};
+use crate::groups::Groups;
+use crate::program::{Program, SharedReaders};
+use crate::schema::Schema;
+use iterfs_mapping::Need;
+use parking_lot::Mutex;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// Programs kept for passes to come.
+const IDLE: usize = 4;
+/// How much larger the next map is, where one was too small.
+const GROWTH: u32 = 8;
+/// The most groups that are counted.
+const MOST: u32 = 8 * 1024 * 1024;
+
+/// A program, and the map it counts in.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    pub(crate) program: Program,
+    pub(crate) groups: Groups,
+}
+
+/// The programs of one summary.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    object: &'static str,
+    elf: &'static [u8],
+    readers: SharedReaders,
+    schema: Arc<Schema>,
+    /// The groups that a map has room for, at first and at most.
+    room: u32,
+    most: u32,
+    /// Those that no pass has, their maps empty and of the first size. Locked to
+    /// put one in or take one out, no longer.
+    idle: Mutex<Vec<Arc<Counter>>>,
+}
+
+/// A counter that one pass has; it goes back when dropped.
+pub(crate) struct Borrowed {
+    counter: Arc<Counter>,
+    counters: Arc<Counters>,
+}
+
+impl Counters {
+    /// Those of an object, of which one is loaded.
+    pub(crate) fn new(
+        object: &'static str,
+        elf: &'static [u8],
+        readers: SharedReaders,
+        first: Counter,
+    ) -> Counters {
+        Counters {
+            object,
+            elf,
+            readers,
+            schema: Arc::clone(first.program.schema()),
+            room: first.groups.room(),
+            most: MOST,
+            idle: Mutex::new(vec![Arc::new(first)]),
+        }
+    }
+
+    /// The shape of their rows.
+    pub(crate) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// The room that a pass begins with.
+    pub(crate) fn room(&self) -> u32 {
+        self.room
+    }
+
+    /// The room to try after this much was too little.
+    pub(crate) fn more_than(&self, room: u32) -> Result<u32> {
+        let more = room.saturating_mul(GROWTH).min(self.most);
+        if more <= room {
+            return Err(Error::TooManyGroups(room));
+        }
+        Ok(more)
+    }
+
+    /// A counter with room for so many groups.
+    pub(crate) fn borrow(self: &Arc<Self>, room: u32) -> Result<Borrowed> {
+        let idle = match room == self.room {
+            true => self.idle.lock().pop(),
+            false => None,
+        };
+        let counter = match idle {
+            Some(counter) => counter,
+            None => Arc::new(self.load(room)?),
+        };
+        Ok(Borrowed {
+            counter,
+            counters: Arc::clone(self),
+        })
+    }
+
+    fn load(&self, room: u32) -> Result<Counter> {
+        let need = Need::Nothing;
+        match Program::load(self.object, self.elf, need, &self.readers, Some(room))? {
+            (program, Some(groups)) => Ok(Counter { program, groups }),
+            (_, None) => Err(Error::BadObject {
+                object: self.object.into(),
+                what: "it counts no more".into(),
+            }),
+        }
+    }
+
+    /// Keeps a counter for another pass, if it is worth it.
+    fn give_back(&self, counter: &Arc<Counter>) {
+        // The memory of a larger map is not kept for the rare pass that needs it.
+        if counter.groups.room() != self.room || self.idle.lock().len() >= IDLE {
+            return;
+        }
+        if let Err(error) = counter.groups.clear() {
+            tracing::warn!(object = self.object, "what was counted stays: {error}");
+            return;
+        }
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE {
+            idle.push(Arc::clone(counter));
+        }
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = Counter;
+
+    fn deref(&self) -> &Counter {
+        &self.counter
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        self.counters.give_back(&self.counter);
+    }
+}
