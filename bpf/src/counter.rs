@@ -102,6 +102,16 @@ impl Counters {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn up_to(self, most: u32) -> Counters {
+        Counters { most, ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.lock().len()
+    }
+
     fn load(&self, room: u32) -> Result<Counter> {
         let need = Need::Nothing;
         match Program::load(self.object, self.elf, need, &self.readers, Some(room))? {

@@ -151,3 +151,130 @@ fn sorted(schema: &Schema, rows: &[u8]) -> Vec<u8> {
     order.sort_unstable_by(|a, b| first.order(a).cmp(&first.order(b)));
     order.concat()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counter::Counter;
+    use crate::objects;
+    use crate::program::SharedReaders;
+    use crate::record::Records;
+    use crate::schema::Value;
+    use iterfs_mapping::Need;
+    use std::process::{Child, Command, Stdio};
+
+    /// Processes to count; they end when dropped.
+    struct Sleepers(Vec<Child>);
+
+    impl Sleepers {
+        fn start(many: usize) -> Sleepers {
+            let sleep = || {
+                Command::new("sleep")
+                    .arg("1000")
+                    .stdin(Stdio::null())
+                    .spawn()
+            };
+            Sleepers((0..many).map(|_| sleep().unwrap()).collect())
+        }
+    }
+
+    impl Drop for Sleepers {
+        fn drop(&mut self) {
+            for child in &mut self.0 {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+        }
+    }
+
+    /// The counters of a summary by process, with that much room.
+    fn counters(first: u32, most: u32) -> Arc<Counters> {
+        let name = "fds_by_process";
+        let elf = objects::find(name).unwrap();
+        let readers = SharedReaders::default();
+        let (program, groups) =
+            Program::load(name, elf, Need::Nothing, &readers, Some(first)).unwrap();
+        let groups = groups.unwrap();
+        let first = Counter { program, groups };
+        Arc::new(Counters::new(name, elf, readers, first).up_to(most))
+    }
+
+    /// The first column of a pass.
+    fn pids(pass: &mut Pass) -> Result<Vec<u32>> {
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 1000];
+        loop {
+            match pass.source.read(&mut buffer)? {
+                Progress::Bytes(size) => bytes.extend_from_slice(&buffer[..size]),
+                Progress::Nothing => {}
+                Progress::End => break,
+            }
+        }
+        let records = Records::new(&pass.schema, &bytes);
+        let pids = records.map(|record| match pass.schema.columns[0].value(record) {
+            Value::Unsigned(pid) => pid as u32,
+            other => panic!("{other:?}"),
+        });
+        Ok(pids.collect())
+    }
+
+    #[test]
+    fn a_map_too_small_grows_and_no_group_is_lost() {
+        let sleepers = Sleepers::start(100);
+        let counters = counters(2, 1 << 20);
+        for _ in 0..2 {
+            let found = pids(&mut Summary::pass(counters.clone(), Walk::default())).unwrap();
+            assert!(found.is_sorted());
+            for child in &sleepers.0 {
+                assert!(found.contains(&child.id()), "{}", child.id());
+            }
+        }
+        assert_eq!(counters.idle(), 1, "a larger map is not kept");
+    }
+
+    #[test]
+    fn too_many_groups_are_an_error() {
+        let _sleepers = Sleepers::start(100);
+        let counters = counters(2, 50);
+        let refused = pids(&mut Summary::pass(counters.clone(), Walk::default()));
+        assert!(
+            matches!(refused, Err(Error::TooManyGroups(50))),
+            "{refused:?}"
+        );
+        assert_eq!(counters.idle(), 1, "the first is there for others");
+    }
+
+    #[test]
+    fn a_pass_given_up_leaves_nothing_to_the_next() {
+        let counters = counters(1 << 14, 1 << 14);
+        let walk = Settings {
+            process: std::process::id(),
+            ..Settings::default()
+        };
+        let mine = || Walk {
+            settings: walk,
+            net_namespace: None,
+        };
+        let mut given_up = Summary::pass(counters.clone(), Walk::default());
+        // As after a step of a walk that takes several.
+        let counter = counters.borrow(counters.room()).unwrap();
+        let mut iterator = Walk::default().begin(&counter.program).unwrap();
+        assert_eq!(iterator.read(&mut [0]).unwrap(), Progress::End);
+        drop((iterator, counter));
+        assert_eq!(given_up.source.read(&mut [0]).unwrap(), Progress::Bytes(1));
+        drop(given_up);
+        let found = pids(&mut Summary::pass(counters.clone(), mine())).unwrap();
+        assert_eq!(found, [std::process::id()]);
+    }
+
+    #[test]
+    fn as_many_passes_as_there_are_and_few_programs_after() {
+        let counters = counters(1 << 14, 1 << 14);
+        let busy: Vec<_> = (0..10)
+            .map(|_| counters.borrow(counters.room()).unwrap())
+            .collect();
+        assert_eq!(counters.idle(), 0);
+        drop(busy);
+        assert_eq!(counters.idle(), 4);
+    }
+}
