@@ -16,7 +16,7 @@ struct ROW("the open files of a process") fds_by_process {
 	u64 deleted DOC("of files that have no name left");
 };
 
-GROUPS(struct process_key, struct fds_by_process);
+PROCESS_GROUPS(struct fds_by_process);
 
 static __always_inline void count(struct fds_by_process *row, struct file *file)
 {
@@ -60,25 +60,16 @@ static __always_inline void count(struct fds_by_process *row, struct file *file)
 SEC("iter/task_file")
 int sum_fds(struct bpf_iter__task_file *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
+	struct bpf_iter_meta *meta = ctx->meta;
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct reader *reader = current_reader();
 	struct fds_by_process *row;
-	struct process_key key;
 
-	if (!task || !file || !reader)
+	if (!task || !file) {
+		put_process(meta);
 		return 0;
-	key.pid = visible_process(reader, task);
-	if (!key.pid)
-		return 0;
-	row = bpf_map_lookup_elem(&groups, &key);
-	if (!row) {
-		struct fds_by_process first = {};
-
-		name_process(&first, key, task);
-		row = add_group(seq, &key, &first);
 	}
+	row = process_row(meta, task);
 	if (row)
 		count(row, file);
 	return 0;

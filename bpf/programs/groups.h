@@ -30,18 +30,21 @@
 		__type(value, row_type);                                                           \
 	} groups SEC(".maps")
 
-/*
- * Adds a group that is not there yet; its row, or NULL if there is no room.
- * Then the pass is in vain, and the errno, written as a byte, says so at once.
- */
-#define add_group(seq, key, first)                                                                 \
+/* Stores a group's row. If there is no room, the pass is in vain: the errno, as a byte, says so. */
+#define put_group(seq, key, row, flags)                                                            \
 	({                                                                                         \
-		typeof(first) added = NULL;                                                        \
-		long error = bpf_map_update_elem(&groups, key, first, BPF_NOEXIST);                \
+		long error = bpf_map_update_elem(&groups, key, row, flags);                        \
 		u8 lost = -error;                                                                  \
 		if (error)                                                                         \
 			bpf_seq_write((seq), &lost, sizeof(lost));                                 \
-		else                                                                               \
+		!error;                                                                            \
+	})
+
+/* Adds a group that is not there yet; its row, or NULL if there is no room. */
+#define add_group(seq, key, first)                                                                 \
+	({                                                                                         \
+		typeof(first) added = NULL;                                                        \
+		if (put_group(seq, key, first, BPF_NOEXIST))                                       \
 			added = bpf_map_lookup_elem(&groups, key);                                 \
 		added;                                                                             \
 	})

@@ -336,6 +336,7 @@ struct task_struct {
 	int prio;
 	int static_prio;
 	unsigned int policy;
+	int tgid;
 	struct sched_entity se;
 	struct mm_struct *mm;
 	struct task_struct *real_parent;

@@ -19,7 +19,7 @@ struct ROW("the memory mappings of a process") memory_by_process {
 	pages_t swap DOC("memory swapped out");
 };
 
-GROUPS(struct process_key, struct memory_by_process);
+PROCESS_GROUPS(struct memory_by_process);
 
 static __always_inline void count(struct memory_by_process *row, struct vm_area_struct *vma,
 				  struct mm_struct *mm)
@@ -49,35 +49,30 @@ static __always_inline void count(struct memory_by_process *row, struct vm_area_
 SEC("iter/task_vma")
 int sum_vmas(struct bpf_iter__task_vma *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
+	struct bpf_iter_meta *meta = ctx->meta;
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
-	struct reader *reader = current_reader();
 	struct memory_by_process *row;
-	struct process_key key;
 	struct mm_struct *mm;
 
+	if (!task || !vma) {
+		put_process(meta);
+		return 0;
+	}
 	/* A thread with files of its own is visited too, with the same memory. */
-	if (!task || !vma || !reader || task->group_leader != task)
+	if (task->group_leader != task)
 		return 0;
-	key.pid = visible_process(reader, task);
-	if (!key.pid)
-		return 0;
-	/* That of the vsyscall page is none, but it is no process's either. */
 	mm = vma->vm_mm;
 	if (!mm)
 		return 0;
-	row = bpf_map_lookup_elem(&groups, &key);
-	if (!row) {
-		struct memory_by_process first = {};
-
-		name_process(&first, key, task);
-		first.rss = resident_pages(mm);
-		first.swap = memory_counter(mm, MM_SWAPENTS);
-		row = add_group(seq, &key, &first);
+	row = process_row(meta, task);
+	if (!row)
+		return 0;
+	if (!row->mappings) {
+		row->rss = resident_pages(mm);
+		row->swap = memory_counter(mm, MM_SWAPENTS);
 	}
-	if (row)
-		count(row, vma, mm);
+	count(row, vma, mm);
 	return 0;
 }
 

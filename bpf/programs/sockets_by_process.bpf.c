@@ -15,7 +15,7 @@ struct ROW("the sockets of a process") sockets_by_process {
 	u64 listening DOC("of all, sockets that listen for connections");
 };
 
-GROUPS(struct process_key, struct sockets_by_process);
+PROCESS_GROUPS(struct sockets_by_process);
 
 /* include/uapi/linux/in.h */
 #define IPPROTO_TCP 6
@@ -53,33 +53,24 @@ static __always_inline void count(struct sockets_by_process *row, struct sock *s
 SEC("iter/task_file")
 int sum_sockets(struct bpf_iter__task_file *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
+	struct bpf_iter_meta *meta = ctx->meta;
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct reader *reader = current_reader();
 	struct sockets_by_process *row;
-	struct process_key key;
 	struct socket *socket;
 	struct sock *sk;
 
-	if (!task || !file || !reader)
+	if (!task || !file) {
+		put_process(meta);
 		return 0;
+	}
 	if (!is_socket(file))
 		return 0;
 	socket = file->private_data;
 	sk = BPF_CORE_READ(socket, sk);
 	if (!sk)
 		return 0;
-	key.pid = visible_process(reader, task);
-	if (!key.pid)
-		return 0;
-	row = bpf_map_lookup_elem(&groups, &key);
-	if (!row) {
-		struct sockets_by_process first = {};
-
-		name_process(&first, key, task);
-		row = add_group(seq, &key, &first);
-	}
+	row = process_row(meta, task);
 	if (row)
 		count(row, sk);
 	return 0;
