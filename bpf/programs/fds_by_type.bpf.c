@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "file.h"
-#include "groups.h"
-#include "reader.h"
+#include "process_group.h"
 
 struct ROW("the open files of a type") fds_by_type {
 	enum file_type type DOC("type of file, as lsof names it");
@@ -16,20 +15,25 @@ struct type_key {
 
 GROUPS(struct type_key, struct fds_by_type);
 
+/* The process that the walk is at; without a pid if the reader is not to see it. */
+static struct process_walk walk;
+static u32 pid;
+
 SEC("iter/task_file")
 int sum_fds(struct bpf_iter__task_file *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct reader *reader = current_reader();
 	struct fds_by_type *row;
 	struct type_key key;
 	struct inode *inode;
 
-	if (!task || !file || !reader)
+	if (!task || !file)
 		return 0;
-	if (!visible_process(reader, task))
+	if (moved_on(walk, ctx->meta, task))
+		pid = pid_for_reader(task);
+	if (!pid)
 		return 0;
 	inode = file->f_inode;
 	key.type = type_of(file, inode);

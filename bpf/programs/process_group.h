@@ -31,6 +31,17 @@ struct process_walk {
 	u32 process;
 };
 
+/* Whether the walk has come to another process, or begun; then it is there from now on. */
+#define moved_on(walk, meta, task)                                                                 \
+	({                                                                                         \
+		u32 process = (task)->tgid;                                                        \
+		u64 session = (meta)->session_id;                                                  \
+		bool moved = (walk).process != process || (walk).session != session;               \
+		(walk).process = process;                                                          \
+		(walk).session = session;                                                          \
+		moved;                                                                             \
+	})
+
 #define PROCESS_GROUPS(row_type)                                                                   \
 	GROUPS(struct process_key, row_type);                                                      \
 	static struct process_walk walk;                                                           \
@@ -72,11 +83,10 @@ static __always_inline u32 pid_for_reader(struct task_struct *task)
 /* The row to add to; NULL if the reader is not to see the process. */
 #define process_row(meta, task)                                                                    \
 	({                                                                                         \
-		u32 process = (task)->tgid;                                                        \
-		if (process != walk.process || walk.session != (meta)->session_id) {               \
+		if (walk.session != (meta)->session_id)                                            \
+			at.pid = 0;                                                                \
+		if (moved_on(walk, meta, task)) {                                                  \
 			put_process(meta);                                                         \
-			walk.process = process;                                                    \
-			walk.session = (meta)->session_id;                                         \
 			enter_process(task);                                                       \
 		}                                                                                  \
 		at.pid ? &at : NULL;                                                               \
