@@ -4,6 +4,8 @@
 //! reaches the kernel, and [`kernel`] the implementation that does. It loads
 //! programs ([`program`], from [`objects`]), makes an iterator for the caller
 //! ([`caller`], [`namespace`]) and hands it out as a [`source`] of bytes.
+//! Tables that are counted inside the kernel come from a [`summary`], which has a
+//! program for itself ([`counter`]) and takes the rows from its map ([`groups`]).
 //! [`schema`] (read from BTF by [`btf`]) and [`record`] say what the bytes are;
 //! they touch no kernel. All `unsafe` is in `sys.rs`.
 
