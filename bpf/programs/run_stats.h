@@ -72,13 +72,14 @@ static __always_inline struct run_stats run_stats_of(struct bpf_prog *prog)
 	struct stats_walk walk = {};
 	struct bpf_array *array;
 
-	/* Since 5.19. */
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem))
+	/* Since 5.19; but a loop over all processors only since 6.4. */
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem) ||
+	    !bpf_ksym_exists(bpf_iter_num_new))
 		return unknown;
 	walk.stats = BPF_CORE_READ(prog, stats);
 	array = (void *)as_number(&processors);
 	walk.base = (u64)BPF_CORE_READ(array, pptrs[0]);
-	return repeat(MAX_PROCESSORS, 64, add_processor(&walk)) ? walk.sum : unknown;
+	return repeat(MAX_PROCESSORS, 1, add_processor(&walk)) ? walk.sum : unknown;
 }
 
 #endif

@@ -3,6 +3,7 @@
 
 use iterfs_tests::columns::{Columns, find};
 use iterfs_tests::connections::Connections;
+use iterfs_tests::daemon::wait_until;
 use iterfs_tests::inet::{self, Line};
 use iterfs_tests::netns::{in_new_net_namespace, run};
 use iterfs_tests::ss;
@@ -141,10 +142,15 @@ fn more_remotes_than_the_first_map_has_room_for() {
             connect(&client, &server).unwrap();
             drop(listener.accept().unwrap());
         }
+        // The other ends take their leave a little later.
+        wait_until("only the ends that wait are left", || {
+            let states = states();
+            states.len() == 2 && states["TIME_WAIT"].0 == u64::from(REMOTES)
+        });
         let expected: Vec<Value> = addresses.iter().map(|ip| ip.to_string().into()).collect();
         for _ in 0..2 {
             let rows = mount.rows("summary/tcp_by_remote");
-            // Sorted: no remote, the one server, the clients.
+            // Sorted: no remote, then the clients.
             let mut found = rows.iter().map(|row| &row["remote"]);
             assert_eq!(found.next(), Some(&Value::Null));
             assert!(found.eq(&expected), "{} rows", rows.len());
