@@ -39,14 +39,16 @@ typedef _Bool bool;
 #define false 0
 
 /* What bpf_helpers.h needs to know of the uapi. */
-enum bpf_map_type { BPF_MAP_TYPE_HASH = 1 };
-enum { BPF_ANY = 0 };
+enum bpf_map_type { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_ARRAY = 6 };
+enum { BPF_ANY, BPF_NOEXIST };
+enum { BPF_F_NO_PREALLOC = 1 };
 
 /* Enums of the kernel's that are read as numbers. */
 enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
 enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
 enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
 enum cgroup_subsys_id { memory_cgrp_id };
+enum bpf_func_id { BPF_FUNC_map_lookup_percpu_elem = 195 };
 
 /* An open-coded iterator's state (kernel/bpf/bpf_iter.c, 6.4). */
 struct bpf_iter_num {
@@ -435,6 +437,7 @@ struct task_struct {
 	int prio;
 	int static_prio;
 	unsigned int policy;
+	int tgid;
 	struct sched_entity se;
 	struct mm_struct *mm;
 	struct task_struct *real_parent;
@@ -768,6 +771,12 @@ struct bpf_map {
 	bool frozen;
 };
 
+/* A map of arrays; of one per processor, where its elements lie in per-cpu memory. */
+struct bpf_array {
+	struct bpf_map map;
+	void *pptrs[1];
+};
+
 struct user_struct {
 	kuid_t uid;
 };
@@ -785,6 +794,16 @@ struct bpf_prog_aux {
 	struct btf *btf;
 };
 
+typedef struct {
+	s64 v;
+} u64_stats_t;
+
+/* One on each processor. */
+struct bpf_prog_stats {
+	u64_stats_t cnt;
+	u64_stats_t nsecs;
+};
+
 struct bpf_prog {
 	u16 jited : 1;
 	u16 gpl_compatible : 1;
@@ -794,6 +813,7 @@ struct bpf_prog {
 	u32 jited_len;
 	u8 tag[8];
 	u16 pages;
+	struct bpf_prog_stats *stats;
 	struct bpf_prog_aux *aux;
 };
 

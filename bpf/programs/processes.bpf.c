@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "memory.h"
 #include "path.h"
 #include "task.h"
 
@@ -30,9 +31,6 @@ struct ROW("a process") process {
 	tail_length_t exe_length;
 	char exe[] DOC("path of the program it runs; none for a kernel thread");
 };
-
-/* mm_types_task.h: the order of rss_stat. */
-enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 
 #define UNKNOWN ((u64)-1)
 /* As many as there can be (include/linux/threads.h, PID_MAX_LIMIT). */
@@ -119,22 +117,6 @@ static __always_inline void add_threads(struct usage *usage, struct task_struct 
 	}
 }
 
-/*
- * The counter as /proc/<pid>/stat reads it: without each cpu's unflushed batch.
- * A macro, because only an index that is constant where it is written is
- * relocated; any other steps by the size that the element has here.
- */
-#define memory_counter(mm, kind)                                                                   \
-	({                                                                                         \
-		struct mm_struct___plain_rss *plain = (void *)(mm);                                \
-		s64 pages;                                                                         \
-		if (bpf_core_field_exists(struct mm_rss_stat, count))                              \
-			pages = BPF_CORE_READ(plain, rss_stat.count[kind].counter);                \
-		else                                                                               \
-			pages = BPF_CORE_READ(mm, rss_stat[kind].count);                           \
-		pages > 0 ? pages : 0;                                                             \
-	})
-
 SEC("iter/task")
 int dump_processes(struct bpf_iter__task *ctx)
 {
@@ -178,8 +160,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 	row.rss = row.swap = row.vsize = UNKNOWN;
 	mm = task->mm;
 	if (mm && !(task->flags & PF_KTHREAD)) {
-		row.rss = memory_counter(mm, MM_FILEPAGES) + memory_counter(mm, MM_ANONPAGES) +
-			  memory_counter(mm, MM_SHMEMPAGES);
+		row.rss = resident_pages(mm);
 		row.swap = memory_counter(mm, MM_SWAPENTS);
 		row.vsize = mm->total_vm;
 		program = BPF_CORE_READ(mm, exe_file);

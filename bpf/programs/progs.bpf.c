@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "attach.h"
-#include "row.h"
+#include "run_stats.h"
 
 /* include/uapi/linux/bpf.h, enum bpf_prog_type, by the names bpftool prints. */
 enum program_type {
@@ -58,6 +58,9 @@ struct ROW("a BPF program") program {
 	u32 verified ABSENT(0) DOC("instructions that the verifier went through");
 	u32 btf ABSENT(0) DOC("id of the BTF that describes it");
 	u32 attach_btf ABSENT(0) DOC("BTF type id of the kernel function it is attached to");
+	nanoseconds_t run_time ABSENT(-1)
+		DOC("time it has run for while kernel.bpf_stats_enabled was on");
+	u64 runs ABSENT(-1) DOC("times it has run, likewise");
 };
 
 /* Functions beyond these are not added up. */
@@ -88,6 +91,7 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 	struct bpf_prog *prog = ctx->prog;
 	struct program row = {};
 	struct bpf_prog_aux *aux;
+	struct run_stats stats;
 
 	if (!prog)
 		return 0;
@@ -112,6 +116,9 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 	if (aux->btf)
 		row.btf = aux->btf->id;
 	row.attach_btf = aux->attach_btf_id;
+	stats = run_stats_of(prog);
+	row.run_time = stats.nanoseconds;
+	row.runs = stats.runs;
 
 	write_row(seq, &row, sizeof(row));
 	return 0;

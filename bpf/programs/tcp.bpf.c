@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "socket.h"
+#include "tcp.h"
 
 /* net/ipv4/tcp_ipv4.c, get_tcp4_sock(): what the next timer is for, as ss prints. */
 enum tcp_timer {
@@ -117,22 +117,16 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 {
 	struct inet_connection_sock *connection = &tcp->inet_conn;
 	struct sock *sk = (void *)tcp;
-	s32 unread;
+	struct tcp_queues queues;
 	u64 srtt;
 
 	row->inode = inode_of(sk);
 	row->cgroup = cgroup_of(sk);
 	row->mark = BPF_CORE_READ(sk, sk_mark);
 	row->drops = drops_of(sk);
-	if (row->state == socket_state__LISTEN) {
-		row->rqueue = BPF_CORE_READ(sk, sk_ack_backlog);
-		row->wqueue = BPF_CORE_READ(sk, sk_max_ack_backlog);
-	} else {
-		/* The other end's FIN counts as a byte that is never read. */
-		unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
-		row->rqueue = unread > 0 ? unread : 0;
-		row->wqueue = (u32)(BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una));
-	}
+	queues = queues_of(tcp, row->state);
+	row->rqueue = queues.receive;
+	row->wqueue = queues.send;
 	read_timer(row, tcp);
 	row->retransmits = BPF_CORE_READ(connection, icsk_retransmits);
 	row->cwnd = BPF_CORE_READ(tcp, snd_cwnd);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "memory.h"
 #include "path.h"
 #include "reader.h"
 #include "row.h"
@@ -16,12 +17,6 @@ struct ROW("a memory mapping of a process") vma {
 	tail_length_t path_length;
 	char path[] DOC("path of the file, or a name such as [heap], as in /proc/<pid>/maps");
 };
-
-/* include/linux/mm.h */
-#define VM_READ 0x1
-#define VM_WRITE 0x2
-#define VM_EXEC 0x4
-#define VM_MAYSHARE 0x80
 
 #define NAME_ROOM 128
 #define NAMED(path, text) (__builtin_memcpy(path, text, sizeof(text)), sizeof(text) - 1)
@@ -42,9 +37,9 @@ static __always_inline u32 read_name(char *path, struct vm_area_struct *vma)
 	}
 	if (!mm)
 		return 0;
-	if (vma->vm_start < mm->brk && vma->vm_end > mm->start_brk)
+	if (is_heap(vma, mm))
 		return NAMED(path, "[heap]");
-	if (vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack)
+	if (is_stack(vma, mm))
 		return NAMED(path, "[stack]");
 	if (bpf_core_field_exists(vma->anon_name) && vma->anon_name) {
 		struct anon_vma_name *given = vma->anon_name;

@@ -114,6 +114,10 @@ pub enum Error {
     #[error("the pass cannot go on: {0}")]
     Pass(#[source] io::Error),
 
+    /// A summary has more groups than are counted.
+    #[error("there are more than {0} groups to count")]
+    TooManyGroups(u32),
+
     /// The settings of a reader could not be handed to the program.
     #[error("a reader's settings cannot be stored: {0}")]
     Reader(#[source] io::Error),

@@ -3,6 +3,7 @@
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroup_walk::CgroupWalk;
 use crate::cgroups::Cgroups;
+use crate::counter::Counters;
 use crate::error::{Error, Result};
 use crate::map;
 use crate::namespace::in_net_namespace;
@@ -15,11 +16,13 @@ use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
 use crate::slot::Slot;
 use crate::source::Iterator;
+use crate::summary::{Summary, Walk};
 use crate::sys::LinkTo;
 use crate::tables::{Form, Pass, Source, Tables, UserTable, View};
 use crate::user_tables::UserTables;
 use crate::verifier_log;
-use iterfs_mapping::{Instance, Need, Parameter, Scope, Subject, Table, TableId, Target};
+use iterfs_mapping::{Instance, Need, Parameter, Place, Scope, Subject, Table, TableId, Target};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -33,6 +36,8 @@ pub struct Kernel {
     net_namespace: u32,
     /// One an object.
     programs: HashMap<&'static str, Slot>,
+    /// Of a summary, the programs that its passes borrow.
+    counters: Mutex<HashMap<&'static str, Arc<Counters>>>,
     user: UserTables,
     readers: SharedReaders,
     cgroups: Cgroups,
@@ -56,6 +61,7 @@ impl Kernel {
             programs: objects::names()
                 .map(|name| (name, Slot::default()))
                 .collect(),
+            counters: Mutex::default(),
             user: UserTables::default(),
             readers: SharedReaders::default(),
             cgroups: Cgroups::default(),
@@ -98,6 +104,43 @@ impl Kernel {
             tracing::info!(object = table.object, "loaded");
             Ok(program)
         }))
+    }
+
+    /// The programs of a summary, unless an update put another in their place.
+    fn counters(&self, table: TableId) -> Result<Option<Arc<Counters>>> {
+        let (slot, _) = self.slot(table)?;
+        let table = table.table();
+        let is_updated = slot.loaded().is_some_and(|program| !program.is_own());
+        if !table.places.contains(&Place::Summary) || is_updated {
+            return Ok(None);
+        }
+        let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
+        let mut counters = self.counters.lock();
+        if let Some(counters) = counters.get(table.object) {
+            return Ok(Some(Arc::clone(counters)));
+        }
+        let made = Arc::new(Counters::of(table.object, elf, None, self.readers.clone())?);
+        counters.insert(table.object, Arc::clone(&made));
+        Ok(Some(made))
+    }
+
+    /// What a summary's pass walks; the whole of a table, as no summary is narrowed.
+    fn walk(&self, scope: Scope, view: &View) -> Result<Walk> {
+        let caller = &view.caller;
+        let mut walk = Walk {
+            settings: Settings::of(view),
+            net_namespace: None,
+        };
+        if matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace) {
+            walk.settings.pid_namespace = told(caller.pid_namespace()?);
+        }
+        if scope == Scope::PidAndNetNamespace {
+            walk.settings.net_namespace = caller.net_namespace()?;
+        }
+        if scope == Scope::NetNamespace && caller.net_namespace()? != self.net_namespace {
+            walk.net_namespace = Some(caller.open(Kind::Net)?);
+        }
+        Ok(walk)
     }
 
     /// A pass of a program for a reader.
@@ -280,6 +323,10 @@ impl Tables for Kernel {
 
     fn open(&self, instance: Instance, view: &View) -> Result<Pass> {
         let Instance { table, parameter } = instance;
+        if let Some(counters) = self.counters(table)? {
+            let walk = self.walk(table.table().scope, view)?;
+            return Ok(Summary::pass(counters, walk));
+        }
         let (slot, load) = self.slot(table)?;
         let (_, pass) = slot.with(load, |program| {
             let scope = form(table, program).scope;
@@ -363,7 +410,7 @@ impl Programs for Kernel {
         }
         let object = table.table().object;
         let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;
-        let loaded = program::load(object, elf, None, &self.readers)?;
+        let loaded = program::load(object, elf, None, None, &self.readers)?;
         slot.replace(|program| program.replaced(loaded, None))
     }
 
@@ -383,8 +430,12 @@ impl Programs for Kernel {
 
     fn loaded(&self) -> Vec<Loaded> {
         let tables = TableId::all().filter_map(|table| {
+            let subject = Subject::Table(table);
+            if let Some(counters) = self.counters.lock().get(table.table().object) {
+                return counters.describe(subject);
+            }
             let program = self.slot(table).ok()?.0.loaded()?;
-            program.describe(Subject::Table(table), None).ok()
+            program.describe(subject, None).ok()
         });
         let user = self.user.list().into_iter().filter_map(|(name, table)| {
             let program = table.slot().loaded()?;

@@ -4,7 +4,10 @@
 //! reaches the kernel, and [`kernel`] the implementation that does. It loads
 //! programs ([`program`], from [`objects`]), makes an iterator for the caller
 //! ([`caller`], [`namespace`]) and hands it out as a [`source`] of bytes.
-//! [`schema`] (read from BTF by [`btf`], and for what a map holds by [`map`]) and [`record`] say what the bytes are;
+//! Tables that are counted inside the kernel come from a [`summary`], which has a
+//! program for itself ([`counter`]) and takes the rows from its map ([`groups`]).
+//! [`schema`] (read from BTF by [`btf`], and for what a map holds by [`map`]) and
+//! [`record`] say what the bytes are;
 //! they touch no kernel. All `unsafe` is in `sys.rs`.
 
 mod bits;
@@ -13,7 +16,9 @@ pub mod caller;
 mod cgroup_place;
 mod cgroup_walk;
 mod cgroups;
+mod counter;
 mod error;
+mod groups;
 pub mod kernel;
 mod map;
 mod namespace;
@@ -30,6 +35,7 @@ mod rows;
 pub mod schema;
 mod slot;
 mod source;
+mod summary;
 mod sys;
 pub mod tables;
 mod user_tables;

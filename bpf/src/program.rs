@@ -2,6 +2,7 @@
 
 use crate::btf;
 use crate::error::{Error, Result};
+use crate::groups::{self, Groups};
 use crate::object_file::ObjectFile;
 use crate::programs;
 use crate::reader::{self, Readers};
@@ -10,7 +11,7 @@ use crate::sys::{self, LinkTo};
 use crate::verifier_log;
 use iterfs_mapping::{Need, Subject};
 use libbpf_rs::query::LinkInfo;
-use libbpf_rs::{ObjectBuilder, OpenObject};
+use libbpf_rs::{MapCore, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -35,8 +36,8 @@ pub(crate) struct Program {
 }
 
 /// The `readers` map that the programs share, made by the first that declares it.
-#[derive(Debug, Default)]
-pub(crate) struct SharedReaders(Mutex<Option<Arc<Readers>>>);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
 
 impl SharedReaders {
     fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
@@ -59,7 +60,7 @@ impl Program {
         need: Need,
         shared: &SharedReaders,
     ) -> Result<Program> {
-        let loaded = load(name, elf, None, shared)?;
+        let loaded = load(name, elf, None, None, shared)?;
         if loaded.schema.is_none() {
             return Err(bad(name, "no struct is marked as the row (ROW in row.h)"));
         }
@@ -69,6 +70,20 @@ impl Program {
         }
     }
 
+    /// Loads a summary's program, and the map it counts in, with room for so many
+    /// groups.
+    pub(crate) fn load_counting(
+        name: &str,
+        elf: &[u8],
+        room: Option<u32>,
+        shared: &SharedReaders,
+    ) -> Result<(Program, Groups)> {
+        let mut loaded = load(name, elf, None, room, shared)?;
+        let groups = loaded.groups.take();
+        let groups = groups.ok_or_else(|| bad(name, "it declares no map of groups"))?;
+        Ok((loaded.linked(LinkTo::Everything, None)?, groups))
+    }
+
     /// Loads a program that was brought, and links it to what its walk is for.
     pub(crate) fn bring(
         file: &ObjectFile,
@@ -76,7 +91,7 @@ impl Program {
         shared: &SharedReaders,
     ) -> Result<Program> {
         let elf = file.read()?;
-        load(&file.name(), &elf, file.program.as_deref(), shared)?
+        load(&file.name(), &elf, file.program.as_deref(), None, shared)?
             .linked(to, Some(file.path.clone()))
     }
 
@@ -180,6 +195,8 @@ pub(crate) struct Loaded {
     target: String,
     schema: Option<Arc<Schema>>,
     readers: Option<Arc<Readers>>,
+    /// The map that it counts in, if it is a summary's.
+    groups: Option<Groups>,
 }
 
 impl Loaded {
@@ -195,6 +212,7 @@ impl Loaded {
             target,
             schema,
             readers,
+            groups: _,
         } = self;
         Program {
             name,
@@ -211,7 +229,7 @@ impl Loaded {
 /// Loads the program of a file.
 pub(crate) fn load_file(file: &ObjectFile, shared: &SharedReaders) -> Result<Loaded> {
     let elf = file.read()?;
-    load(&file.name(), &elf, file.program.as_deref(), shared)
+    load(&file.name(), &elf, file.program.as_deref(), None, shared)
 }
 
 /// Loads one program of an object: the one named, or the only one there is.
@@ -219,6 +237,7 @@ pub(crate) fn load(
     name: &str,
     elf: &[u8],
     program: Option<&str>,
+    room: Option<u32>,
     shared: &SharedReaders,
 ) -> Result<Loaded> {
     let schema = btf::schema_of(name, elf)?.map(Arc::new);
@@ -227,6 +246,9 @@ pub(crate) fn load(
         .map_err(|error| bad(name, &error.to_string()))?;
     let (program, target) = choose(name, &mut object, program)?;
     let readers = share_readers(&mut object, shared)?;
+    if let Some(room) = room {
+        make_room(&mut object, room).map_err(|error| bad(name, &error.to_string()))?;
+    }
     let (loaded, log) = verifier_log::capture(|| sys::load(object));
     let object = loaded.map_err(|source| Error::Load {
         object: name.into(),
@@ -250,9 +272,17 @@ pub(crate) fn load(
         name: name.into(),
         fd,
         target,
+        groups: schema
+            .as_ref()
+            .map_or(Ok(None), |schema| groups(name, &object, schema))?,
         schema,
         readers,
     })
+}
+
+fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>> {
+    let map = object.maps().find(|map| map.name() == groups::MAP_NAME);
+    map.map(|map| Groups::of(name, &map, schema)).transpose()
 }
 
 /// Picks the program, keeps the others from being loaded, and says what it walks.
@@ -336,6 +366,13 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
         }
     }
     Ok(None)
+}
+
+fn make_room(object: &mut OpenObject, room: u32) -> libbpf_rs::Result<()> {
+    object
+        .maps_mut()
+        .filter(|map| map.name() == groups::MAP_NAME)
+        .try_for_each(|mut map| map.set_max_entries(room))
 }
 
 fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {

@@ -349,6 +349,18 @@ impl Kind {
 }
 
 impl Column {
+    /// What its values are sorted by, in a record's fixed part: numbers as such,
+    /// the rest by its bytes, which for an address means by family first.
+    pub(crate) fn order<'a>(&self, fixed: &'a [u8]) -> (u64, &'a [u8]) {
+        let at = self.offset;
+        match &self.kind {
+            Kind::Unsigned(width, _) | Kind::Name(width, _) | Kind::Hex(width) => {
+                (width.unsigned(fixed, at), &[])
+            }
+            kind => (0, &fixed[at..at + kind.size()]),
+        }
+    }
+
     /// The column's value in a record of its schema.
     #[inline]
     pub fn value<'a>(&'a self, record: Record<'a>) -> Value<'a> {

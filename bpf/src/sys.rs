@@ -39,6 +39,56 @@ pub(crate) fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::R
     done(result)
 }
 
+/// What a call of [`map_take`] brought.
+pub(crate) struct Taken {
+    /// Elements taken.
+    pub(crate) count: usize,
+    /// Where the next call goes on; `None` at the end of the map.
+    pub(crate) next: Option<u32>,
+}
+
+/// Takes elements out of a hash map, as many as there is room for
+/// (BPF_MAP_LOOKUP_AND_DELETE_BATCH, bpf(2)), from its beginning or from where
+/// another call got to. ENOSPC if there is not room for those of one bucket.
+pub(crate) fn map_take(
+    map: BorrowedFd<'_>,
+    from: Option<u32>,
+    keys: &mut [u8],
+    key_size: usize,
+    values: &mut [u8],
+    value_size: usize,
+) -> io::Result<Taken> {
+    let room = (keys.len() / key_size).min(values.len() / value_size);
+    let mut count = u32::try_from(room).unwrap_or(u32::MAX);
+    let (mut from, mut next) = (from, 0_u32);
+    let from = from
+        .as_mut()
+        .map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    // SAFETY: the kernel writes at most `count` keys and values, of the map's
+    // sizes, for which there is room, and a bucket's number into `next`, which it
+    // reads from `from` if that is not null; all of them outlive the call.
+    let result = unsafe {
+        libbpf_sys::bpf_map_lookup_and_delete_batch(
+            map.as_raw_fd(),
+            from.cast(),
+            std::ptr::from_mut(&mut next).cast(),
+            keys.as_mut_ptr().cast(),
+            values.as_mut_ptr().cast(),
+            &mut count,
+            std::ptr::null(),
+        )
+    };
+    let next = match -result {
+        0 => Some(next),
+        libc::ENOENT => None,
+        errno => return Err(io::Error::from_raw_os_error(errno)),
+    };
+    Ok(Taken {
+        count: count as usize,
+        next,
+    })
+}
+
 /// What a link is for, of all that its target walks (include/uapi/linux/bpf.h,
 /// union bpf_iter_link_info).
 #[derive(Clone, Copy, Debug)]

@@ -139,6 +139,7 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
         Error::BadObject { .. } => Errno::ENOEXEC,
         Error::Caller(_) => Errno::EACCES,
+        Error::TooManyGroups(_) => Errno::E2BIG,
         Error::Load { source, .. }
         | Error::Attach { source, .. }
         | Error::ObjectFile { source, .. }

@@ -57,6 +57,14 @@ pub static TABLES: &[Table] = &[
     row("ksyms",      "ksyms",      KSYM,       &[Kernel],        Host,         RootAlone),
     row("slabs",      "slabs",      KMEM_CACHE, &[Kernel],        Host,         Readers),
     row("dmabufs",    "dmabufs",    DMABUF,     &[Kernel],        Host,         Readers),
+    //      name and program      target     whose view
+    summary("fds_by_process",     TASK_FILE, PidNamespace),
+    summary("fds_by_type",        TASK_FILE, PidNamespace),
+    summary("sockets_by_process", TASK_FILE, PidNamespace),
+    summary("memory_by_process",  TASK_VMA,  PidNamespace),
+    summary("tasks_by_state",     TASK,      PidNamespace),
+    summary("tcp_by_state",       TCP,       NetNamespace),
+    summary("tcp_by_remote",      TCP,       NetNamespace),
 ];
 
 const fn target(name: &'static str, since: &'static str) -> Target {
@@ -94,6 +102,11 @@ impl Table {
         self.need = Need::Map(types);
         self
     }
+}
+
+/// A table that is counted inside the kernel.
+const fn summary(name: &'static str, target: Target, scope: Scope) -> Table {
+    row(name, name, target, &[Place::Summary], scope, Readers)
 }
 
 /// A table's row number in [`TABLES`].

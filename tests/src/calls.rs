@@ -2,4 +2,4 @@
 
 mod sys;
 
-pub use sys::{Sharing, ioctl, map};
+pub use sys::{Sharing, bpf_statistics, ioctl, map};

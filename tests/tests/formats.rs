@@ -204,6 +204,7 @@ fn no_file_of_a_listing_is_anything_else() {
         (Place::Bpf, "bpf"),
         (Place::Cgroup, "cgroup"),
         (Place::Kernel, "kernel"),
+        (Place::Summary, "summary"),
     ] {
         let mut expected: Vec<String> = places(place)
             .flat_map(|table| suffixes.map(|suffix| format!("{}{suffix}", table.name)))

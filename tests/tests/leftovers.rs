@@ -62,7 +62,7 @@ impl Held {
 /// Opens and reads every file there is, `pid/` with this process alone.
 fn use_all(mount: &Mount) {
     let own = format!("pid/{}", std::process::id());
-    for directory in ["", "net", "bpf", &own] {
+    for directory in ["", "net", "bpf", "summary", &own] {
         for entry in fs::read_dir(mount.path(directory)).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {

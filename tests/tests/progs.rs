@@ -1,5 +1,6 @@
 //! `bpf/progs` beside bpftool(8) and /proc/<pid>/fdinfo.
 
+use iterfs_tests::calls::bpf_statistics;
 use iterfs_tests::columns::{Columns, find};
 use iterfs_tests::{Mount, Row};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -133,6 +134,11 @@ fn compare(row: &Row, bpftool: &Row, known: &Known) {
         .is("functions", known.functions)
         .is("btf", bpftool.get("btf_id").cloned().unwrap_or(Value::Null))
         .is("attach_btf", known.attach_btf);
+    // bpftool was later, and leaves out what is 0.
+    let so_far = |key: &str| bpftool.get(key).and_then(Value::as_u64).unwrap_or(0);
+    columns
+        .between("run_time", 0, so_far("run_time_ns"))
+        .between("runs", 0, so_far("run_cnt"));
     match known.verified {
         Some(verified) => columns.is("verified", verified),
         None => columns.between("verified", 1, 100),
@@ -226,4 +232,52 @@ fn programs_are_as_bpftool_has_them() {
             },
         );
     }
+}
+
+#[test]
+fn runs_are_counted_on_every_processor() {
+    const RUNS: u64 = 1000;
+    let mount = Mount::new();
+    let loaded = Loaded::new();
+    let id = loaded.load("passing", "GPL");
+    let packet = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&packet, [0; 64]).unwrap();
+    let run = |processor: &str| {
+        let mut command = Command::new("taskset");
+        command.args([
+            "-c",
+            processor,
+            "bpftool",
+            "prog",
+            "run",
+            "id",
+            &id.to_string(),
+        ]);
+        command.arg("data_in").arg(packet.path());
+        let output = command
+            .args(["repeat", &RUNS.to_string()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let row = || find(&mount.rows("bpf/progs"), &[("id", id.into())]).clone();
+    assert_eq!((&row()["runs"], &row()["run_time"]), (&0.into(), &0.into()));
+
+    let statistics = bpf_statistics().unwrap();
+    let allowed = fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = allowed
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let ends: Vec<_> = allowed.unwrap().trim().split(['-', ',']).collect();
+    let (first, last) = (ends[0], ends[ends.len() - 1]);
+    run(first);
+    run(last);
+    run(last);
+    drop(statistics);
+    let shown = bpftool(&["-j", "prog", "show", "id", &id.to_string()]);
+    let shown: Row = serde_json::from_slice(&shown).unwrap();
+    let row = row();
+    assert_eq!(row["runs"], 3 * RUNS);
+    assert_eq!(row["runs"], shown["run_cnt"]);
+    assert_eq!(row["run_time"], shown["run_time_ns"]);
 }

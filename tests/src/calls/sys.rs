@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 /// Of whom a mapping's writes are seen.
@@ -50,4 +50,26 @@ pub fn ioctl(file: BorrowedFd<'_>, request: libc::c_ulong) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Has the kernel count how often and how long BPF programs run, until the
+/// descriptor is closed (BPF_ENABLE_STATS, bpf(2)).
+pub fn bpf_statistics() -> io::Result<OwnedFd> {
+    const BPF_ENABLE_STATS: libc::c_int = 32;
+    const BPF_STATS_RUN_TIME: u32 = 0;
+    let kind = BPF_STATS_RUN_TIME;
+    // SAFETY: the attributes of this command are the one number, whose size is told.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_ENABLE_STATS,
+            ptr::from_ref(&kind),
+            size_of_val(&kind),
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "file.h"
+#include "process_group.h"
+
+struct ROW("the open files of a process") fds_by_process {
+	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 uid DOC("effective user id of the process");
+	char comm[16] DOC("name of the process");
+	u64 fds DOC("open file descriptors, those of threads with a table of their own included");
+	u64 regular DOC("of those, of regular files");
+	u64 directories DOC("of directories");
+	u64 sockets DOC("of sockets");
+	u64 pipes DOC("of pipes and FIFOs");
+	u64 devices DOC("of character and block devices");
+	u64 anonymous DOC("of anonymous inodes, such as an eventfd's");
+	u64 deleted DOC("of files that have no name left");
+};
+
+PROCESS_GROUPS(struct fds_by_process);
+
+static __always_inline void count(struct fds_by_process *row, struct file *file)
+{
+	struct inode *inode = file->f_inode;
+
+	row->fds++;
+	if (!inode->i_nlink)
+		row->deleted++;
+
+	switch (type_of(file, inode)) {
+	case file_type__REG:
+		row->regular++;
+		break;
+	case file_type__DIR:
+		row->directories++;
+		break;
+	case file_type__CHR:
+	case file_type__BLK:
+		row->devices++;
+		break;
+	case file_type__FIFO:
+		row->pipes++;
+		break;
+	case file_type__sock:
+	case file_type__unix:
+	case file_type__IPv4:
+	case file_type__IPv6:
+	case file_type__netlink:
+	case file_type__pack:
+		row->sockets++;
+		break;
+	case file_type__a_inode:
+		row->anonymous++;
+		break;
+	case file_type__LINK:
+	case file_type__unknown:
+		break;
+	}
+}
+
+SEC("iter/task_file")
+int sum_fds(struct bpf_iter__task_file *ctx)
+{
+	struct bpf_iter_meta *meta = ctx->meta;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct fds_by_process *row;
+
+	if (!task || !file) {
+		put_process(meta);
+		return 0;
+	}
+	row = process_row(meta, task);
+	if (row)
+		count(row, file);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the tables of open files share: the type of a file. */
+#ifndef ITERFS_FILE_H
+#define ITERFS_FILE_H
+
+#include "socket.h"
+
+/* The names lsof gives in its TYPE column, but for anonymous inodes' a_inode. */
+enum file_type {
+	file_type__unknown,
+	file_type__REG,
+	file_type__DIR,
+	file_type__CHR,
+	file_type__BLK,
+	file_type__FIFO,
+	file_type__LINK,
+	file_type__sock,
+	file_type__unix,
+	file_type__IPv4,
+	file_type__IPv6,
+	file_type__netlink,
+	file_type__pack,
+	file_type__a_inode,
+};
+
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFLNK 0120000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
+#define S_IFCHR 0020000
+#define S_IFIFO 0010000
+
+/* include/uapi/linux/magic.h */
+#define ANON_INODE_FS_MAGIC 0x09041934
+#define PID_FS_MAGIC 0x50494446
+
+static __always_inline enum file_type type_of_socket(struct file *file)
+{
+	struct socket *socket = file->private_data;
+
+	switch (BPF_CORE_READ(socket, sk, __sk_common.skc_family)) {
+	case AF_UNIX:
+		return file_type__unix;
+	case AF_INET:
+		return file_type__IPv4;
+	case AF_INET6:
+		return file_type__IPv6;
+	case AF_NETLINK:
+		return file_type__netlink;
+	case AF_PACKET:
+		return file_type__pack;
+	}
+	return file_type__sock;
+}
+
+static __always_inline enum file_type type_of(struct file *file, struct inode *inode)
+{
+	unsigned long magic = inode->i_sb->s_magic;
+
+	/* A pidfd was an anonymous inode before 6.9, and is still shown as one. */
+	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
+		return file_type__a_inode;
+	if (is_socket(file))
+		return type_of_socket(file);
+
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		return file_type__REG;
+	case S_IFDIR:
+		return file_type__DIR;
+	case S_IFCHR:
+		return file_type__CHR;
+	case S_IFBLK:
+		return file_type__BLK;
+	case S_IFIFO:
+		return file_type__FIFO;
+	case S_IFLNK:
+		return file_type__LINK;
+	case S_IFSOCK:
+		return file_type__sock;
+	}
+	return file_type__unknown;
+}
+
+#endif

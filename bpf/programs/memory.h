@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the tables of memory share: counters of an address space, what a mapping is. */
+#ifndef ITERFS_MEMORY_H
+#define ITERFS_MEMORY_H
+
+#include "kernel.h"
+
+/* mm_types_task.h: the order of rss_stat. */
+enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
+
+/* include/linux/mm.h */
+#define VM_READ 0x1
+#define VM_WRITE 0x2
+#define VM_EXEC 0x4
+#define VM_MAYSHARE 0x80
+
+/*
+ * The counter as /proc/<pid>/stat reads it: without each cpu's unflushed batch.
+ * A macro, because only an index that is constant where it is written is
+ * relocated; any other steps by the size that the element has here.
+ */
+#define memory_counter(mm, kind)                                                                   \
+	({                                                                                         \
+		struct mm_struct___plain_rss *plain = (void *)(mm);                                \
+		s64 pages;                                                                         \
+		if (bpf_core_field_exists(struct mm_rss_stat, count))                              \
+			pages = BPF_CORE_READ(plain, rss_stat.count[kind].counter);                \
+		else                                                                               \
+			pages = BPF_CORE_READ(mm, rss_stat[kind].count);                           \
+		pages > 0 ? pages : 0;                                                             \
+	})
+
+/* What is resident in RAM, in pages. */
+static __always_inline u64 resident_pages(struct mm_struct *mm)
+{
+	return memory_counter(mm, MM_FILEPAGES) + memory_counter(mm, MM_ANONPAGES) +
+	       memory_counter(mm, MM_SHMEMPAGES);
+}
+
+/* Of mappings without a file, as fs/proc/task_mmu.c names them. */
+static __always_inline bool is_heap(struct vm_area_struct *vma, struct mm_struct *mm)
+{
+	return vma->vm_start < mm->brk && vma->vm_end > mm->start_brk;
+}
+
+static __always_inline bool is_stack(struct vm_area_struct *vma, struct mm_struct *mm)
+{
+	return vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack;
+}
+
+#endif

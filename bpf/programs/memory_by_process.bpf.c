@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "memory.h"
+#include "process_group.h"
+
+struct ROW("the memory mappings of a process") memory_by_process {
+	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 uid DOC("effective user id of the process");
+	char comm[16] DOC("name of the process");
+	u64 mappings DOC("number of mappings");
+	bytes_t size DOC("size of all mappings");
+	bytes_t file DOC("of those, of mapped files");
+	bytes_t anonymous DOC("of those without a file");
+	bytes_t shared DOC("of those shared with whoever maps the same");
+	bytes_t writable DOC("of those that may be written");
+	bytes_t executable DOC("of those that may be executed");
+	bytes_t heap DOC("of [heap], the memory below brk(2)");
+	bytes_t stack DOC("of [stack], that of the first thread");
+	pages_t rss DOC("memory resident in RAM");
+	pages_t swap DOC("memory swapped out");
+};
+
+PROCESS_GROUPS(struct memory_by_process);
+
+static __always_inline void count(struct memory_by_process *row, struct vm_area_struct *vma,
+				  struct mm_struct *mm)
+{
+	u64 size = vma->vm_end - vma->vm_start;
+	unsigned long flags = vma->vm_flags;
+
+	row->mappings++;
+	row->size += size;
+	if (flags & VM_MAYSHARE)
+		row->shared += size;
+	if (flags & VM_WRITE)
+		row->writable += size;
+	if (flags & VM_EXEC)
+		row->executable += size;
+	if (vma->vm_file) {
+		row->file += size;
+		return;
+	}
+	row->anonymous += size;
+	if (is_heap(vma, mm))
+		row->heap += size;
+	else if (is_stack(vma, mm))
+		row->stack += size;
+}
+
+SEC("iter/task_vma")
+int sum_vmas(struct bpf_iter__task_vma *ctx)
+{
+	struct bpf_iter_meta *meta = ctx->meta;
+	struct task_struct *task = ctx->task;
+	struct vm_area_struct *vma = ctx->vma;
+	struct memory_by_process *row;
+	struct mm_struct *mm;
+
+	if (!task || !vma) {
+		put_process(meta);
+		return 0;
+	}
+	/* A thread with files of its own is visited too, with the same memory. */
+	if (task->group_leader != task)
+		return 0;
+	mm = vma->vm_mm;
+	if (!mm)
+		return 0;
+	row = process_row(meta, task);
+	if (!row)
+		return 0;
+	if (!row->mappings) {
+		row->rss = resident_pages(mm);
+		row->swap = memory_counter(mm, MM_SWAPENTS);
+	}
+	count(row, vma, mm);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "process_group.h"
+#include "socket.h"
+
+struct ROW("the sockets of a process") sockets_by_process {
+	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 uid DOC("effective user id of the process");
+	char comm[16] DOC("name of the process");
+	u64 sockets DOC("descriptors of sockets, in any net namespace");
+	u64 tcp DOC("of those, TCP sockets");
+	u64 udp DOC("UDP sockets");
+	u64 unix DOC("unix sockets");
+	u64 netlink DOC("netlink sockets");
+	u64 other DOC("all other sockets");
+	u64 listening DOC("of all, sockets that listen for connections");
+};
+
+PROCESS_GROUPS(struct sockets_by_process);
+
+/* include/uapi/linux/in.h */
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+
+static __always_inline void count(struct sockets_by_process *row, struct sock *sk)
+{
+	u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+
+	row->sockets++;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == socket_state__LISTEN)
+		row->listening++;
+
+	switch (BPF_CORE_READ(sk, __sk_common.skc_family)) {
+	case AF_UNIX:
+		row->unix++;
+		return;
+	case AF_NETLINK:
+		row->netlink++;
+		return;
+	case AF_INET:
+	case AF_INET6:
+		if (protocol == IPPROTO_TCP) {
+			row->tcp++;
+			return;
+		}
+		if (protocol == IPPROTO_UDP) {
+			row->udp++;
+			return;
+		}
+	}
+	row->other++;
+}
+
+SEC("iter/task_file")
+int sum_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct bpf_iter_meta *meta = ctx->meta;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct sockets_by_process *row;
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!task || !file) {
+		put_process(meta);
+		return 0;
+	}
+	if (!is_socket(file))
+		return 0;
+	socket = file->private_data;
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk)
+		return 0;
+	row = process_row(meta, task);
+	if (row)
+		count(row, sk);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

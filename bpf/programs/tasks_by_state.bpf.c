@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "groups.h"
+#include "task.h"
+
+struct ROW("the threads in a state") tasks_by_state {
+	enum task_state state DOC("what the scheduler has them doing");
+	u64 threads DOC("number of threads");
+	u64 processes DOC("of those, first threads of processes");
+};
+
+struct state_key {
+	enum task_state state;
+};
+
+GROUPS(struct state_key, struct tasks_by_state);
+
+SEC("iter/task")
+int sum_tasks(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct reader *reader = current_reader();
+	struct tasks_by_state *row;
+	struct state_key key;
+
+	if (!task || !reader)
+		return 0;
+	if (!visible_process(reader, task))
+		return 0;
+	key.state = state_of(task);
+	row = bpf_map_lookup_elem(&groups, &key);
+	if (!row) {
+		struct tasks_by_state first = {};
+
+		first.state = key.state;
+		row = add_group(seq, &key, &first);
+		if (!row)
+			return 0;
+	}
+	row->threads++;
+	if (task->group_leader == task)
+		row->processes++;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the tables of TCP sockets share: their queues. */
+#ifndef ITERFS_TCP_H
+#define ITERFS_TCP_H
+
+#include "socket.h"
+
+/* As ss shows them, in bytes; of a listening socket, in connections. */
+struct tcp_queues {
+	u64 receive, send;
+};
+
+static __always_inline struct tcp_queues queues_of(struct tcp_sock *tcp, enum socket_state state)
+{
+	struct sock *sk = (void *)tcp;
+	struct tcp_queues queues = {};
+	s32 unread;
+
+	if (state == socket_state__LISTEN) {
+		queues.receive = BPF_CORE_READ(sk, sk_ack_backlog);
+		queues.send = BPF_CORE_READ(sk, sk_max_ack_backlog);
+		return queues;
+	}
+	/* The other end's FIN counts as a byte that is never read. */
+	unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
+	queues.receive = unread > 0 ? unread : 0;
+	queues.send = (u32)(BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una));
+	return queues;
+}
+
+#endif

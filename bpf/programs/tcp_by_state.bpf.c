@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "groups.h"
+#include "tcp.h"
+
+struct ROW("the TCP sockets in a state") tcp_by_state {
+	enum socket_state state DOC("state of the connections, as ss names it");
+	u64 sockets DOC("number of sockets");
+	bytes_t rqueue DOC("bytes not read yet; of listening sockets, connections not accepted");
+	bytes_t wqueue DOC("bytes not acknowledged yet; of listening sockets, their backlogs");
+};
+
+struct state_key {
+	enum socket_state state;
+};
+
+GROUPS(struct state_key, struct tcp_by_state);
+
+SEC("iter/tcp")
+int sum_tcp(struct bpf_iter__tcp *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct sock_common *common = ctx->sk_common;
+	struct tcp_timewait_sock *timewait;
+	struct tcp_queues queues = {};
+	struct tcp_by_state *row;
+	struct state_key key;
+	struct tcp_sock *tcp;
+
+	if (!common)
+		return 0;
+	key.state = state_of(common->skc_state);
+	tcp = bpf_skc_to_tcp_sock(common);
+	timewait = bpf_skc_to_tcp_timewait_sock(common);
+	if (tcp)
+		queues = queues_of(tcp, key.state);
+	else if (timewait)
+		key.state = BPF_CORE_READ(timewait, tw_sk.tw_substate);
+
+	row = bpf_map_lookup_elem(&groups, &key);
+	if (!row) {
+		struct tcp_by_state first = {};
+
+		first.state = key.state;
+		row = add_group(seq, &key, &first);
+		if (!row)
+			return 0;
+	}
+	row->sockets++;
+	row->rqueue += queues.receive;
+	row->wqueue += queues.send;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
