@@ -147,10 +147,10 @@ static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 SEC("iter/task_file")
 int dump_files(struct bpf_iter__task_file *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
+	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct file *file = ctx->file;
-	struct reader *reader = current_reader();
+	struct reader *reader = task_reader(seq, task);
 	struct file_row *row;
 	struct inode *inode;
 	u32 process;
@@ -192,8 +192,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	/* By the names: what has none, as a socket, has no path. */
 	if (!bpf_core_type_exists(struct bpf_iter__task_vma)) {
 		row->path_length = walk_path(reader, file->f_path.dentry, file->f_path.mnt);
-		write_row(seq, row, __builtin_offsetof(struct file_row, path));
-		write_path(seq, reader, row->path_length);
+		write_row_with_path(seq, row, path, reader, row->path_length);
 		return 0;
 	}
 	/* The size counts the closing NUL; a path too long for the buffer is left out. */
@@ -201,7 +200,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	if (size < 1 || size > PATH_MAX)
 		size = 1;
 	row->path_length = size - 1;
-	write_row(seq, row, __builtin_offsetof(struct file_row, path) + size - 1);
+	write_row_and_tail(seq, row, path, size - 1);
 	return 0;
 }
 

@@ -138,9 +138,9 @@ static __always_inline void add_threads(struct usage *usage, struct task_struct 
 SEC("iter/task")
 int dump_processes(struct bpf_iter__task *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
-	struct reader *reader = current_reader();
+	struct seq_file *seq = begin_rows(ctx->meta, task);
+	struct reader *reader = task_reader(seq, task);
 	struct usage usage = {};
 	struct cpu_times times;
 	struct mm_struct *mm;
@@ -189,8 +189,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 
 	/* The path was built from its end, so it goes out after the rest. */
 	row.exe_length = length;
-	write_row(seq, &row, __builtin_offsetof(struct process, exe));
-	write_path(seq, reader, length);
+	write_row_with_path(seq, &row, exe, reader, length);
 	return 0;
 }
 

@@ -1,18 +1,20 @@
 //! The running kernel's tables: programs loaded as they are asked for.
 
+use crate::btf;
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
 use crate::namespace::in_net_namespace;
 use crate::objects;
 use crate::probe;
-use crate::program::{Program, SharedReaders};
+use crate::program::{self, Program, SharedReaders};
 use crate::reader::Settings;
 use crate::source::Iterator;
 use crate::sys::LinkTo;
 use crate::tables::{Pass, Tables};
+use crate::text::{self, TextReaders};
 use crate::verifier_log;
-use iterfs_mapping::{Instance, Parameter, Scope, TableId, Target};
+use iterfs_mapping::{Instance, Need, Parameter, Scope, TableId, Target};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -28,6 +30,7 @@ pub struct Kernel {
     /// two first opens load it once; afterwards only to copy the `Arc`.
     programs: HashMap<&'static str, Mutex<Option<Arc<Program>>>>,
     readers: SharedReaders,
+    text_readers: TextReaders,
     cgroups: Cgroups,
 }
 
@@ -49,6 +52,7 @@ impl Kernel {
                 .map(|name| (name, Mutex::default()))
                 .collect(),
             readers: SharedReaders::default(),
+            text_readers: TextReaders::default(),
             cgroups: Cgroups::default(),
         })
     }
@@ -63,6 +67,37 @@ impl Kernel {
             parameter: Parameter::None,
         };
         self.open(whole, &Caller::Daemon).map(drop)
+    }
+
+    /// Links a table's program in text mode: what reads an iterator of the link,
+    /// such as `cat` of its pin in bpffs, gets the text that the table's own file
+    /// has, as its opener's namespaces see it. The program is loaded for this link
+    /// alone, and goes with it.
+    ///
+    /// A link to a process stores its number, which counts in the pid namespace
+    /// of whoever opens the pin.
+    ///
+    /// # Errors
+    /// [`Error::NoTarget`], [`Error::NoTextMode`], and those of loading and linking.
+    pub fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
+        let table = instance.table.table();
+        if !self.targets.contains(&table.target) {
+            return Err(Error::NoTarget(table.target));
+        }
+        let bad = |what: &str| Error::BadObject {
+            object: table.object.into(),
+            what: what.into(),
+        };
+        let to = match (table.need, instance.parameter) {
+            (Need::Nothing, Parameter::None) => LinkTo::Everything,
+            (Need::Nothing, Parameter::Process(process)) => LinkTo::Process(process),
+            (Need::Cgroup(order), Parameter::Cgroup(id, _)) => LinkTo::Cgroup(id, order),
+            _ => return Err(bad("it cannot be linked so")),
+        };
+        let elf = objects::find(table.object).ok_or_else(|| bad("no such program was built in"))?;
+        let schema = btf::schema_of(table.object, elf)?;
+        let program = text::load_as_text(table.object, elf, &schema, &self.text_readers)?;
+        program::attach(table.object, program.as_fd(), to)
     }
 
     /// The program of a table, loaded if it was not. A failure is not kept.

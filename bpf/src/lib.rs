@@ -22,6 +22,7 @@ pub mod schema;
 mod source;
 mod sys;
 pub mod tables;
+mod text;
 mod verifier_log;
 
 pub use btf::schema_of;

@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys::{self, LinkTo};
+use crate::text;
 use crate::verifier_log;
 use iterfs_mapping::Need;
-use libbpf_rs::{ObjectBuilder, OpenObject};
+use libbpf_rs::{MapType, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -34,9 +35,11 @@ impl SharedReaders {
         let mut readers = self.0.lock();
         match &*readers {
             Some(readers) => Ok(Arc::clone(readers)),
-            None => Ok(Arc::clone(
-                readers.insert(Readers::create(max_entries, value_size)?),
-            )),
+            None => Ok(Arc::clone(readers.insert(Readers::create(
+                MapType::Hash,
+                max_entries,
+                value_size,
+            )?))),
         }
     }
 }
@@ -50,36 +53,11 @@ impl Program {
         shared: &SharedReaders,
     ) -> Result<Program> {
         let schema = Arc::new(btf::schema_of(name, elf)?);
-        let mut object =
-            ObjectBuilder::default()
-                .open_memory(elf)
-                .map_err(|error| Error::BadObject {
-                    object: name.into(),
-                    what: error.to_string(),
-                })?;
+        let mut object = open(name, elf)?;
+        text::leave_out(&mut object).map_err(|error| bad_object(name, error.to_string()))?;
         let readers = share_readers(&mut object, shared)?;
-        let (loaded, log) = verifier_log::capture(|| sys::load(object));
-        let object = loaded.map_err(|source| Error::Load {
-            object: name.into(),
-            source,
-            log: verifier_log::reason(&log).into(),
-        })?;
-
-        let fd = object
-            .progs()
-            .next()
-            .ok_or_else(|| Error::BadObject {
-                object: name.into(),
-                what: "it holds no program".into(),
-            })?
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(|source| Error::Attach {
-                object: name.into(),
-                source,
-            })?;
         // The program keeps its maps; the rest of libbpf's object can go.
-        drop(object);
+        let fd = descriptor(name, &load(name, object)?)?;
 
         let link = match need {
             Need::Nothing => Some(attach(name, fd.as_fd(), LinkTo::Everything)?),
@@ -115,6 +93,44 @@ impl Program {
     }
 }
 
+/// Takes an object's bytes apart, for changes before it is loaded.
+pub(crate) fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
+    ObjectBuilder::default()
+        .name(name)
+        .and_then(|builder| builder.open_memory(elf))
+        .map_err(|error| bad_object(name, error.to_string()))
+}
+
+/// Loads an object into the kernel; if that refuses it, the error says why.
+pub(crate) fn load(name: &str, object: OpenObject) -> Result<Object> {
+    let (loaded, log) = verifier_log::capture(|| sys::load(object));
+    loaded.map_err(|source| Error::Load {
+        object: name.into(),
+        source,
+        log: verifier_log::reason(&log).into(),
+    })
+}
+
+/// The program of a loaded object, which it outlives.
+pub(crate) fn descriptor(name: &str, object: &Object) -> Result<OwnedFd> {
+    let program = object.progs().next();
+    let program = program.ok_or_else(|| bad_object(name, "it holds no program".into()))?;
+    program
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::Attach {
+            object: name.into(),
+            source,
+        })
+}
+
+fn bad_object(name: &str, what: String) -> Error {
+    Error::BadObject {
+        object: name.into(),
+        what,
+    }
+}
+
 fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
     for mut map in object.maps_mut() {
         if map.name() == reader::MAP_NAME {
@@ -127,7 +143,8 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
     Ok(None)
 }
 
-fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {
+/// Links a program to what it is to walk.
+pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {
     sys::link_create(program, to).map_err(|source| Error::Attach {
         object: name.into(),
         source,

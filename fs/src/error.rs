@@ -73,7 +73,7 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
     use iterfs_bpf::Error;
     match error {
         Error::NoTarget(_) => Errno::ENOENT,
-        Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
+        Error::NoBtf(_) | Error::OtherPidNamespace | Error::NoTextMode => Errno::EOPNOTSUPP,
         Error::BadObject { .. } => Errno::ENOEXEC,
         Error::Caller(_) => Errno::EACCES,
         Error::Load { source, .. }

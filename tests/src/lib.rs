@@ -13,6 +13,7 @@ pub mod many_files;
 pub mod maps;
 pub mod mount;
 pub mod netns;
+pub mod pins;
 pub mod proc;
 pub mod programs;
 pub mod ss;
