@@ -199,8 +199,10 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
 	if (size < 1 || size > PATH_MAX)
 		size = 1;
-	row->path_length = size - 1;
-	write_row_and_tail(seq, row, path, size - 1);
+	/* The mask changes nothing; verifiers before 6.13 lose the bound without. */
+	size = IN_PATH(size - 1);
+	row->path_length = size;
+	write_row_and_tail(seq, row, path, IN_PATH(size));
 	return 0;
 }
 
