@@ -10,6 +10,8 @@
  *
  * A struct may end in one string of any length (`char path[]`), whose size the
  * program puts into a member of type `tail_length_t`.
+ *
+ * In text mode (text.h) the same rows are printed instead.
  */
 #ifndef ITERFS_ROW_H
 #define ITERFS_ROW_H

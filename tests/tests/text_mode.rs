@@ -356,7 +356,7 @@ fn a_killed_reader_leaves_nothing_that_harms() {
     let pin = pins.pin("kernel/ksyms");
     let vmas = pins.pin("vmas");
     // More than there is room for. Each is killed with its output half written.
-    for number in 0..400 {
+    for number in 0..300 {
         let mut command = Command::new("cat");
         command
             .arg([&pin, &vmas][number % 2])
