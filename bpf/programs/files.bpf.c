@@ -156,8 +156,10 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	u32 process;
 	long size;
 
-	if (!task || !file || !reader)
+	if (!task || !file)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	process = visible_process(reader, task);
 	if (!process)
 		return 0;

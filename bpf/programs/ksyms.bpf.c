@@ -30,8 +30,10 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 	struct symbol *row;
 	long size;
 
-	if (!ksym || !reader)
+	if (!ksym)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	/*
 	 * The kernel makes the last call with what is left of the symbol before, one
 	 * place further (bpf_iter_ksym_seq_stop()). Its own symbols, of no module,

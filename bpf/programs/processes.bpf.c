@@ -148,8 +148,10 @@ int dump_processes(struct bpf_iter__task *ctx)
 	struct process row = {};
 	u32 length = 0;
 
-	if (!task || !reader || task->group_leader != task)
+	if (!task || task->group_leader != task)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	row.pid = visible_process(reader, task);
 	if (!row.pid)
 		return 0;

@@ -64,6 +64,12 @@ static __always_inline struct reader *current_reader(void)
 	return bpf_map_lookup_elem(&readers, &tid);
 }
 
+/*
+ * What a program returns that has an object but no reader. In text mode the map
+ * had no room just then, and 1 has the kernel show the object again.
+ */
+#define WITHOUT_READER ((int)text_mode)
+
 /* Inode number of the initial pid namespace (include/uapi/linux/nsfs.h, PID_NS_INIT_INO). */
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFC
 

@@ -63,8 +63,10 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	struct socket *socket;
 	struct sock *sk;
 
-	if (!task || !file || !reader)
+	if (!task || !file)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	if (!is_socket(file))
 		return 0;
 	socket = file->private_data;

@@ -34,8 +34,10 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	struct cpu_times times;
 	struct task row = {};
 
-	if (!task || !reader)
+	if (!task)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	row.pid = visible_process(reader, task);
 	if (!row.pid)
 		return 0;

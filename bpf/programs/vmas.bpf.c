@@ -124,8 +124,10 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	long size;
 
 	/* A thread with files of its own is visited too, with the same memory. */
-	if (!task || !vma || !reader || task->group_leader != task)
+	if (!task || !vma || task->group_leader != task)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	process = visible_process(reader, task);
 	if (!process)
 		return 0;
