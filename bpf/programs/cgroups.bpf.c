@@ -157,8 +157,8 @@ static __always_inline void read_memory(struct cgroup_row *row, struct cgroup *c
 SEC("iter.s/cgroup")
 int dump_cgroups(struct bpf_iter__cgroup *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct cgroup *cgrp = ctx->cgroup;
+	struct seq_file *seq = begin_rows(ctx->meta, cgrp);
 	struct reader *reader = current_reader();
 	struct kernfs_node *node, *parent;
 	struct cgroup_walk *walk;
@@ -166,27 +166,30 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 	u32 length, size;
 
 	if (!reader)
-		return 0;
+		return cgrp ? WITHOUT_READER : 0;
 	walk = &reader->walk;
 	if (!cgrp) {
 		/* An id of 0 where there was room for all: nothing is left to show. */
-		if (walk->budget)
+		if (walk->budget && !text_mode)
 			bpf_seq_write(seq, &row.id, sizeof(row.id));
 		return 0;
 	}
 	node = BPF_CORE_READ(cgrp, kn);
 	row.id = BPF_CORE_READ(node, id);
 	row.depth = BPF_CORE_READ(cgrp, level);
-	if (!is_wanted(walk, seq, row.id, row.depth))
+	/* A pin is read in one walk, by whoever: it shows all that it meets. */
+	if (!text_mode && !is_wanted(walk, seq, row.id, row.depth))
 		return 0;
 
 	length = walk_kernfs(reader, node);
 	size = __builtin_offsetof(struct cgroup_row, path) + length;
-	if (size > walk->budget) {
-		walk->budget = 0;
-		return 0;
+	if (!text_mode) {
+		if (size > walk->budget) {
+			walk->budget = 0;
+			return 0;
+		}
+		walk->budget -= size;
 	}
-	walk->budget -= size;
 
 	row.populated = BPF_CORE_READ(cgrp, nr_populated_csets) +
 			BPF_CORE_READ(cgrp, nr_populated_domain_children) +
@@ -207,8 +210,7 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 	}
 
 	row.path_length = length;
-	write_row(seq, &row, __builtin_offsetof(struct cgroup_row, path));
-	write_path(seq, reader, length);
+	write_row_with_path(seq, &row, path, reader, length);
 	return 0;
 }
 

@@ -11,8 +11,8 @@ struct ROW("a DMA buffer") dmabuf {
 SEC("iter/dmabuf")
 int dump_dmabufs(struct bpf_iter__dmabuf *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct dma_buf *buffer = ctx->dmabuf;
+	struct seq_file *seq = begin_rows(ctx->meta, buffer);
 	struct dmabuf row = {};
 
 	if (!buffer)

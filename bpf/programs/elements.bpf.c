@@ -10,13 +10,22 @@ struct ROW("an element of the map") element {
 SEC("iter/bpf_map_elem")
 int dump_elements(struct bpf_iter__bpf_map_elem *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	const void *key = ctx->key, *value = ctx->value;
+	struct seq_file *seq = begin_rows(ctx->meta, key);
+	struct bpf_map *map = ctx->map;
 	struct reader *reader = current_reader();
 	u32 key_size, value_size;
 
-	if (!key || !value || !reader)
+	if (!key || !value)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
+	if (text_mode) {
+		put_bytes(reader, 0, key, map->key_size);
+		put_bytes(reader, map->key_size, value, map->value_size);
+		write_row(seq, (struct element *)reader->record, 0);
+		return 0;
+	}
 	key_size = reader->key_size;
 	value_size = reader->value_size;
 	if (key_size > CHUNK || value_size > CHUNK) {

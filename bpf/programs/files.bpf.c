@@ -68,17 +68,19 @@ static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 SEC("iter/task_file")
 int dump_files(struct bpf_iter__task_file *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
+	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct file *file = ctx->file;
-	struct reader *reader = current_reader();
+	struct reader *reader = task_reader(seq, task);
 	struct file_row *row;
 	struct inode *inode;
 	u32 process;
 	long size;
 
-	if (!task || !file || !reader)
+	if (!task || !file)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	process = readable_process(reader, task);
 	if (!process)
 		return 0;
@@ -113,16 +115,17 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	/* By the names: what has none, as a socket, has no path. */
 	if (!bpf_core_type_exists(struct bpf_iter__task_vma)) {
 		row->path_length = walk_path(reader, file->f_path.dentry, file->f_path.mnt);
-		write_row(seq, row, __builtin_offsetof(struct file_row, path));
-		write_path(seq, reader, row->path_length);
+		write_row_with_path(seq, row, path, reader, row->path_length);
 		return 0;
 	}
 	/* The size counts the closing NUL; a path too long for the buffer is left out. */
 	size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
 	if (size < 1 || size > PATH_MAX)
 		size = 1;
-	row->path_length = size - 1;
-	write_row(seq, row, __builtin_offsetof(struct file_row, path) + size - 1);
+	/* The mask changes nothing; verifiers before 6.13 lose the bound without. */
+	size = IN_PATH(size - 1);
+	row->path_length = size;
+	write_row_and_tail(seq, row, path, IN_PATH(size));
 	return 0;
 }
 

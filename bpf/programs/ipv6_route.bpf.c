@@ -44,8 +44,8 @@ struct ROW("an IPv6 route") ipv6_route {
 SEC("iter/ipv6_route")
 int dump_ipv6_route(struct bpf_iter__ipv6_route *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct fib6_info *route = ctx->rt;
+	struct seq_file *seq = begin_rows(ctx->meta, route);
 	struct fib_nh_common *hop;
 	struct ipv6_route row = {};
 	struct net_device *device;

@@ -39,7 +39,11 @@ typedef _Bool bool;
 #define false 0
 
 /* What bpf_helpers.h needs to know of the uapi. */
-enum bpf_map_type { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_PERCPU_ARRAY = 6 };
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+};
 enum { BPF_ANY, BPF_NOEXIST };
 enum { BPF_F_NO_PREALLOC = 1 };
 
@@ -55,11 +59,16 @@ struct bpf_iter_num {
 	__u64 opaque;
 };
 
+/* What a walk over tasks is narrowed to (include/linux/bpf.h, 6.1). */
+enum bpf_iter_task_type { BPF_TASK_ITER_ALL };
+
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef long long loff_t;
 
 typedef struct {
 	int counter;
@@ -98,6 +107,8 @@ struct in6_addr {
 /* ---- iterators (kernel/bpf) ---- */
 
 struct seq_file {
+	unsigned long count;
+	loff_t index;
 	void *private;
 };
 
@@ -220,6 +231,12 @@ struct bpf_iter__sockmap {
 	struct bpf_map *map;
 	void *key;
 	struct sock *sk;
+};
+
+/* What walks over tasks and over what they hold keep: the front of their `private`. */
+struct bpf_iter_seq_task_common {
+	struct pid_namespace *ns;
+	enum bpf_iter_task_type type;
 };
 
 /* ---- namespaces and pids ---- */
@@ -468,8 +485,6 @@ struct task_struct___own_cpu {
 };
 
 /* ---- files ---- */
-
-typedef long long loff_t;
 
 struct super_block {
 	u32 s_dev;

@@ -24,14 +24,16 @@ static __always_inline char to_case(char type, bool upper)
 SEC("iter/ksym")
 int dump_ksyms(struct bpf_iter__ksym *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct kallsym_iter *ksym = ctx->ksym;
+	struct seq_file *seq = begin_rows(ctx->meta, ksym);
 	struct reader *reader = current_reader();
 	struct symbol *row;
 	long size;
 
-	if (!ksym || !reader)
+	if (!ksym)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	/*
 	 * The kernel makes the last call with what is left of the symbol before, one
 	 * place further (bpf_iter_ksym_seq_stop()). Its own symbols, of no module,
@@ -53,7 +55,7 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 	if (size < 1 || size > SYMBOL_MAX)
 		return 0;
 	row->name_length = size - 1;
-	write_row(seq, row, __builtin_offsetof(struct symbol, name) + size - 1);
+	write_row_and_tail(seq, row, name, size - 1);
 	return 0;
 }
 

@@ -66,8 +66,8 @@ static __always_inline void read_target(struct bpf_link *link, struct link *row)
 SEC("iter/bpf_link")
 int dump_links(struct bpf_iter__bpf_link *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct bpf_link *link = ctx->link;
+	struct seq_file *seq = begin_rows(ctx->meta, link);
 	struct link row = {};
 	struct bpf_prog *program;
 

@@ -36,4 +36,14 @@ static __always_inline void write_bytes(struct seq_file *seq, struct reader *rea
 	}
 }
 
+/*
+ * In text mode the row is printed from the reader's record: puts bytes there,
+ * behind so many that are there already. Longer ones the loader refuses.
+ */
+static __always_inline void put_bytes(struct reader *reader, u32 before, const void *from, u32 size)
+{
+	if (before <= CHUNK && size <= CHUNK)
+		bpf_probe_read_kernel(reader->record + before, size, from);
+}
+
 #endif

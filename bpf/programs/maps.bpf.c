@@ -91,8 +91,8 @@ static __always_inline bool keeps_count(u32 type)
 SEC("iter/bpf_map")
 int dump_maps(struct bpf_iter__bpf_map *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct bpf_map *map = ctx->map;
+	struct seq_file *seq = begin_rows(ctx->meta, map);
 	struct map row = {};
 
 	if (!map)

@@ -43,8 +43,8 @@ struct ROW("a netlink socket") netlink {
 SEC("iter/netlink")
 int dump_netlink(struct bpf_iter__netlink *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct netlink_sock *netlink = ctx->sk;
+	struct seq_file *seq = begin_rows(ctx->meta, netlink);
 	struct netlink row = {};
 	unsigned long groups = 0;
 	struct sock *sk;

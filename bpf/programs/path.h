@@ -11,6 +11,7 @@
 
 #include "loop.h"
 #include "reader.h"
+#include "row.h"
 
 #define DELETED " (deleted)"
 #define DELETED_SIZE (sizeof(DELETED) - 1)
@@ -92,11 +93,9 @@ static __always_inline u32 walk_path(struct reader *reader, struct dentry *dentr
 	return walk.complete ? PATH_MAX - reader->path_start : 0;
 }
 
-/* Writes what walk_path() left, `length` bytes, as the string that ends a row. */
-static __always_inline void write_path(struct seq_file *seq, struct reader *reader, u32 length)
-{
-	if (length)
-		bpf_seq_write(seq, reader->record + IN_PATH(reader->path_start), IN_PATH(length));
-}
+/* Writes a row that ends in what walk_path() left, `length` bytes. */
+#define write_row_with_path(seq, row, member, reader, length)                                      \
+	write_row_with_tail(seq, row, member, (reader)->record + IN_PATH((reader)->path_start),    \
+			    IN_PATH(length))
 
 #endif

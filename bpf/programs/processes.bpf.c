@@ -120,9 +120,9 @@ static __always_inline void add_threads(struct usage *usage, struct task_struct 
 SEC("iter/task")
 int dump_processes(struct bpf_iter__task *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
-	struct reader *reader = current_reader();
+	struct seq_file *seq = begin_rows(ctx->meta, task);
+	struct reader *reader = task_reader(seq, task);
 	struct usage usage = {};
 	struct cpu_times times;
 	struct mm_struct *mm;
@@ -130,8 +130,10 @@ int dump_processes(struct bpf_iter__task *ctx)
 	struct process row = {};
 	u32 length = 0;
 
-	if (!task || !reader || task->group_leader != task)
+	if (!task || task->group_leader != task)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	row.pid = visible_process(reader, task);
 	if (!row.pid)
 		return 0;
@@ -170,8 +172,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 
 	/* The path was built from its end, so it goes out after the rest. */
 	row.exe_length = length;
-	write_row(seq, &row, __builtin_offsetof(struct process, exe));
-	write_path(seq, reader, length);
+	write_row_with_path(seq, &row, exe, reader, length);
 	return 0;
 }
 

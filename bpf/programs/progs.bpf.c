@@ -87,8 +87,8 @@ static __always_inline u64 jited_size(struct bpf_prog *prog, struct bpf_prog_aux
 SEC("iter/bpf_prog")
 int dump_progs(struct bpf_iter__bpf_prog *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct bpf_prog *prog = ctx->prog;
+	struct seq_file *seq = begin_rows(ctx->meta, prog);
 	struct program row = {};
 	struct bpf_prog_aux *aux;
 	struct run_stats stats;

@@ -8,6 +8,7 @@
 #define ITERFS_READER_H
 
 #include "kernel.h"
+#include "text.h"
 
 #define PATH_MAX 4096
 #define NAME_MAX 255
@@ -61,12 +62,73 @@ struct {
 	__type(value, struct reader);
 } readers SEC(".maps");
 
-/* The settings of the open that is being served; NULL for a pin read by cat. */
+/*
+ * In text mode whoever opened a pin reads, and nobody puts settings here: a
+ * thread's entry is made, from this one, when it begins to read. The loader
+ * gives a map that drops entries long unused, of readers that were killed.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct reader);
+} blank_reader SEC(".maps");
+
+/* The settings of the open that is being served. */
 static __always_inline struct reader *current_reader(void)
 {
-	u32 tid = (u32)bpf_get_current_pid_tgid();
+	u32 tid = (u32)bpf_get_current_pid_tgid(), first = 0;
+	struct reader *reader = bpf_map_lookup_elem(&readers, &tid);
 
+	if (!text_mode || reader)
+		return reader;
+	reader = bpf_map_lookup_elem(&blank_reader, &first);
+	if (reader)
+		bpf_map_update_elem(&readers, &tid, reader, BPF_ANY);
 	return bpf_map_lookup_elem(&readers, &tid);
+}
+
+/*
+ * What a program returns that has an object but no reader. In text mode the map
+ * had no room just then, and 1 has the kernel show the object again.
+ */
+#define WITHOUT_READER ((int)text_mode)
+
+/* Inode number of the initial pid namespace (include/uapi/linux/nsfs.h, PID_NS_INIT_INO). */
+#define INITIAL_PID_NAMESPACE 0xEFFFFFFC
+
+/*
+ * The same for a walk over tasks. In text mode it shows what its opener's
+ * namespaces have: the kernel took the pid namespace when it was opened, and
+ * the net namespace counts where the walk is not narrowed to one process. Set
+ * at each call: a thread may read several. NULL at the end of the pass.
+ */
+static __always_inline struct reader *task_reader(struct seq_file *seq, const void *object)
+{
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct bpf_iter_seq_task_common *walk;
+	struct reader *reader;
+	u32 namespace;
+
+	if (!text_mode)
+		return current_reader();
+	if (!object) {
+		bpf_map_delete_elem(&readers, &tid);
+		return NULL;
+	}
+	reader = current_reader();
+	if (!reader)
+		return NULL;
+	walk = seq->private;
+	namespace = BPF_CORE_READ(walk, ns, ns.inum);
+	reader->pid_namespace = namespace == INITIAL_PID_NAMESPACE ? 0 : namespace;
+	reader->net_namespace = 0;
+	if (BPF_CORE_READ(walk, type) == BPF_TASK_ITER_ALL) {
+		struct task_struct *thread = bpf_get_current_task_btf();
+
+		reader->net_namespace = BPF_CORE_READ(thread, nsproxy, net_ns, ns.inum);
+	}
+	return reader;
 }
 
 /* pid's number in a namespace below the initial one; 0 if it has none there. */

@@ -27,8 +27,8 @@ struct ROW("a slab cache") slab_cache {
 SEC("iter/kmem_cache")
 int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct kmem_cache *cache = ctx->s;
+	struct seq_file *seq = begin_rows(ctx->meta, cache);
 	struct slab_cache row = {};
 	char name[NAME_ROOM];
 	u32 order;
@@ -61,8 +61,7 @@ int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 		return 0;
 	row.name_length = size - 1;
 
-	write_row(seq, &row, __builtin_offsetof(struct slab_cache, name));
-	bpf_seq_write(seq, name, row.name_length & (NAME_ROOM - 1));
+	write_row_with_tail(seq, &row, name, name, row.name_length & (NAME_ROOM - 1));
 	return 0;
 }
 

@@ -18,17 +18,19 @@ struct ROW("a socket that a process holds") socket_row {
 SEC("iter/task_file")
 int dump_sockets(struct bpf_iter__task_file *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
+	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct file *file = ctx->file;
-	struct reader *reader = current_reader();
+	struct reader *reader = task_reader(seq, task);
 	struct socket_row row = {};
 	struct unix_name name;
 	struct socket *socket;
 	struct sock *sk;
 
-	if (!task || !file || !reader)
+	if (!task || !file)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	if (!is_socket(file))
 		return 0;
 	socket = file->private_data;
@@ -50,9 +52,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	if (row.ends.family == AF_UNIX)
 		row.path_length = read_unix_name(&name, (struct unix_sock *)sk);
 
-	write_row(seq, &row, __builtin_offsetof(struct socket_row, path));
-	if (row.path_length)
-		bpf_seq_write(seq, name.path, row.path_length & (sizeof(name.path) - 1));
+	write_row_with_tail(seq, &row, path, name.path, row.path_length & (sizeof(name.path) - 1));
 	return 0;
 }
 

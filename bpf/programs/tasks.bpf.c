@@ -28,14 +28,16 @@ struct ROW("a thread") task {
 SEC("iter/task")
 int dump_tasks(struct bpf_iter__task *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
-	struct reader *reader = current_reader();
+	struct seq_file *seq = begin_rows(ctx->meta, task);
+	struct reader *reader = task_reader(seq, task);
 	struct cpu_times times;
 	struct task row = {};
 
-	if (!task || !reader)
+	if (!task)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	row.pid = visible_process(reader, task);
 	if (!row.pid)
 		return 0;

@@ -173,8 +173,8 @@ static __always_inline void read_request(struct tcp *row, struct tcp_request_soc
 SEC("iter/tcp")
 int dump_tcp(struct bpf_iter__tcp *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct sock_common *common = ctx->sk_common;
+	struct seq_file *seq = begin_rows(ctx->meta, common);
 	struct tcp_timewait_sock *timewait;
 	struct tcp_request_sock *request;
 	struct tcp_sock *tcp;

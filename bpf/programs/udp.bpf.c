@@ -23,8 +23,8 @@ struct ROW("a UDP socket") udp {
 SEC("iter/udp")
 int dump_udp(struct bpf_iter__udp *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct udp_sock *udp = ctx->udp_sk;
+	struct seq_file *seq = begin_rows(ctx->meta, udp);
 	struct sock_common *common;
 	struct udp row = {};
 	struct sock *sk;

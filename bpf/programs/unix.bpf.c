@@ -65,8 +65,8 @@ static __always_inline u64 unread(struct unix_sock *unix, u32 type)
 SEC("iter/unix")
 int dump_unix(struct bpf_iter__unix *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct unix_sock *unix = ctx->unix_sk;
+	struct seq_file *seq = begin_rows(ctx->meta, unix);
 	struct unix_row row = {};
 	struct unix_name name;
 	struct sock *peer, *sk;
@@ -93,9 +93,7 @@ int dump_unix(struct bpf_iter__unix *ctx)
 	row.cgroup = cgroup_of(sk);
 	row.path_length = read_unix_name(&name, unix);
 
-	write_row(seq, &row, __builtin_offsetof(struct unix_row, path));
-	if (row.path_length)
-		bpf_seq_write(seq, name.path, row.path_length & (sizeof(name.path) - 1));
+	write_row_with_tail(seq, &row, path, name.path, row.path_length & (sizeof(name.path) - 1));
 	return 0;
 }
 

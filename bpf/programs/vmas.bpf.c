@@ -101,17 +101,16 @@ static __always_inline void write_backed(struct seq_file *seq, struct reader *re
 	row->dev = BPF_CORE_READ(dentry, d_inode, i_sb, s_dev);
 	row->inode = BPF_CORE_READ(dentry, d_inode, i_ino);
 	row->path_length = walk_path(reader, dentry, BPF_CORE_READ(backing, user_path.mnt));
-	write_row(seq, row, __builtin_offsetof(struct vma, path));
-	write_path(seq, reader, row->path_length);
+	write_row_with_path(seq, row, path, reader, row->path_length);
 }
 
 SEC("iter/task_vma")
 int dump_vmas(struct bpf_iter__task_vma *ctx)
 {
-	struct seq_file *seq = ctx->meta->seq;
 	struct task_struct *task = ctx->task;
+	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct vm_area_struct *vma = ctx->vma;
-	struct reader *reader = current_reader();
+	struct reader *reader = task_reader(seq, task);
 	struct backing_file *backing;
 	struct inode *inode;
 	struct file *file;
@@ -120,8 +119,10 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	long size;
 
 	/* A thread with files of its own is visited too, with the same memory. */
-	if (!task || !vma || !reader || task->group_leader != task)
+	if (!task || !vma || task->group_leader != task)
 		return 0;
+	if (!reader)
+		return WITHOUT_READER;
 	process = readable_process(reader, task);
 	if (!process)
 		return 0;
@@ -153,7 +154,7 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	}
 	/* The mask changes nothing; verifiers before 6.13 lose the bound without. */
 	row->path_length = IN_PATH(size);
-	write_row(seq, row, __builtin_offsetof(struct vma, path) + IN_PATH(size));
+	write_row_and_tail(seq, row, path, IN_PATH(size));
 	return 0;
 }
 

@@ -6,7 +6,8 @@
 
 use crate::error::{Error, Result};
 use crate::groups::Groups;
-use crate::program::{Program, SharedReaders};
+use crate::loader::SharedReaders;
+use crate::program::Program;
 use crate::programs::Loaded;
 use crate::schema::Schema;
 use iterfs_mapping::Subject;

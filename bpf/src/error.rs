@@ -100,6 +100,10 @@ pub enum Error {
         full: String,
     },
 
+    /// The kernel lacks what programs need to print text.
+    #[error("this kernel's programs cannot print text (Linux 6.4 has bpf_iter_num_new())")]
+    NoTextMode,
+
     /// The kernel refused to link the program to its target.
     #[error("the program of {object} does not attach: {source}")]
     Attach {

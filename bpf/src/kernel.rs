@@ -1,17 +1,19 @@
 //! The running kernel's tables: programs loaded as they are asked for.
 
+use crate::btf;
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroup_walk::CgroupWalk;
 use crate::cgroups::Cgroups;
 use crate::counter::Counters;
 use crate::error::{Error, Result};
+use crate::loader::{self, SharedReaders};
 use crate::map;
 use crate::namespace::in_net_namespace;
 use crate::net_namespaces::NetNamespaces;
 use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::probe;
-use crate::program::{self, Program, SharedReaders};
+use crate::program::{self, Program};
 use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
 use crate::slot::Slot;
@@ -19,6 +21,7 @@ use crate::source::Iterator;
 use crate::summary::{Summary, Walk};
 use crate::sys::LinkTo;
 use crate::tables::{Form, Pass, Source, Tables, UserTable, View};
+use crate::text::{self, TextReaders};
 use crate::user_tables::UserTables;
 use crate::verifier_log;
 use iterfs_mapping::{Instance, Need, Parameter, Place, Scope, Subject, Table, TableId, Target};
@@ -40,6 +43,7 @@ pub struct Kernel {
     counters: Mutex<HashMap<&'static str, Arc<Counters>>>,
     user: UserTables,
     readers: SharedReaders,
+    text_readers: TextReaders,
     cgroups: Cgroups,
     net_namespaces: NetNamespaces,
 }
@@ -64,6 +68,7 @@ impl Kernel {
             counters: Mutex::default(),
             user: UserTables::default(),
             readers: SharedReaders::default(),
+            text_readers: TextReaders::default(),
             cgroups: Cgroups::default(),
             net_namespaces: NetNamespaces::default(),
         })
@@ -391,7 +396,7 @@ impl Programs for Kernel {
 
     fn update(&self, table: Subject, object: &ObjectFile) -> Result<()> {
         // Loaded before readers must wait for anything.
-        let loaded = program::load_file(object, &self.readers)?;
+        let loaded = loader::load_file(object, &self.readers)?;
         let replace = |program: &Program| program.replaced(loaded, Some(object.path.clone()));
         match table {
             Subject::Table(table) => {
@@ -410,16 +415,40 @@ impl Programs for Kernel {
         }
         let object = table.table().object;
         let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;
-        let loaded = program::load(object, elf, None, None, &self.readers)?;
+        let loaded = loader::load(object, elf, None, None, &self.readers)?;
         slot.replace(|program| program.replaced(loaded, None))
     }
 
     fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
-        let _ = instance;
-        Err(Error::NoText(
-            instance.table.table().name.into(),
-            "it has no text form",
-        ))
+        let table = instance.table.table();
+        if !self.targets.contains(&table.target) {
+            return Err(Error::NoTarget(table.target));
+        }
+        let refused = |why| Error::NoText(table.name.into(), why);
+        if table.places.contains(&Place::Summary) {
+            return Err(refused("the daemon takes its groups out of the kernel"));
+        }
+        let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
+        let schema = btf::schema_of(table.object, elf)?;
+        let schema = schema.ok_or_else(|| refused("it has no rows"))?;
+        let text = |schema| text::load_as_text(table.object, elf, schema, &self.text_readers);
+        let (program, map) = match instance.parameter {
+            Parameter::Map(id) => {
+                let (map, schema) = map::printed(&schema, id)?;
+                (text(&schema)?, Some(map))
+            }
+            _ => (text(&schema)?, None),
+        };
+        let to = match (instance.parameter, &map) {
+            (Parameter::None, _) => LinkTo::Everything,
+            (Parameter::Process(process), _) => LinkTo::Process(process),
+            (Parameter::Cgroup(id, order), _) => LinkTo::Cgroup(id, order),
+            (Parameter::Map(_), Some(map)) => LinkTo::Map(map.as_fd()),
+            (Parameter::NetNamespace(_) | Parameter::Map(_), _) => {
+                return Err(refused("a pin shows the net namespace of its reader"));
+            }
+        };
+        program::attach(table.object, program.as_fd(), to)
     }
 
     fn link_of_user(&self, number: u32) -> Result<OwnedFd> {

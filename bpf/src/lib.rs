@@ -20,6 +20,7 @@ mod counter;
 mod error;
 mod groups;
 pub mod kernel;
+mod loader;
 mod map;
 mod namespace;
 mod net_namespaces;
@@ -38,6 +39,7 @@ mod source;
 mod summary;
 mod sys;
 pub mod tables;
+mod text;
 mod user_tables;
 mod verifier_log;
 

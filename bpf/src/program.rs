@@ -1,20 +1,15 @@
 //! A loaded program with its link: made at the first open of its table, then kept.
 
-use crate::btf;
 use crate::error::{Error, Result};
-use crate::groups::{self, Groups};
+use crate::groups::Groups;
+use crate::loader::{self, Loaded, SharedReaders, bad_object};
 use crate::object_file::ObjectFile;
 use crate::programs;
-use crate::reader::{self, Readers};
+use crate::reader::Readers;
 use crate::schema::Schema;
 use crate::sys::{self, LinkTo};
-use crate::verifier_log;
 use iterfs_mapping::{Need, Subject};
 use libbpf_rs::query::LinkInfo;
-use libbpf_rs::{MapCore, Object, ObjectBuilder, OpenObject};
-use parking_lot::Mutex;
-use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,22 +30,6 @@ pub(crate) struct Program {
     brought: Option<PathBuf>,
 }
 
-/// The `readers` map that the programs share, made by the first that declares it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
-
-impl SharedReaders {
-    fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
-        let mut readers = self.0.lock();
-        match &*readers {
-            Some(readers) => Ok(Arc::clone(readers)),
-            None => Ok(Arc::clone(
-                readers.insert(Readers::create(max_entries, value_size)?),
-            )),
-        }
-    }
-}
-
 impl Program {
     /// Loads the program of an object of ours, and links it where nothing more is
     /// needed.
@@ -60,9 +39,12 @@ impl Program {
         need: Need,
         shared: &SharedReaders,
     ) -> Result<Program> {
-        let loaded = load(name, elf, None, None, shared)?;
+        let loaded = loader::load(name, elf, None, None, shared)?;
         if loaded.schema.is_none() {
-            return Err(bad(name, "no struct is marked as the row (ROW in row.h)"));
+            return Err(bad_object(
+                name,
+                "no struct is marked as the row (ROW in row.h)",
+            ));
         }
         match need {
             Need::Nothing => loaded.linked(LinkTo::Everything, None),
@@ -78,9 +60,9 @@ impl Program {
         room: Option<u32>,
         shared: &SharedReaders,
     ) -> Result<(Program, Groups)> {
-        let mut loaded = load(name, elf, None, room, shared)?;
+        let mut loaded = loader::load(name, elf, None, room, shared)?;
         let groups = loaded.groups.take();
-        let groups = groups.ok_or_else(|| bad(name, "it declares no map of groups"))?;
+        let groups = groups.ok_or_else(|| bad_object(name, "it declares no map of groups"))?;
         Ok((loaded.linked(LinkTo::Everything, None)?, groups))
     }
 
@@ -90,9 +72,7 @@ impl Program {
         to: LinkTo<'_>,
         shared: &SharedReaders,
     ) -> Result<Program> {
-        let elf = file.read()?;
-        load(&file.name(), &elf, file.program.as_deref(), None, shared)?
-            .linked(to, Some(file.path.clone()))
+        loader::load_file(file, shared)?.linked(to, Some(file.path.clone()))
     }
 
     /// Puts another program into this one's link: one brought in a file, or ours
@@ -188,17 +168,6 @@ impl Program {
     }
 }
 
-/// A program in the kernel that is not linked yet.
-pub(crate) struct Loaded {
-    name: String,
-    fd: OwnedFd,
-    target: String,
-    schema: Option<Arc<Schema>>,
-    readers: Option<Arc<Readers>>,
-    /// The map that it counts in, if it is a summary's.
-    groups: Option<Groups>,
-}
-
 impl Loaded {
     fn linked(self, to: LinkTo<'_>, brought: Option<PathBuf>) -> Result<Program> {
         let link = attach(&self.name, self.fd.as_fd(), to)?;
@@ -226,156 +195,8 @@ impl Loaded {
     }
 }
 
-/// Loads the program of a file.
-pub(crate) fn load_file(file: &ObjectFile, shared: &SharedReaders) -> Result<Loaded> {
-    let elf = file.read()?;
-    load(&file.name(), &elf, file.program.as_deref(), None, shared)
-}
-
-/// Loads one program of an object: the one named, or the only one there is.
-pub(crate) fn load(
-    name: &str,
-    elf: &[u8],
-    program: Option<&str>,
-    room: Option<u32>,
-    shared: &SharedReaders,
-) -> Result<Loaded> {
-    let schema = btf::schema_of(name, elf)?.map(Arc::new);
-    let mut object = ObjectBuilder::default()
-        .open_memory(elf)
-        .map_err(|error| bad(name, &error.to_string()))?;
-    let (program, target) = choose(name, &mut object, program)?;
-    let readers = share_readers(&mut object, shared)?;
-    if let Some(room) = room {
-        make_room(&mut object, room).map_err(|error| bad(name, &error.to_string()))?;
-    }
-    let (loaded, log) = verifier_log::capture(|| sys::load(object));
-    let object = loaded.map_err(|source| Error::Load {
-        object: name.into(),
-        source,
-        log: verifier_log::reason(&log).into(),
-        full: log,
-    })?;
-    let mut programs = object.progs();
-    let program = programs
-        .find(|found| found.name() == program)
-        .ok_or_else(|| bad(name, "its program is lost"))?;
-    let fd = program
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| Error::Attach {
-            object: name.into(),
-            source,
-        })?;
-    // The program keeps its maps; the rest of libbpf's object can go.
-    Ok(Loaded {
-        name: name.into(),
-        fd,
-        target,
-        groups: schema
-            .as_ref()
-            .map_or(Ok(None), |schema| groups(name, &object, schema))?,
-        schema,
-        readers,
-    })
-}
-
-fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>> {
-    let map = object.maps().find(|map| map.name() == groups::MAP_NAME);
-    map.map(|map| Groups::of(name, &map, schema)).transpose()
-}
-
-/// Picks the program, keeps the others from being loaded, and says what it walks.
-fn choose(name: &str, object: &mut OpenObject, wanted: Option<&str>) -> Result<(OsString, String)> {
-    let programs: Vec<_> = object
-        .progs()
-        .map(|program| (program.name().to_owned(), target_of(program.section())))
-        .collect();
-    let walking = programs
-        .iter()
-        .filter_map(|(name, target)| Some((name, target.as_ref()?)));
-    let names = || programs.iter().map(|(name, _)| name.display().to_string());
-    let (chosen, target) = match wanted {
-        Some(wanted) => {
-            let found = programs.iter().find(|(name, _)| *name == *wanted);
-            let (chosen, target) = found.ok_or_else(|| Error::NoProgram {
-                object: name.into(),
-                program: wanted.into(),
-                there: names().collect(),
-            })?;
-            let no_iterator = || {
-                bad(
-                    name,
-                    &format!("its program {wanted} is no iterator's (SEC(\"iter/...\"))"),
-                )
-            };
-            (chosen, target.as_ref().ok_or_else(no_iterator)?)
-        }
-        None => {
-            let walking: Vec<_> = walking.collect();
-            match walking[..] {
-                [only] => only,
-                [] => {
-                    return Err(bad(
-                        name,
-                        "it holds no program of an iterator (SEC(\"iter/...\"))",
-                    ));
-                }
-                _ => {
-                    let names: Vec<_> = names().collect();
-                    let what = format!(
-                        "it holds several programs; name one of {}",
-                        names.join(", ")
-                    );
-                    return Err(bad(name, &what));
-                }
-            }
-        }
-    };
-    for mut program in object.progs_mut() {
-        let chosen = program.name() == chosen;
-        program.set_autoload(chosen);
-    }
-    Ok((chosen.clone(), target.clone()))
-}
-
-/// What an iterator program walks: what follows `iter/` in its section.
-fn target_of(section: &OsStr) -> Option<String> {
-    let section = section.to_str()?.trim_start_matches('?');
-    let target = ["iter/", "iter.s/"]
-        .into_iter()
-        .find_map(|prefix| section.strip_prefix(prefix))?;
-    Some(target.to_owned())
-}
-
-fn bad(object: &str, what: &str) -> Error {
-    Error::BadObject {
-        object: object.into(),
-        what: what.into(),
-    }
-}
-
-fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
-    for mut map in object.maps_mut() {
-        // One that was brought may use the name for something else.
-        if map.name() == reader::MAP_NAME && map.key_size() == reader::KEY_SIZE {
-            let readers = shared.get(map.max_entries(), map.value_size())?;
-            map.reuse_fd(readers.fd())
-                .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
-            return Ok(Some(readers));
-        }
-    }
-    Ok(None)
-}
-
-fn make_room(object: &mut OpenObject, room: u32) -> libbpf_rs::Result<()> {
-    object
-        .maps_mut()
-        .filter(|map| map.name() == groups::MAP_NAME)
-        .try_for_each(|mut map| map.set_max_entries(room))
-}
-
-fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {
+/// Links a program to what it is to walk.
+pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {
     sys::link_create(program, to).map_err(|source| Error::Attach {
         object: name.into(),
         source,

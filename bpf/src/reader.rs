@@ -98,14 +98,14 @@ thread_local! {
 }
 
 impl Readers {
-    /// Makes the map as an object declares it.
-    pub(crate) fn create(max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
+    /// Makes the map as an object declares it, of a kind of hash table.
+    pub(crate) fn create(kind: MapType, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
         let options = libbpf_sys::bpf_map_create_opts {
             sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
             ..Default::default()
         };
         let map = MapHandle::create(
-            MapType::Hash,
+            kind,
             Some(MAP_NAME),
             KEY_SIZE,
             value_size,

@@ -327,6 +327,33 @@ impl Kind {
         }
     }
 
+    /// The usual width of its values as text, and whether they stand at the right.
+    pub fn shape(&self) -> (usize, bool) {
+        match self {
+            Kind::Bits(_, shown) => shown.shape(),
+            Kind::Float(_) => (12, true),
+            Kind::Unsigned(width, _) | Kind::Signed(width) => match width {
+                Width::One => (3, true),
+                Width::Two => (5, true),
+                Width::Four => (7, true),
+                Width::Eight => (12, true),
+            },
+            Kind::Bool => (5, false),
+            Kind::Hex(_) | Kind::Pointer { .. } => (10, true),
+            Kind::Device => (7, true),
+            Kind::Name(_, names) => (
+                names.iter().map(|(_, name)| name.len()).max().unwrap_or(0),
+                false,
+            ),
+            Kind::Flags(..) => (16, false),
+            Kind::Text(capacity) => (capacity.saturating_sub(1), false),
+            Kind::Bytes(size) => (2 * size, false),
+            Kind::Ipv6 => (24, false),
+            Kind::Inet => (15, false),
+            Kind::Tail | Kind::MapKey | Kind::MapValue => (0, false),
+        }
+    }
+
     /// What a column's type is called where columns are listed.
     pub fn describe(&self) -> String {
         match self {

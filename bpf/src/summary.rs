@@ -155,8 +155,8 @@ fn sorted(schema: &Schema, rows: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loader::SharedReaders;
     use crate::objects;
-    use crate::program::SharedReaders;
     use crate::record::Records;
     use crate::schema::Value;
     use std::process::{Child, Command, Stdio};

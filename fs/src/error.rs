@@ -135,7 +135,7 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
         | Error::NoProgram { .. } => Errno::ENOENT,
         Error::OtherTarget { .. } => Errno::EINVAL,
         Error::NameTaken(_) => Errno::EEXIST,
-        Error::NoText(..) => Errno::EOPNOTSUPP,
+        Error::NoText(..) | Error::NoTextMode => Errno::EOPNOTSUPP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
         Error::BadObject { .. } => Errno::ENOEXEC,
         Error::Caller(_) => Errno::EACCES,

@@ -2,24 +2,11 @@
 
 use iterfs_tests::Mount;
 use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::workload::Workload;
+use iterfs_tests::dmabuf::buffer;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use tempfile::TempDir;
-
-/// Makes a buffer of a sealed memfd; says what it made, and waits.
-const MAKE: &str = "
-import fcntl, json, os, struct, sys
-memory = os.memfd_create('backing', os.MFD_ALLOW_SEALING)
-os.truncate(memory, 8192)
-fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
-buffer = fcntl.ioctl(os.open('/dev/udmabuf', os.O_RDWR), 0x40187542, struct.pack('IIQQ', memory, 1, 0, 8192))
-print(json.dumps({'inode': os.fstat(buffer).st_ino}), flush=True)
-sys.stdin.read()
-";
 
 /// debugfs at a place of the test's own.
 struct Debugfs(TempDir);
@@ -63,11 +50,7 @@ fn buffers_are_those_of_the_kernels_list() {
     let mount = Mount::new();
     // A kernel without a way to make one from memory has those of its devices
     // alone, mostly none, and the table is there all the same.
-    let made = Path::new("/dev/udmabuf").exists().then(|| {
-        let mut command = Command::new("python3");
-        command.args(["-c", MAKE]);
-        Workload::from_command(command)
-    });
+    let made = buffer();
     let debugfs = Debugfs::new();
     let rows = mount.rows("kernel/dmabufs");
     let buffers = debugfs.buffers();

@@ -13,6 +13,7 @@ mod walk;
 use crate::error::{Error, Result};
 use crate::program::Program;
 use crate::reader::Settings;
+use crate::schema::Schema;
 use crate::source::Iterator;
 use crate::sys::LinkTo;
 use crate::tables::{Pass, Source, View};
@@ -28,6 +29,9 @@ use walk::Walk;
 /// (fs/seq_file.c, seq_write()).
 const BUFFER: usize = 32 * 1024;
 
+/// What a program can print a key or a value of (CHUNK of `programs/map_bytes.h`).
+const PRINTED: u32 = 4096;
+
 /// Starts a pass over what the map of this id holds.
 ///
 /// # Errors
@@ -35,23 +39,16 @@ const BUFFER: usize = 32 * 1024;
 pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
     let map = open(id)?;
     let info = sys::info(map.as_fd()).map_err(Error::Map)?;
-    let btf = match info.btf_id {
-        0 => None,
-        btf => Some(btf_by_id(btf)?),
-    };
     let template = program.schema().ok_or_else(|| Error::BadObject {
         object: format!("map {id}"),
         what: "its program has no row".into(),
     })?;
-    let shape = Shape::of(&info, btf.as_ref())?;
+    let shape = shape_of(&map)?;
     let mut schema = shape.schema(template);
     if !view.addresses {
         schema.hide_addresses();
     }
-    schema.check().map_err(|what| Error::BadObject {
-        object: format!("map {id}"),
-        what,
-    })?;
+    checked(id, &schema)?;
 
     // Of rows that are elements and nothing else, any length can be had.
     let source: Box<dyn Source> = if template.fixed_size == 0 && schema.fixed_size >= BUFFER {
@@ -75,12 +72,48 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
     })
 }
 
+/// The map of this id, and what its rows are where a program prints them.
+///
+/// # Errors
+/// As of [`pass`].
+pub(crate) fn printed(template: &Schema, id: u32) -> Result<(OwnedFd, Schema)> {
+    let map = open(id)?;
+    let info = sys::info(map.as_fd()).map_err(Error::Map)?;
+    let shape = shape_of(&map)?;
+    let refused = |why| Err(Error::NoText(format!("bpf/map/{id}"), why));
+    if shape.value_bytes() > info.value_size {
+        return refused("a pin prints no per-cpu values");
+    }
+    if info.key_size.max(info.value_size) > PRINTED {
+        return refused("its keys or values are longer than a pin prints");
+    }
+    let schema = shape.schema(template);
+    checked(id, &schema)?;
+    Ok((map, schema))
+}
+
 /// Opens a map by its id.
 ///
 /// # Errors
 /// [`Error::Map`], as of [`pass`].
 pub(crate) fn open(id: u32) -> Result<OwnedFd> {
     sys::open(id).map_err(Error::Map)
+}
+
+fn shape_of(map: &OwnedFd) -> Result<Shape> {
+    let info = sys::info(map.as_fd()).map_err(Error::Map)?;
+    let btf = match info.btf_id {
+        0 => None,
+        btf => Some(btf_by_id(btf)?),
+    };
+    Shape::of(&info, btf.as_ref())
+}
+
+fn checked(id: u32, schema: &Schema) -> Result<()> {
+    schema.check().map_err(|what| Error::BadObject {
+        object: format!("map {id}"),
+        what,
+    })
 }
 
 /// The types that describe a map.

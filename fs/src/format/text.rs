@@ -5,7 +5,7 @@
 //! aside.
 
 use super::spelling::{octal, plain};
-use iterfs_bpf::schema::{Kind, Record, Schema, Width};
+use iterfs_bpf::schema::{Record, Schema};
 
 /// The layout of a table's lines.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ const BLANKS: &[u8; 64] = &[b' '; 64];
 impl Columns {
     pub(super) fn new(schema: &Schema) -> Columns {
         let cells = schema.columns.iter().map(|column| {
-            let (width, right) = shape(&column.kind);
+            let (width, right) = column.kind.shape();
             Cell {
                 width: width.max(column.name.len()).min(BLANKS.len()),
                 right,
@@ -78,33 +78,6 @@ impl Columns {
             }
             out.push(if index == last { b'\n' } else { b' ' });
         }
-    }
-}
-
-/// The usual width of a type's values, and whether they stand at the right.
-fn shape(kind: &Kind) -> (usize, bool) {
-    match kind {
-        Kind::Bits(_, shown) => shape(shown),
-        Kind::Float(_) => (12, true),
-        Kind::Unsigned(width, _) | Kind::Signed(width) => match width {
-            Width::One => (3, true),
-            Width::Two => (5, true),
-            Width::Four => (7, true),
-            Width::Eight => (12, true),
-        },
-        Kind::Bool => (5, false),
-        Kind::Hex(_) | Kind::Pointer { .. } => (10, true),
-        Kind::Device => (7, true),
-        Kind::Name(_, names) => (
-            names.iter().map(|(_, name)| name.len()).max().unwrap_or(0),
-            false,
-        ),
-        Kind::Flags(..) => (16, false),
-        Kind::Text(capacity) => (capacity.saturating_sub(1), false),
-        Kind::Bytes(size) => (2 * size, false),
-        Kind::Ipv6 => (24, false),
-        Kind::Inet => (15, false),
-        Kind::Tail | Kind::MapKey | Kind::MapValue => (0, false),
     }
 }
 

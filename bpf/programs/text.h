@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Text mode: rows printed by the program itself, for a link that is pinned in
+ * bpffs and read by cat. The same programs do it: what the daemon would decode
+ * by the row's schema is here printed by it, as columns that the loader puts
+ * into maps (bpf/src/text.rs).
+ *
+ * Without text mode the verifier sees a constant 0 and drops all of this, and
+ * the maps are not made. With it, loops go by the iterators of 6.4.
+ */
+#ifndef ITERFS_TEXT_H
+#define ITERFS_TEXT_H
+
+#include "text_column.h"
+#include "text_word.h"
+
+/* Whether rows are printed. A section of its own, so that the loader finds it. */
+const volatile u32 text_mode SEC(".rodata.mode") = 0;
+
+static __noinline bool is_absent(struct text_column *column, const void *address)
+{
+	if (!column->has_absent)
+		return false;
+	if (column->kind == text_kind__ipv6)
+		return !integer_at(address, 8) && !integer_at(address + 8, 8);
+	return integer_at(address, column->width) == column->absent;
+}
+
+/* Prints a field, whose value lies at an address and takes so many bytes. */
+static __noinline void print_field(struct seq_file *seq, struct text_column *column,
+				   const void *address, u32 size)
+{
+	u32 kind = column->kind, cell = column->cell;
+	u64 start = seq->count;
+	u8 family = 0;
+
+	if (is_absent(column, address)) {
+		if (kind <= text_kind__device)
+			pad(seq, cell, 1);
+		print_word(seq, "-");
+	} else {
+		switch (kind) {
+		case text_kind__bool:
+			if (integer_at(address, 1))
+				print_word(seq, "true");
+			else
+				print_word(seq, "false");
+			break;
+		case text_kind__name:
+			print_name(seq, column, integer_at(address, size));
+			break;
+		case text_kind__flags:
+			print_flags(seq, column, integer_at(address, size));
+			break;
+		case text_kind__bytes:
+			print_hexadecimal(seq, address, size);
+			break;
+		case text_kind__text:
+		case text_kind__tail:
+			print_string(seq, address, size, kind == text_kind__text);
+			break;
+		case text_kind__ipv6:
+			print_ipv6(seq, address);
+			break;
+		case text_kind__inet:
+			family = integer_at(address, 1);
+			if (family == 4)
+				print_ipv4(seq, address + 1);
+			else if (family == 6)
+				print_ipv6(seq, address + 1);
+			break;
+		default:
+			print_number(seq, column, integer_at(address, size));
+		}
+		/* What is empty. */
+		if (seq->count == start)
+			print_word(seq, "-");
+	}
+	if (column->last) {
+		print_word(seq, "\n");
+		return;
+	}
+	pad(seq, cell, seq->count - start);
+	print_word(seq, " ");
+}
+
+/* Prints a row; the string that ends it, if one does, has this length and may lie elsewhere. */
+static __noinline __attribute__((unused)) void print_row(struct seq_file *seq, const void *row, const void *tail,
+				 u32 length)
+{
+	int round;
+
+	bpf_for(round, 0, MANY) {
+		u32 index = round;
+		struct text_column *column = bpf_map_lookup_elem(&text_columns, &index);
+
+		if (!column)
+			break;
+		if (column->kind == text_kind__tail)
+			print_field(seq, column, tail, length);
+		else
+			print_field(seq, column, row + (column->offset & (ROW_MAX - 1)),
+				    column->width);
+	}
+}
+
+static __noinline void print_header(struct seq_file *seq)
+{
+	int round;
+
+	bpf_for(round, 0, MANY) {
+		u32 index = round;
+		struct text_piece *piece = bpf_map_lookup_elem(&text_header, &index);
+
+		if (!piece)
+			break;
+		print_piece(seq, piece);
+	}
+}
+
+/*
+ * Where a pass writes its rows. Every program begins with this, so that in text
+ * mode the header comes first, of an empty table, too. The last call, without an
+ * object, has the number of the last object: 0 if there was one, and if there
+ * was none, which `index` tells apart. Where the walk of nothing began with a
+ * token (SEQ_START_TOKEN), as those of sockets do, the number is one less.
+ */
+static __always_inline struct seq_file *begin_rows(struct bpf_iter_meta *meta, const void *object)
+{
+	struct seq_file *seq = meta->seq;
+	bool first;
+
+	if (!text_mode)
+		return seq;
+	first = meta->seq_num == 0;
+	if (!object)
+		first = first ? seq->index == 0 : meta->seq_num == (u64)-1;
+	if (first)
+		print_header(seq);
+	return seq;
+}
+
+#endif

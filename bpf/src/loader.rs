@@ -1,0 +1,216 @@
+//! From the bytes of an object to a program in the kernel.
+
+use crate::btf;
+use crate::error::{Error, Result};
+use crate::groups::{self, Groups};
+use crate::object_file::ObjectFile;
+use crate::reader::{self, Readers};
+use crate::schema::Schema;
+use crate::sys;
+use crate::text;
+use crate::verifier_log;
+use libbpf_rs::{MapCore, MapType, Object, ObjectBuilder, OpenObject};
+use parking_lot::Mutex;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// The `readers` map that the programs share, made by the first that declares it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
+
+impl SharedReaders {
+    fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
+        let mut readers = self.0.lock();
+        match &*readers {
+            Some(readers) => Ok(Arc::clone(readers)),
+            None => Ok(Arc::clone(readers.insert(Readers::create(
+                MapType::Hash,
+                max_entries,
+                value_size,
+            )?))),
+        }
+    }
+}
+
+/// A program in the kernel that is not linked yet.
+pub(crate) struct Loaded {
+    pub(crate) name: String,
+    pub(crate) fd: OwnedFd,
+    pub(crate) target: String,
+    pub(crate) schema: Option<Arc<Schema>>,
+    pub(crate) readers: Option<Arc<Readers>>,
+    /// The map that it counts in, if it is a summary's.
+    pub(crate) groups: Option<Groups>,
+}
+
+/// Loads the program of a file.
+pub(crate) fn load_file(file: &ObjectFile, shared: &SharedReaders) -> Result<Loaded> {
+    let elf = file.read()?;
+    load(&file.name(), &elf, file.program.as_deref(), None, shared)
+}
+
+/// Loads one program of an object, the one named or the only one there is, to write
+/// records or, if it was brought, whatever it writes. If it is a summary's, its map
+/// has room for `room` groups, or for as many as the object says.
+pub(crate) fn load(
+    name: &str,
+    elf: &[u8],
+    program: Option<&str>,
+    room: Option<u32>,
+    shared: &SharedReaders,
+) -> Result<Loaded> {
+    let bad = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
+    let schema = btf::schema_of(name, elf)?.map(Arc::new);
+    let mut object = open(name, elf)?;
+    let (program, target) = choose(name, &mut object, program)?;
+    text::leave_out(&mut object).map_err(bad)?;
+    let readers = share_readers(&mut object, shared)?;
+    if let Some(room) = room {
+        make_room(&mut object, room).map_err(bad)?;
+    }
+    let object = load_object(name, object)?;
+    // The program keeps its maps; the rest of libbpf's object can go.
+    Ok(Loaded {
+        name: name.into(),
+        fd: descriptor(name, &object, &program)?,
+        target,
+        groups: schema
+            .as_ref()
+            .map_or(Ok(None), |schema| groups(name, &object, schema))?,
+        schema,
+        readers,
+    })
+}
+
+/// Takes an object's bytes apart, for changes before it is loaded.
+pub(crate) fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
+    ObjectBuilder::default()
+        .name(name)
+        .and_then(|builder| builder.open_memory(elf))
+        .map_err(|error| bad_object(name, &error.to_string()))
+}
+
+/// Loads an object into the kernel; if that refuses it, the error says why.
+pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
+    let (loaded, log) = verifier_log::capture(|| sys::load(object));
+    loaded.map_err(|source| Error::Load {
+        object: name.into(),
+        source,
+        log: verifier_log::reason(&log).into(),
+        full: log,
+    })
+}
+
+/// A program of a loaded object, which it outlives.
+pub(crate) fn descriptor(name: &str, object: &Object, program: &OsStr) -> Result<OwnedFd> {
+    let program = object.progs().find(|found| found.name() == program);
+    let program = program.ok_or_else(|| bad_object(name, "its program is lost"))?;
+    program
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::Attach {
+            object: name.into(),
+            source,
+        })
+}
+
+/// Picks the program, keeps the others from being loaded, and says what it walks.
+pub(crate) fn choose(
+    name: &str,
+    object: &mut OpenObject,
+    wanted: Option<&str>,
+) -> Result<(OsString, String)> {
+    let programs: Vec<_> = object
+        .progs()
+        .map(|program| (program.name().to_owned(), target_of(program.section())))
+        .collect();
+    let walking = programs
+        .iter()
+        .filter_map(|(name, target)| Some((name, target.as_ref()?)));
+    let names = || programs.iter().map(|(name, _)| name.display().to_string());
+    let (chosen, target) = match wanted {
+        Some(wanted) => {
+            let found = programs.iter().find(|(name, _)| *name == *wanted);
+            let (chosen, target) = found.ok_or_else(|| Error::NoProgram {
+                object: name.into(),
+                program: wanted.into(),
+                there: names().collect(),
+            })?;
+            let no_iterator = || {
+                bad_object(
+                    name,
+                    &format!("its program {wanted} is no iterator's (SEC(\"iter/...\"))"),
+                )
+            };
+            (chosen, target.as_ref().ok_or_else(no_iterator)?)
+        }
+        None => {
+            let walking: Vec<_> = walking.collect();
+            match walking[..] {
+                [only] => only,
+                [] => {
+                    return Err(bad_object(
+                        name,
+                        "it holds no program of an iterator (SEC(\"iter/...\"))",
+                    ));
+                }
+                _ => {
+                    let names: Vec<_> = names().collect();
+                    let what = format!(
+                        "it holds several programs; name one of {}",
+                        names.join(", ")
+                    );
+                    return Err(bad_object(name, &what));
+                }
+            }
+        }
+    };
+    for mut program in object.progs_mut() {
+        let chosen = program.name() == chosen;
+        program.set_autoload(chosen);
+    }
+    Ok((chosen.clone(), target.clone()))
+}
+
+/// What an iterator program walks: what follows `iter/` in its section.
+fn target_of(section: &OsStr) -> Option<String> {
+    let section = section.to_str()?.trim_start_matches('?');
+    let target = ["iter/", "iter.s/"]
+        .into_iter()
+        .find_map(|prefix| section.strip_prefix(prefix))?;
+    Some(target.to_owned())
+}
+
+fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
+    for mut map in object.maps_mut() {
+        // One that was brought may use the name for something else.
+        if map.name() == reader::MAP_NAME && map.key_size() == reader::KEY_SIZE {
+            let readers = shared.get(map.max_entries(), map.value_size())?;
+            map.reuse_fd(readers.fd())
+                .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
+            return Ok(Some(readers));
+        }
+    }
+    Ok(None)
+}
+
+fn make_room(object: &mut OpenObject, room: u32) -> libbpf_rs::Result<()> {
+    object
+        .maps_mut()
+        .filter(|map| map.name() == groups::MAP_NAME)
+        .try_for_each(|mut map| map.set_max_entries(room))
+}
+
+fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>> {
+    let map = object.maps().find(|map| map.name() == groups::MAP_NAME);
+    map.map(|map| Groups::of(name, &map, schema)).transpose()
+}
+
+pub(crate) fn bad_object(object: &str, what: &str) -> Error {
+    Error::BadObject {
+        object: object.into(),
+        what: what.into(),
+    }
+}
