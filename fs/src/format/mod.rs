@@ -6,6 +6,7 @@
 mod csv;
 mod json;
 mod nesting;
+mod remembered;
 mod spelling;
 mod text;
 
