@@ -86,6 +86,10 @@ pub enum Error {
     #[error("{0} cannot be pinned: {1}")]
     NoText(String, &'static str),
 
+    /// A table that is pinned, so that its program must print text.
+    #[error("the program of {0} writes records, and the table is pinned; unpin it first")]
+    Pinned(String),
+
     /// The pin, or the directory for it, cannot be made or removed.
     #[error("{}: {source}", path.display())]
     Pin {
@@ -123,6 +127,10 @@ pub enum Error {
     /// The kernel refused to start a pass, or broke it off.
     #[error("the pass cannot go on: {0}")]
     Pass(#[source] io::Error),
+
+    /// A program that asks again and again to be called for the same object.
+    #[error("the pass does not get on: its program returns 1, to be called again, each time")]
+    Endless,
 
     /// The settings of a reader could not be handed to the program.
     #[error("a reader's settings cannot be stored: {0}")]

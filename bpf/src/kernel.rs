@@ -3,11 +3,12 @@
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroups::Cgroups;
 use crate::error::{Error, Result};
+use crate::exchange::program_of;
 use crate::namespace::in_net_namespace;
 use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::probe;
-use crate::program::{self, Program, SharedReaders};
+use crate::program::{self, Pinned, Program, SharedReaders};
 use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
 use crate::slot::Slot;
@@ -30,6 +31,8 @@ pub struct Kernel {
     net_namespace: u32,
     /// One an object.
     programs: HashMap<&'static str, Slot>,
+    /// Our own where an update put another into their place, loaded when needed.
+    displaced: HashMap<&'static str, Slot>,
     user: UserTables,
     readers: SharedReaders,
     cgroups: Cgroups,
@@ -50,6 +53,9 @@ impl Kernel {
             targets: probe::targets()?,
             net_namespace: Caller::Daemon.net_namespace()?,
             programs: objects::names()
+                .map(|name| (name, Slot::default()))
+                .collect(),
+            displaced: objects::names()
                 .map(|name| (name, Slot::default()))
                 .collect(),
             user: UserTables::default(),
@@ -88,6 +94,30 @@ impl Kernel {
         }))
     }
 
+    /// A pass over a table, and the program that makes it.
+    fn pass_from(
+        &self,
+        slot: &Slot,
+        load: impl Fn() -> Result<Program>,
+        Instance { table, parameter }: Instance,
+        caller: &Caller,
+    ) -> Result<(Arc<Program>, Pass)> {
+        let (program, (fd, settings)) = slot.with(load, |program| {
+            let scope = form(table, program).scope;
+            self.iterator(program, scope, parameter, caller)
+        })?;
+        let pass = pass(&program, fd, settings);
+        Ok((program, pass))
+    }
+
+    /// A link of a table's own program whose iterators print text.
+    fn own_link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
+        Err(Error::NoText(
+            instance.table.table().name.into(),
+            "it has no text form",
+        ))
+    }
+
     /// An iterator of a program for the caller, and what its program is told.
     fn iterator(
         &self,
@@ -112,7 +142,12 @@ impl Kernel {
                 if caller.pid_namespace()? != INITIAL_PID_NAMESPACE {
                     return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
                 }
-                Ok((program.iterator(LinkTo::Everything)?, Settings::default()))
+                // A program that was brought numbers processes as the host does.
+                let to = match parameter {
+                    Parameter::Process(process) => LinkTo::Process(process),
+                    _ => LinkTo::Everything,
+                };
+                Ok((program.iterator(to)?, Settings::default()))
             }
         }
     }
@@ -195,13 +230,20 @@ impl Tables for Kernel {
     }
 
     fn open(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
-        let Instance { table, parameter } = instance;
-        let (slot, load) = self.slot(table)?;
-        let (program, (fd, settings)) = slot.with(load, |program| {
-            let scope = form(table, program).scope;
-            self.iterator(program, scope, parameter, caller)
-        })?;
-        Ok(pass(&program, fd, settings))
+        let (slot, load) = self.slot(instance.table)?;
+        Ok(self.pass_from(slot, load, instance, caller)?.1)
+    }
+
+    fn open_own(&self, instance: Instance, caller: &Caller) -> Result<Pass> {
+        let (slot, load) = self.slot(instance.table)?;
+        let (program, pass) = self.pass_from(slot, &load, instance, caller)?;
+        if program.is_own() {
+            return Ok(pass);
+        }
+        let table = instance.table.table();
+        let slot = self.displaced.get(table.object);
+        let slot = slot.ok_or_else(|| missing(table))?;
+        Ok(self.pass_from(slot, load, instance, caller)?.1)
     }
 
     fn user_tables(&self) -> Vec<UserTable> {
@@ -254,10 +296,19 @@ impl Programs for Kernel {
         self.user.remove(name)
     }
 
-    fn update(&self, table: Subject, object: &ObjectFile) -> Result<()> {
+    fn update(&self, table: Subject, object: &ObjectFile, pinned: &[OwnedFd]) -> Result<()> {
         // Loaded before readers must wait for anything.
         let loaded = program::load_file(object, &self.readers)?;
-        let replace = |program: &Program| program.replaced(loaded, Some(object.path.clone()));
+        if loaded.writes_records() && !pinned.is_empty() {
+            return Err(Error::Pinned(object.name()));
+        }
+        let pinned = pinned.iter().map(|link| Pinned {
+            link: link.as_fd(),
+            program: None,
+        });
+        let pinned: Vec<_> = pinned.collect();
+        let replace =
+            |program: &Program| program.replaced(loaded, Some(object.path.clone()), &pinned);
         match table {
             Subject::Table(table) => {
                 let (slot, load) = self.slot(table)?;
@@ -268,23 +319,35 @@ impl Programs for Kernel {
         }
     }
 
-    fn restore(&self, table: TableId) -> Result<()> {
-        let (slot, _) = self.slot(table)?;
-        if slot.loaded().is_none_or(|program| program.is_own()) {
+    fn restore(&self, table: TableId, pinned: &[(Instance, OwnedFd)]) -> Result<()> {
+        let (slot, own) = self.slot(table)?;
+        let stands = slot.loaded().is_none_or(|program| program.is_own());
+        if stands && pinned.is_empty() {
             return Ok(());
         }
+        // A pin may run what an earlier daemon was told to put there.
+        slot.program(own)?;
         let object = table.table().object;
         let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;
         let loaded = program::load(object, elf, None, &self.readers)?;
-        slot.replace(|program| program.replaced(loaded, None))
+        let text = pinned.iter().map(|(instance, link)| {
+            let text = self.own_link_as_text(*instance)?;
+            Ok(Pinned {
+                link: link.as_fd(),
+                program: Some(program_of(text.as_fd())?),
+            })
+        });
+        let pinned: Vec<_> = text.collect::<Result<_>>()?;
+        slot.replace(|program| program.replaced(loaded, None, &pinned))
     }
 
     fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
-        let _ = instance;
-        Err(Error::NoText(
-            instance.table.table().name.into(),
-            "it has no text form",
-        ))
+        let (slot, _) = self.slot(instance.table)?;
+        let stands = slot.loaded().filter(|program| !program.is_own());
+        match stands {
+            Some(program) => program.link_as_text(instance.parameter),
+            None => self.own_link_as_text(instance),
+        }
     }
 
     fn link_of_user(&self, number: u32) -> Result<OwnedFd> {

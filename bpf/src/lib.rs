@@ -11,6 +11,7 @@ mod btf;
 pub mod caller;
 mod cgroups;
 mod error;
+mod exchange;
 pub mod kernel;
 mod namespace;
 pub mod object_file;

@@ -2,13 +2,15 @@
 
 use crate::btf;
 use crate::error::{Error, Result};
+use crate::exchange::Exchange;
 use crate::object_file::ObjectFile;
+use crate::objects;
 use crate::programs;
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys::{self, LinkTo};
 use crate::verifier_log;
-use iterfs_mapping::{Need, Subject};
+use iterfs_mapping::{Need, Parameter, Subject};
 use libbpf_rs::query::LinkInfo;
 use libbpf_rs::{ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
@@ -80,21 +82,29 @@ impl Program {
             .linked(to, Some(file.path.clone()))
     }
 
-    /// Puts another program into this one's link: one brought in a file, or ours
-    /// again.
-    pub(crate) fn replaced(&self, loaded: Loaded, brought: Option<PathBuf>) -> Result<Program> {
+    /// Puts another program into this one's link and into the pinned ones: one
+    /// brought in a file, or ours again. If one of them refuses it, none has it.
+    pub(crate) fn replaced(
+        &self,
+        loaded: Loaded,
+        brought: Option<PathBuf>,
+        pinned: &[Pinned<'_>],
+    ) -> Result<Program> {
         if loaded.target != self.target {
             return Err(Error::OtherTarget {
                 needed: self.target.clone(),
                 found: loaded.target,
             });
         }
+        let mut exchange = Exchange::default();
         if let Some(link) = &self.link {
-            sys::link_update(link.as_fd(), loaded.fd.as_fd()).map_err(|source| Error::Attach {
-                object: loaded.name.clone(),
-                source,
-            })?;
+            exchange.put(&loaded.name, link.as_fd(), loaded.fd.as_fd())?;
         }
+        for pin in pinned {
+            let program = pin.program.as_ref().unwrap_or(&loaded.fd);
+            exchange.put(&loaded.name, pin.link, program.as_fd())?;
+        }
+        exchange.keep();
         Ok(loaded.with_link(self.link.clone(), brought))
     }
 
@@ -157,6 +167,24 @@ impl Program {
         })
     }
 
+    /// A new link that is narrowed so, for a pin of which text is to be read.
+    pub(crate) fn link_as_text(&self, parameter: Parameter) -> Result<OwnedFd> {
+        let text = |what| Error::NoText(self.name.clone(), what);
+        if self.schema.is_some() {
+            return Err(text("its program writes records, not text"));
+        }
+        let to = match parameter {
+            Parameter::None => LinkTo::Everything,
+            Parameter::Process(process) => LinkTo::Process(process),
+            Parameter::Cgroup(id, order) => LinkTo::Cgroup(id, order),
+            Parameter::Map(id) => {
+                let map = sys::map_by_id(id).map_err(|source| Error::Map { id, source })?;
+                return attach(&self.name, self.fd.as_fd(), LinkTo::Map(map.as_fd()));
+            }
+        };
+        attach(&self.name, self.fd.as_fd(), to)
+    }
+
     /// Makes an iterator: the pass begins with the first read of it.
     pub(crate) fn iterator(&self, to: LinkTo<'_>) -> Result<OwnedFd> {
         match (&self.link, to) {
@@ -177,7 +205,19 @@ pub(crate) struct Loaded {
     readers: Option<Arc<Readers>>,
 }
 
+/// A pinned link of a table, and what it is to run: the table's program itself if
+/// none is given.
+pub(crate) struct Pinned<'a> {
+    pub(crate) link: BorrowedFd<'a>,
+    pub(crate) program: Option<OwnedFd>,
+}
+
 impl Loaded {
+    /// Whether what it writes is for the daemon to format.
+    pub(crate) fn writes_records(&self) -> bool {
+        self.schema.is_some()
+    }
+
     fn linked(self, to: LinkTo<'_>, brought: Option<PathBuf>) -> Result<Program> {
         let link = attach(&self.name, self.fd.as_fd(), to)?;
         Ok(self.with_link(Some(Arc::new(link)), brought))
@@ -221,7 +261,7 @@ pub(crate) fn load(
         .open_memory(elf)
         .map_err(|error| bad(name, &error.to_string()))?;
     let (program, target) = choose(name, &mut object, program)?;
-    let readers = share_readers(&mut object, shared)?;
+    let readers = share_readers(name, &mut object, shared)?;
     let (loaded, log) = verifier_log::capture(|| sys::load(object));
     let object = loaded.map_err(|source| Error::Load {
         object: name.into(),
@@ -320,10 +360,18 @@ fn bad(object: &str, what: &str) -> Error {
     }
 }
 
-fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
+fn share_readers(
+    name: &str,
+    object: &mut OpenObject,
+    shared: &SharedReaders,
+) -> Result<Option<Arc<Readers>>> {
+    // One that was brought may use the name for something else.
+    let brought = objects::find(name).is_none();
     for mut map in object.maps_mut() {
-        // One that was brought may use the name for something else.
-        if map.name() == reader::MAP_NAME && map.key_size() == reader::KEY_SIZE {
+        if map.name() == reader::MAP_NAME
+            && map.key_size() == reader::KEY_SIZE
+            && (!brought || own_readers() == Some((map.max_entries(), map.value_size())))
+        {
             let readers = shared.get(map.max_entries(), map.value_size())?;
             map.reuse_fd(readers.fd())
                 .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
@@ -331,6 +379,18 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
         }
     }
     Ok(None)
+}
+
+/// How many entries of which size the map `readers` of our own programs has.
+fn own_readers() -> Option<(u32, u32)> {
+    let elf = objects::names().filter_map(objects::find);
+    elf.filter_map(|elf| {
+        let object = ObjectBuilder::default().open_memory(elf).ok()?;
+        let mut maps = object.maps();
+        let map = maps.find(|map| map.name() == reader::MAP_NAME)?;
+        Some((map.max_entries(), map.value_size()))
+    })
+    .next()
 }
 
 fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Result<OwnedFd> {

@@ -48,6 +48,9 @@ pub enum Failure {
     /// A path that leads to something else, or names a format.
     #[error("'{0}' is not a table; give its path without a format, such as net/tcp")]
     NotATable(String),
+    /// A table that has no program of its own to go back to.
+    #[error("'{0}' has no program but the ones that were brought; update it from an object")]
+    NoDefault(String),
     /// A table of which no pin is there.
     #[error("'{0}' is not pinned")]
     NotPinned(String),
@@ -89,7 +92,9 @@ impl Failure {
             Failure::BadHandle => Errno::EBADF,
             Failure::TooFarBack => Errno::ESPIPE,
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
-            Failure::NotATable(_) | Failure::NoProgramDirectory => Errno::EINVAL,
+            Failure::NotATable(_) | Failure::NoDefault(_) | Failure::NoProgramDirectory => {
+                Errno::EINVAL
+            }
             Failure::ProgramDirectory { .. } => Errno::EPERM,
             Failure::Command(CommandError::TooLong) => Errno::EMSGSIZE,
             Failure::Command(CommandError::NotText) => Errno::EILSEQ,
@@ -119,7 +124,8 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
         Error::NoTarget(_) | Error::NoUserTable(_) | Error::NoProgram { .. } => Errno::ENOENT,
         Error::OtherTarget { .. } => Errno::EINVAL,
         Error::NameTaken(_) => Errno::EEXIST,
-        Error::NoText(..) => Errno::EOPNOTSUPP,
+        Error::NoText(..) | Error::Pinned(_) => Errno::EOPNOTSUPP,
+        Error::Endless => Errno::ELOOP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
         Error::BadObject { .. } => Errno::ENOEXEC,
         Error::Caller(_) => Errno::EACCES,

@@ -163,12 +163,12 @@ fn each_row(
     let Some(table) = TableId::find(place, name) else {
         return Ok(());
     };
-    let mut pass = match tables.open(Instance { table, parameter }, caller) {
+    let mut pass = match tables.open_own(Instance { table, parameter }, caller) {
         // Without the table, there are none that it could tell of.
         Err(Error::NoTarget(_)) => return Ok(()),
         opened => opened?,
     };
-    // Text that a program of the administrator's prints tells us nothing.
+    // Ours write records; no other is asked.
     let Some(schema) = pass.schema else {
         return Ok(());
     };

@@ -27,6 +27,8 @@ pub struct Operations {
     policy: Policy,
     handles: Handles,
     pool: Arc<Pool>,
+    /// One thread, so that commands that wait for each other hold up no reader.
+    commands: Arc<Pool>,
     mounted: SystemTime,
 }
 
@@ -72,6 +74,7 @@ impl Operations {
             policy: options.policy,
             handles: Handles::default(),
             pool,
+            commands: Pool::new(1, 0),
             mounted: SystemTime::now(),
         })
     }
@@ -203,7 +206,7 @@ impl Operations {
         let control = Arc::clone(&self.control);
         // One byte more than a command may have shows that it is too long.
         let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();
-        self.pool
+        self.commands
             .run(move || answer(file.write(&control, offset, &bytes)));
     }
 

@@ -1,6 +1,7 @@
 //! What a fresh read of the control file tells.
 
-use super::{Control, Refusal, path_of};
+use super::resolve::whole;
+use super::{Control, Refusal};
 use crate::counts::Counted;
 use crate::error::{Failure, Result};
 use iterfs_bpf::programs::Loaded;
@@ -106,10 +107,10 @@ fn lines(control: &Control) -> Result<Vec<Line>> {
             ));
         }
     }
-    for pin in control.pins.list()? {
+    for (pin, shown) in control.pinning.list()? {
         lines.push(Line {
-            path: path_of(&pin).unwrap_or_else(|| "-".into()),
-            pin: Some(control.pins.path(&pin.name).display().to_string()),
+            path: shown.map_or_else(|| "-".into(), |shown| shown.path),
+            pin: Some(control.pinning.path(&pin).display().to_string()),
             target: pin.target,
             program: Some(pin.program),
             tag: Some(pin.tag),
@@ -128,7 +129,7 @@ fn path(id: TableId) -> String {
         (Need::Map(_), _) => format!("bpf/map/<id>/{name}"),
         (Need::Cgroup(_), _) => format!("cgroup/<path>/{name}"),
         (Need::Nothing, [Place::Process]) => format!("pid/<n>/{name}"),
-        (Need::Nothing, _) => super::whole(id).map_or_else(|| name.into(), |file| file.path()),
+        (Need::Nothing, _) => whole(id).map_or_else(|| name.into(), |file| file.path()),
     }
 }
 
