@@ -160,6 +160,11 @@ impl Pins {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
+            // The kernel's own (kernel/bpf/inode.c, populate_bpffs()), as nobody
+            // else may have a dot in a name.
+            if name.contains('.') {
+                continue;
+            }
             let name = match below {
                 "" => name,
                 below => format!("{below}/{name}"),

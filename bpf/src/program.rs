@@ -12,7 +12,7 @@ use crate::sys::{self, LinkTo};
 use crate::verifier_log;
 use iterfs_mapping::{Need, Parameter, Subject};
 use libbpf_rs::query::LinkInfo;
-use libbpf_rs::{ObjectBuilder, OpenObject};
+use libbpf_rs::{MapInfo, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -78,8 +78,12 @@ impl Program {
         shared: &SharedReaders,
     ) -> Result<Program> {
         let elf = file.read()?;
-        load(&file.name(), &elf, file.program.as_deref(), shared)?
-            .linked(to, Some(file.path.clone()))
+        let map = match to {
+            LinkTo::Map(map) => Some(map),
+            _ => None,
+        };
+        let program = file.program.as_deref();
+        load_with(&file.name(), &elf, program, map, shared)?.linked(to, Some(file.path.clone()))
     }
 
     /// Puts another program into this one's link and into the pinned ones: one
@@ -256,12 +260,26 @@ pub(crate) fn load(
     program: Option<&str>,
     shared: &SharedReaders,
 ) -> Result<Loaded> {
+    load_with(name, elf, program, None, shared)
+}
+
+/// The same, of an object that may declare a map which is there already.
+fn load_with(
+    name: &str,
+    elf: &[u8],
+    program: Option<&str>,
+    map: Option<BorrowedFd<'_>>,
+    shared: &SharedReaders,
+) -> Result<Loaded> {
     let schema = btf::schema_of(name, elf)?.map(Arc::new);
     let mut object = ObjectBuilder::default()
         .open_memory(elf)
         .map_err(|error| bad(name, &error.to_string()))?;
     let (program, target) = choose(name, &mut object, program)?;
     let readers = share_readers(name, &mut object, shared)?;
+    if let Some(map) = map {
+        share_map(name, &mut object, map)?;
+    }
     let (loaded, log) = verifier_log::capture(|| sys::load(object));
     let object = loaded.map_err(|source| Error::Load {
         object: name.into(),
@@ -379,6 +397,27 @@ fn share_readers(
         }
     }
     Ok(None)
+}
+
+/// Has the object use a map for the one that it declares alike: what walks a map
+/// can then also change it.
+fn share_map(name: &str, object: &mut OpenObject, map: BorrowedFd<'_>) -> Result<()> {
+    let failed = |error: libbpf_rs::Error| bad(name, &error.to_string());
+    let there = MapInfo::new(map).map_err(failed)?;
+    let shape = (there.map_type(), there.info.key_size, there.info.value_size);
+    for mut declared in object.maps_mut() {
+        let declared_shape = (
+            declared.map_type(),
+            declared.key_size(),
+            declared.value_size(),
+        );
+        let called = declared.name().as_encoded_bytes();
+        let called = &called[..called.len().min(sys::OBJECT_NAME)];
+        if declared_shape == shape && there.name().map_err(failed)?.as_bytes() == called {
+            declared.reuse_fd(map).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// How many entries of which size the map `readers` of our own programs has.

@@ -3,9 +3,11 @@
 //! The tests run as root on the real kernel. Each fixture cleans up after itself
 //! when dropped, a failed test included, and none minds another beside it.
 
+pub mod brought;
 pub mod calls;
 pub mod columns;
 pub mod connections;
+pub mod control;
 pub mod daemon;
 pub mod inet;
 pub mod installed;
