@@ -17,6 +17,7 @@ pub mod mount;
 pub mod netns;
 pub mod proc;
 pub mod programs;
+pub mod random;
 pub mod ss;
 pub mod steady;
 mod sys;

@@ -100,10 +100,7 @@ fn a_walk_is_narrowed_by_what_the_line_says() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let object = workshop.compile("tasks", "tasks", &[]);
     let workload = Workload::start("threads", &[]);
-    let threads: BTreeSet<String> = fs::read_dir(proc::process(workload.pid()).join("task"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let threads = proc::numbers(&proc::process(workload.pid()).join("task"));
     load(
         &control,
         &object,
@@ -111,10 +108,9 @@ fn a_walk_is_narrowed_by_what_the_line_says() {
         &format!("pid={}", workload.pid()),
     );
     let text = control.mount().text("user/thread_ids");
-    let shown: BTreeSet<String> = text
-        .lines()
-        .map(|line| line.split(' ').nth(1).unwrap().to_owned())
-        .collect();
+    let tids = text.lines().map(|line| line.split(' ').nth(1).unwrap());
+    let mut shown: Vec<u32> = tids.map(|tid| tid.parse().unwrap()).collect();
+    shown.sort_unstable();
     assert_eq!(shown, threads);
 
     let group = Cgroup::new();
@@ -158,14 +154,7 @@ fn a_shared_table_of_files_is_visited_once() {
         let lines = text.lines().filter_map(|line| line.strip_prefix(&own));
         lines.map(|fd| fd.parse().unwrap()).collect()
     };
-    let open = |tid: u32| -> Vec<u32> {
-        let directory = proc::process(pid).join(format!("task/{tid}/fd"));
-        let names = fs::read_dir(directory).unwrap();
-        let numbers = names.map(|name| name.unwrap().file_name().into_string().unwrap());
-        let mut numbers: Vec<u32> = numbers.map(|name| name.parse().unwrap()).collect();
-        numbers.sort_unstable();
-        numbers
-    };
+    let open = |tid: u32| proc::numbers(&proc::thread(pid, tid).join("fd"));
     assert_eq!(of(pid), open(pid));
     assert_eq!(
         of(workload.number("unshared")),
