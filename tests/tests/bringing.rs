@@ -43,18 +43,15 @@ fn the_documents_example() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let listed = DOCUMENT
+    let mut listed = DOCUMENT
         .lines()
         .skip_while(|line| !line.ends_with("ls /mnt/iter/user"));
-    let listed: Vec<_> = listed.skip(1).next().unwrap().split_whitespace().collect();
+    let listed: Vec<_> = listed.nth(1).unwrap().split_whitespace().collect();
     assert_eq!(names, listed);
-    let header = DOCUMENT
+    let mut header = DOCUMENT
         .lines()
         .skip_while(|line| !line.contains("head -3 /mnt/iter/user"));
-    assert_eq!(
-        mount.text("user/threads").lines().next(),
-        header.skip(1).next()
-    );
+    assert_eq!(mount.text("user/threads").lines().next(), header.nth(1));
 
     let workload = Workload::start("idle", &[]);
     let directory = proc::process(workload.pid());

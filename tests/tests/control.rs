@@ -385,6 +385,15 @@ fn the_control_file_is_roots() {
 }
 
 #[test]
+fn a_read_only_mount_takes_no_commands() {
+    let control = Control::with_pins(Default::default(), "ro");
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).open(control.mount().path("ctl"));
+    assert_eq!(errno(&opened.unwrap_err()), libc::EROFS);
+    assert!(control.report().starts_with("path"));
+}
+
+#[test]
 fn each_of_many_writers_has_its_own_outcome() {
     const WRITERS: usize = 24;
     let (control, workshop) = with_word();
