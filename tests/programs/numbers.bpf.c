@@ -7,6 +7,10 @@
 #define CPUS 1
 #endif
 
+#ifndef END
+#define END "sum"
+#endif
+
 static __u64 sum;
 
 SEC("iter/bpf_map_elem")
@@ -20,7 +24,7 @@ int elements(struct bpf_iter__bpf_map_elem *ctx)
 	if (ctx->meta->seq_num == 0)
 		sum = 0;
 	if (!key || !value) {
-		BPF_SEQ_PRINTF(seq, "sum %llu\n", sum);
+		BPF_SEQ_PRINTF(seq, END " %llu\n", sum);
 		return 0;
 	}
 #pragma unroll

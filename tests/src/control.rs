@@ -1,7 +1,8 @@
 //! A mount whose control file a test writes to, with pins of its own.
 
 use crate::Mount;
-use nix::mount::{MntFlags, umount2};
+use crate::netns::run;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -159,6 +160,36 @@ impl Pins {
     pub fn new() -> Pins {
         let directory = tempfile::Builder::new().prefix("iterfs-pins-").tempdir();
         Pins(directory.expect("a directory"))
+    }
+
+    /// One that is a bpffs already.
+    pub fn mounted() -> Pins {
+        let pins = Pins::new();
+        let kind = Some("bpf");
+        let mounted = mount(kind, pins.directory(), kind, MsFlags::empty(), None::<&str>);
+        mounted.expect("a bpffs");
+        pins
+    }
+
+    /// Makes a map in it as bpftool does, with keys of four bytes and values of
+    /// eight; its id.
+    pub fn map(&self, name: &str, kind: &str, entries: &[(u32, u64)]) -> u64 {
+        let path = self.path(name);
+        let at = path.display();
+        run(&format!("bpftool map create {at} type {kind} name {name}"));
+        let words = |bytes: &[u8]| -> String {
+            let words = bytes.iter().map(u8::to_string);
+            words.collect::<Vec<_>>().join(" ")
+        };
+        for (key, value) in entries {
+            let (key, value) = (words(&key.to_le_bytes()), words(&value.to_le_bytes()));
+            run(&format!(
+                "bpftool map update pinned {at} key {key} value {value}"
+            ));
+        }
+        let shown = run(&format!("bpftool -j map show pinned {at}"));
+        let shown: Value = serde_json::from_str(&shown).expect("bpftool's JSON");
+        shown["id"].as_u64().expect("an id")
     }
 
     /// The directory.

@@ -3,7 +3,7 @@
 //! prog_tests/bpf_iter.c) promise something, it is promised here of `user/`.
 
 use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::{Control, errno};
+use iterfs_tests::control::{Control, Pins, errno};
 use iterfs_tests::netns::run;
 use iterfs_tests::workload::{Cgroup, Workload};
 use iterfs_tests::{Mount, proc};
@@ -164,66 +164,19 @@ fn a_shared_table_of_files_is_visited_once() {
     assert!(shared.is_empty(), "the leader's were shown: {shared:?}");
 }
 
-/// A map that bpftool makes, in a bpffs of the control's.
-struct Map {
-    id: u64,
-}
-
-impl Map {
-    fn new(control: &Control, name: &str, kind: &str, entries: &[(u32, String)]) -> Map {
-        // The first pin makes the directory a bpffs.
-        let path = control.pins().path(name);
-        let at = path.display();
-        run(&format!("bpftool map create {at} type {kind} name {name}"));
-        for (key, value) in entries {
-            let key = bytes(*key);
-            run(&format!(
-                "bpftool map update pinned {at} key {key} value {value}"
-            ));
-        }
-        let shown: Value =
-            serde_json::from_str(&run(&format!("bpftool -j map show pinned {at}"))).unwrap();
-        Map {
-            id: shown["id"].as_u64().unwrap(),
-        }
-    }
-}
-
-fn words(bytes: impl IntoIterator<Item = u8>) -> String {
-    let words = bytes.into_iter().map(|byte| byte.to_string());
-    words.collect::<Vec<_>>().join(" ")
-}
-
-fn bytes(number: u32) -> String {
-    words(number.to_le_bytes())
-}
-
-fn value(number: u32) -> String {
-    words(u64::from(number).to_le_bytes())
-}
-
-/// With a bpffs that is there: a word pinned and unpinned.
 fn with_bpffs() -> (Control, Workshop) {
-    let (control, workshop) = (Control::new(), Workshop::new());
-    let object = workshop.word("w");
-    control.command(&format!("load w {}", object.display()));
-    control.command("pin user/w");
-    control.command("unpin user/w");
-    (control, workshop)
+    (Control::with_pins(Pins::mounted(), ""), Workshop::new())
 }
 
 #[test]
 fn sums_over_maps() {
     let (control, workshop) = with_bpffs();
     let object = workshop.compile("numbers", "numbers", &[]);
-    let entries: Vec<_> = [3, 5, 70_000].map(|n| (n, value(n * 10))).into();
-    let map = Map::new(
-        &control,
-        "sum_hash",
-        "hash key 4 value 8 entries 9",
-        &entries,
-    );
-    let text = loaded(&control, &object, "elements", &format!("map={}", map.id));
+    let entries: Vec<_> = [3, 5, 70_000].map(|n| (n, u64::from(n) * 10)).into();
+    let map = control
+        .pins()
+        .map("sum_hash", "hash key 4 value 8 entries 9", &entries);
+    let text = loaded(&control, &object, "elements", &format!("map={}", map));
     let mut lines: Vec<_> = text.lines().collect();
     assert_eq!(lines.pop(), Some("sum 700080"));
     let pairs: BTreeSet<_> = lines
@@ -233,14 +186,11 @@ fn sums_over_maps() {
     assert_eq!(pairs, BTreeSet::from(["3 30", "5 50", "70000 700000"]));
     control.command("unload elements");
 
-    let entries: Vec<_> = [0, 2].map(|n| (n, value(n + 1))).into();
-    let map = Map::new(
-        &control,
-        "sum_array",
-        "array key 4 value 8 entries 3",
-        &entries,
-    );
-    let text = loaded(&control, &object, "elements", &format!("map={}", map.id));
+    let entries: Vec<_> = [0, 2].map(|n| (n, u64::from(n) + 1)).into();
+    let map = control
+        .pins()
+        .map("sum_array", "array key 4 value 8 entries 3", &entries);
+    let text = loaded(&control, &object, "elements", &format!("map={}", map));
     assert_eq!(text, "0 0 1\n1 1 0\n2 2 3\nsum 4\n");
     control.command("unload elements");
 
@@ -255,15 +205,17 @@ fn sums_over_maps() {
     let cpus = last + 1;
     let object = workshop.compile("numbers", "percpu", &[&format!("CPUS={cpus}")]);
     // bpftool gives every cpu the value.
-    let entries = [(0, value(100)), (1, value(1))];
+    let entries = [(0, 100), (1, 1)];
     let what = "percpu_array key 4 value 8 entries 2";
-    let map = Map::new(&control, "sum_percpu", what, &entries);
-    let text = loaded(&control, &object, "elements", &format!("map={}", map.id));
+    let map = control.pins().map("sum_percpu", what, &entries);
+    let text = loaded(&control, &object, "elements", &format!("map={}", map));
     let (a, b) = (100 * cpus, cpus);
     assert_eq!(text, format!("0 0 {a}\n1 1 {b}\nsum {}\n", a + b));
     // Values of another size than its program reads.
-    let map = Map::new(&control, "narrow", "array key 4 value 4 entries 1", &[]);
-    let command = format!("load x {} elements map={}", object.display(), map.id);
+    let map = control
+        .pins()
+        .map("narrow", "array key 4 value 4 entries 1", &[]);
+    let command = format!("load x {} elements map={}", object.display(), map);
     control.refused(&command, libc::EACCES);
     control.refused(
         &format!("load x {} elements", object.display()),
@@ -277,8 +229,10 @@ fn sums_over_maps() {
 fn sequence_numbers_and_bytes_do_not_depend_on_the_reads() {
     let (control, workshop) = with_bpffs();
     let object = workshop.compile("numbers", "numbers", &[]);
-    let map = Map::new(&control, "many", "array key 4 value 8 entries 20000", &[]);
-    let text = loaded(&control, &object, "elements", &format!("map={}", map.id));
+    let map = control
+        .pins()
+        .map("many", "array key 4 value 8 entries 20000", &[]);
+    let text = loaded(&control, &object, "elements", &format!("map={}", map));
     assert!(text.len() > 4 * 32 * 1024);
     let expected: String = (0..20_000).map(|n| format!("{n} {n} 0\n")).collect();
     assert!(text == expected + "sum 0\n", "a number is missing or twice");

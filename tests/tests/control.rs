@@ -2,19 +2,17 @@
 
 use iterfs_tests::brought::Workshop;
 use iterfs_tests::control::{Control, errno, write};
-use iterfs_tests::daemon::{Daemon, wait_until};
 use iterfs_tests::users::User;
 use nix::libc;
 use nix::sys::stat::Mode;
 use nix::sys::uio::pwrite;
 use nix::unistd::mkfifo;
 use serde_json::Value;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// A mount with `user/w`, which says `old`.
@@ -163,6 +161,8 @@ fn what_is_no_command_changes_nothing() {
         (b"pin no/such", libc::ENOENT, "no table 'no/such'"),
         (b"pin pid/4294967295/files", libc::ENOENT, "no table"),
         (b"pin bpf/map/4294967295/elements", libc::ENOENT, "no table"),
+        (b"pin a\\012b", libc::ENOENT, "no table 'a\\nb'"),
+        (b"dance\\012b\\033", libc::EINVAL, "'dance\\nb\\u{1b}'"),
         (b"pin net", libc::EINVAL, "not a table"),
         (b"pin tasks.json", libc::EINVAL, "without a format"),
         (b"pin ctl", libc::EINVAL, "not a table"),
@@ -421,252 +421,4 @@ fn each_of_many_writers_has_its_own_outcome() {
         fs::read_dir(control.mount().path("user")).unwrap().count(),
         1
     );
-}
-
-#[test]
-fn a_reader_finishes_on_the_program_it_began_with() {
-    let (control, workshop) = (Control::new(), Workshop::new());
-    let elements =
-        |word: &str| workshop.compile("word", word, &[&format!("WORD=\"{word}\""), "LINES=3"]);
-    let (old, new) = (elements("old"), elements("new"));
-    control.command(&format!("load w {}", old.display()));
-    let mut file = File::open(control.mount().path("user/w")).unwrap();
-    control.command(&format!("update user/w {}", new.display()));
-    let mut text = String::new();
-    file.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "old\nold\nold\n");
-    assert_eq!(control.mount().text("user/w"), "new\nnew\nnew\n");
-
-    // Nor is a pass in progress broken by the end of its table.
-    let mut file = File::open(control.mount().path("user/w")).unwrap();
-    let mut text = [0; 4];
-    file.read_exact(&mut text).unwrap();
-    control.command("unload w");
-    let mut rest = String::new();
-    file.read_to_string(&mut rest).unwrap();
-    assert_eq!((&text, &*rest), (b"new\n", "new\nnew\n"));
-    wait_until("its iterator is closed", || {
-        Daemon(control.mount().daemon()).iterators() == 0
-    });
-}
-
-#[test]
-fn updates_under_readers() {
-    const READERS: usize = 50;
-    const UPDATES: usize = 1000;
-    let (control, workshop) = with_word();
-    let objects = ["old", "new"].map(|word| workshop.word(word));
-    let over = AtomicBool::new(false);
-    let path = control.mount().path("user/w");
-    let passes: usize = thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut passes = 0;
-                    while !over.load(Ordering::Relaxed) {
-                        let text = fs::read_to_string(&path).expect("no open or read fails");
-                        assert!(text == "old\n" || text == "new\n", "{text:?}");
-                        passes += 1;
-                    }
-                    passes
-                })
-            })
-            .collect();
-        let mut file = control.open();
-        for update in 0..UPDATES {
-            let object = objects[update % 2].display();
-            let command = format!("update user/w {object}");
-            let told = write(&mut file, command.as_bytes()).unwrap();
-            assert_eq!(told, format!("user/w: updated from {object}\n"));
-            let expected = ["old\n", "new\n"][update % 2];
-            assert_eq!(
-                fs::read_to_string(&path).unwrap(),
-                expected,
-                "the next open"
-            );
-        }
-        over.store(true, Ordering::Relaxed);
-        readers
-            .into_iter()
-            .map(|reader| reader.join().unwrap())
-            .sum()
-    });
-    assert!(passes >= READERS, "{passes} passes");
-    assert_eq!(control.line("user/w")["error"], Value::Null);
-}
-
-#[test]
-fn a_table_is_updated_and_goes_back() {
-    let (control, workshop) = (Control::new(), Workshop::new());
-    let mount = control.mount();
-    let own = mount.text("tasks");
-    let header = own.lines().next().unwrap();
-    let object = workshop.word("new");
-    let word = object.display();
-    assert_eq!(
-        control.command(&format!("update tasks {word}")),
-        format!("tasks: updated from {word}\n")
-    );
-    assert_eq!(mount.text("tasks"), "new\n");
-    // It prints text, so there is nothing for the other formats.
-    let error = File::open(mount.path("tasks.json")).unwrap_err();
-    assert_eq!(errno(&error), libc::ENOENT);
-
-    let ports = workshop.compile("ports", "ports", &[]);
-    let told = control.refused(&format!("update tasks {}", ports.display()), libc::EINVAL);
-    assert!(
-        told.contains("walks tcp, and this table needs one for task"),
-        "{told}"
-    );
-    let refused = workshop.compile("refused", "refused", &[]);
-    control.refused(&format!("update tasks {}", refused.display()), libc::EACCES);
-    assert_eq!(mount.text("tasks"), "new\n");
-
-    control.command("update tasks default");
-    assert_eq!(mount.text("tasks").lines().next(), Some(header));
-    assert!(!mount.rows("tasks").is_empty());
-    control.command("update tasks default");
-    // What marks a row has all formats.
-    let rows = workshop.compile("rows", "rows", &[]);
-    control.command(&format!("update tasks {}", rows.display()));
-    assert_eq!(mount.rows("tasks").len(), 1);
-    control.command("update tasks default");
-}
-
-/// `pid/` and `bpf/map/` are told by tables; an update of those leaves them alone.
-#[test]
-fn an_update_leaves_the_directories_alone() {
-    let (control, workshop) = (Control::new(), Workshop::new());
-    let mount = control.mount();
-    let own = std::process::id();
-    let object = workshop.word("new");
-    let word = object.display();
-    control.command(&format!("update processes {word}"));
-    assert_eq!(mount.text("processes"), "new\n");
-    assert!(mount.path(&format!("pid/{own}")).is_dir());
-    let listed = fs::read_dir(mount.path("pid")).unwrap();
-    let mut listed = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    assert!(listed.any(|name| name == own.to_string()));
-
-    // A table of one process stays narrowed to it, whatever walks.
-    let object = workshop.compile("tasks", "tasks", &[]);
-    control.command(&format!("update files {} descriptors", object.display()));
-    let text = mount.text(&format!("pid/{own}/files"));
-    assert!(!text.is_empty());
-    let mine = format!("{own} ");
-    assert!(text.lines().all(|line| line.starts_with(&mine)), "{text}");
-}
-
-/// A program that calls a map of its own `readers` harms no other.
-#[test]
-fn a_map_that_is_called_as_ours_is_not_ours() {
-    let (control, workshop) = (Control::new(), Workshop::new());
-    let source = workshop.path("readers.bpf.c");
-    let text = include_str!("../programs/tasks.bpf.c").replace("seen", "readers");
-    fs::write(&source, text).unwrap();
-    let object = workshop.path("readers.o");
-    let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
-    workshop.clang(&source, &object, &[format!("-I{}", headers.display())]);
-    let own = std::process::id();
-    let at = object.display();
-    control.command(&format!("load w {at} thread_ids tid={own}"));
-    assert_eq!(control.mount().text("user/w"), format!("{own} {own} 1 0\n"));
-    assert!(!control.mount().rows("tasks").is_empty());
-    assert_eq!(control.mount().text("user/w"), format!("{own} {own} 2 1\n"));
-}
-
-#[test]
-fn the_directory_of_programs() {
-    let (programs, workshop) = (tempfile::tempdir().unwrap(), Workshop::new());
-    let place = |word: &str, name: &str| {
-        let object = workshop.word(word);
-        let new = programs.path().join("new");
-        fs::copy(object, &new).unwrap();
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();
-        fs::rename(new, programs.path().join(name)).unwrap();
-    };
-    place("one", "first.o");
-    place("two", "second.bpf.o");
-    fs::write(programs.path().join("README"), "").unwrap();
-    let control = Control::with_programs(programs.path());
-    let mount = control.mount();
-    assert_eq!(mount.text("user/first"), "one\n");
-    assert_eq!(mount.text("user/second"), "two\n");
-    assert_eq!(control.command("reload"), "reloaded: 0 changes\n");
-
-    place("three", "third.o");
-    place("new", "first.o");
-    fs::remove_file(programs.path().join("second.bpf.o")).unwrap();
-    assert_eq!(control.command("reload"), "reloaded: 3 changes\n");
-    assert_eq!(mount.text("user/first"), "new\n");
-    assert_eq!(mount.text("user/third"), "three\n");
-    assert!(!mount.path("user/second").exists());
-
-    // What was brought by hand stays; what was unloaded by hand comes back.
-    let word = workshop.word("hand");
-    control.command(&format!("load hand {}", word.display()));
-    control.command("unload third");
-    assert_eq!(control.command("reload"), "reloaded: 1 change\n");
-    assert_eq!(mount.text("user/hand"), "hand\n");
-    assert_eq!(mount.text("user/third"), "three\n");
-
-    // One that does not load leaves the others alone, and what stood there stays.
-    fs::write(programs.path().join("first.o"), "no ELF").unwrap();
-    place("four", "fourth.o");
-    let told = control.refused("reload", libc::ENOEXEC);
-    assert!(told.contains("first.o"), "{told}");
-    assert_eq!(mount.text("user/first"), "new\n");
-    assert_eq!(mount.text("user/fourth"), "four\n");
-    fs::remove_file(programs.path().join("first.o")).unwrap();
-
-    let set_mode = |path: &Path, mode| {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    };
-    place("five", "fifth.o");
-    let fifth = programs.path().join("fifth.o");
-    set_mode(&fifth, 0o664);
-    let told = control.refused("reload", libc::EPERM);
-    assert!(told.contains("chmod go-w"), "{told}");
-    set_mode(&fifth, 0o644);
-    std::os::unix::fs::chown(&fifth, Some(61_102), None).unwrap();
-    let told = control.refused("reload", libc::EPERM);
-    assert!(told.contains("chown root"), "{told}");
-    fs::remove_file(&fifth).unwrap();
-    symlink(workshop.word("link"), &fifth).unwrap();
-    control.refused("reload", libc::EPERM);
-    fs::remove_file(&fifth).unwrap();
-    place("odd", "od d.o");
-    control.refused("reload", libc::EINVAL);
-    fs::remove_file(programs.path().join("od d.o")).unwrap();
-    assert!(!mount.path("user/fifth").exists());
-    assert_eq!(control.command("reload"), "reloaded: 0 changes\n");
-
-    set_mode(programs.path(), 0o777);
-    control.refused("reload", libc::EPERM);
-    set_mode(programs.path(), 0o755);
-    assert_eq!(control.command("reload"), "reloaded: 0 changes\n");
-}
-
-#[test]
-fn a_directory_of_programs_that_others_may_write_is_refused() {
-    let programs = tempfile::tempdir().unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let mount = || {
-        let options = format!("programs={}", programs.path().display());
-        let mut command = Command::new(iterfs_tests::programs::iterfs());
-        let command = command
-            .args(["mount", "-o", &options])
-            .arg(directory.path());
-        let output = command.output().unwrap();
-        assert_eq!(output.status.code(), Some(32), "{output:?}");
-        String::from_utf8(output.stderr).unwrap()
-    };
-    fs::set_permissions(programs.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(mount().contains("chmod go-w"));
-    fs::set_permissions(programs.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    std::os::unix::fs::chown(programs.path(), Some(61_103), None).unwrap();
-    assert!(mount().contains("chown root"));
-    fs::remove_dir(programs.path()).unwrap();
-    let said = mount();
-    assert_eq!(said.lines().count(), 1, "{said}");
 }

@@ -84,9 +84,13 @@ impl Control {
             command: String::from_utf8_lossy(bytes).trim().to_owned(),
             failure: failure.clone(),
         });
-        match &refusal {
-            Some(refusal) => tracing::error!("{}: {}", refusal.command, refusal.failure),
-            None => tracing::info!("{}", String::from_utf8_lossy(bytes).trim()),
+        match &done {
+            Err(failure) => {
+                let command = String::from_utf8_lossy(bytes);
+                let command = report::one_line(command.trim());
+                tracing::error!("{command}: {}", report::one_line(&failure.to_string()));
+            }
+            Ok(line) => tracing::info!("{}", report::one_line(line)),
         }
         *self.last_failure.lock() = refusal;
         done
