@@ -64,6 +64,10 @@ pub enum Error {
         found: String,
     },
 
+    /// A walk that cannot be narrowed as it was asked to.
+    #[error("the walk of {0} cannot be narrowed to {1}")]
+    Narrowing(String, &'static str),
+
     /// A map cannot be opened.
     #[error("the map {id} cannot be opened: {source}")]
     Map {

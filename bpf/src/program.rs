@@ -83,7 +83,9 @@ impl Program {
             _ => None,
         };
         let program = file.program.as_deref();
-        load_with(&file.name(), &elf, program, map, shared)?.linked(to, Some(file.path.clone()))
+        let loaded = load_with(&file.name(), &elf, program, map, shared)?;
+        check_narrowing(&loaded.target, to)?;
+        loaded.linked(to, Some(file.path.clone()))
     }
 
     /// Puts another program into this one's link and into the pinned ones: one
@@ -397,6 +399,23 @@ fn share_readers(
         }
     }
     Ok(None)
+}
+
+/// Whether a target is narrowed so. The kernel does not tell: it takes what another
+/// target is narrowed by for its own, or for nothing (include/uapi/linux/bpf.h,
+/// union bpf_iter_link_info).
+fn check_narrowing(target: &str, to: LinkTo<'_>) -> Result<()> {
+    let (what, targets): (_, &[&str]) = match to {
+        LinkTo::Everything => return Ok(()),
+        LinkTo::Process(_) => ("a process", &["task", "task_file", "task_vma"]),
+        LinkTo::Thread(_) => ("a thread", &["task", "task_file", "task_vma"]),
+        LinkTo::Map(_) => ("a map", &["bpf_map_elem", "bpf_sk_storage_map", "sockmap"]),
+        LinkTo::Cgroup(..) => ("a cgroup", &["cgroup"]),
+    };
+    match targets.contains(&target) {
+        true => Ok(()),
+        false => Err(Error::Narrowing(target.into(), what)),
+    }
 }
 
 /// Has the object use a map for the one that it declares alike: what walks a map

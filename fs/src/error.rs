@@ -122,7 +122,7 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
     use iterfs_bpf::Error;
     match error {
         Error::NoTarget(_) | Error::NoUserTable(_) | Error::NoProgram { .. } => Errno::ENOENT,
-        Error::OtherTarget { .. } => Errno::EINVAL,
+        Error::OtherTarget { .. } | Error::Narrowing(..) => Errno::EINVAL,
         Error::NameTaken(_) => Errno::EEXIST,
         Error::NoText(..) | Error::Pinned(_) => Errno::EOPNOTSUPP,
         Error::Endless => Errno::ELOOP,

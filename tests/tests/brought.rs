@@ -97,7 +97,7 @@ fn programs_maps_and_globals_of_one_object() {
 
 #[test]
 fn a_walk_is_narrowed_by_what_the_line_says() {
-    let (control, workshop) = (Control::new(), Workshop::new());
+    let (control, workshop) = with_bpffs();
     let object = workshop.compile("tasks", "tasks", &[]);
     let workload = Workload::start("threads", &[]);
     let threads = proc::numbers(&proc::process(workload.pid()).join("task"));
@@ -134,6 +134,32 @@ fn a_walk_is_narrowed_by_what_the_line_says() {
     control.refused(&no_group, libc::ENOENT);
     let no_map = format!("load x {} cgroups map=4294967295", object.display());
     control.refused(&no_map, libc::ENOENT);
+    // What the kernel would take for something else, or leave aside.
+    let ports = workshop.compile("ports", "ports", &[]);
+    let (tasks, ports) = (object.display(), ports.display());
+    let map = "array key 4 value 8 entries 1";
+    let map = control.pins().map("narrowing", map, &[]);
+    for (program, narrowed) in [
+        (
+            format!("{ports} ports pid=1"),
+            "tcp cannot be narrowed to a process",
+        ),
+        (
+            format!("{tasks} cgroups tid=1"),
+            "cgroup cannot be narrowed to a thread",
+        ),
+        (
+            format!("{tasks} thread_ids map={map}"),
+            "task cannot be narrowed to a map",
+        ),
+        (
+            format!("{tasks} descriptors cgroup=/"),
+            "task_file cannot be narrowed to a cgroup",
+        ),
+    ] {
+        let told = control.refused(&format!("load x {program}"), libc::EINVAL);
+        assert!(told.contains(narrowed), "{told}");
+    }
     // Its target must be told where to begin.
     control.refused(
         &format!("load x {} cgroups", object.display()),

@@ -97,8 +97,15 @@ fn every_table_is_pinned_at_once() {
     assert_eq!(told, format!("pinned {} tables\n", pinned.len()));
     for path in &pinned {
         let pin = control.pins().text(path);
-        let first = control.mount().text(path);
-        assert_eq!(header(&pin), header(&first), "{path}");
+        let table = control.mount().text(path);
+        // Some walks of nothing call no program, so that none prints a header.
+        let rows = control.mount().rows(path).len();
+        assert!(!pin.is_empty() || rows == 0, "{path}: {rows} rows");
+        let first = words(&pin).into_iter().next();
+        assert!(
+            first.is_none_or(|first| first == header(&table)),
+            "{path}: {pin}"
+        );
     }
     // Those that are there stay; one that somebody removed is made again.
     assert_eq!(control.command("pin"), "pinned 0 tables\n");
