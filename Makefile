@@ -21,6 +21,7 @@ TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs
 
 BINDIR := $(DESTDIR)$(PREFIX)/bin
 SHAREDIR := $(DESTDIR)$(PREFIX)/share
+INCLUDEDIR := $(DESTDIR)$(PREFIX)/include/iterfs
 HELPERDIR := $(DESTDIR)$(SBINDIR)
 COMPLETIONS := \
 	$(SHAREDIR)/bash-completion/completions/iterfs \
@@ -108,10 +109,13 @@ install: build
 	$(RELEASE)/iterfs completions zsh >$(word 2,$(COMPLETIONS))
 	$(RELEASE)/iterfs completions fish >$(word 3,$(COMPLETIONS))
 	install -m 0644 $(addprefix docs/,$(MANUALS)) $(SHAREDIR)/man/man8
+	install -D -m 0644 bpf/programs/iterfs/row.h $(INCLUDEDIR)/row.h
 
 uninstall:
 	rm -f $(BINDIR)/iterfs $(HELPERDIR)/mount.fuse.iterfs $(HELPERDIR)/mount.iterfs $(BESIDE)
 	rm -f $(COMPLETIONS) $(addprefix $(SHAREDIR)/man/man8/,$(MANUALS))
+	rm -f $(INCLUDEDIR)/row.h
+	rmdir $(INCLUDEDIR) 2>/dev/null || true
 
 clean:
 	$(CARGO) clean

@@ -42,6 +42,10 @@ static __always_inline void write_bytes(struct seq_file *seq, struct reader *rea
  */
 static __always_inline void put_bytes(struct reader *reader, u32 before, const void *from, u32 size)
 {
+	barrier_var(before);
+	barrier_var(size);
+	before &= 2 * CHUNK - 1;
+	size &= 2 * CHUNK - 1;
 	if (before <= CHUNK && size <= CHUNK)
 		bpf_probe_read_kernel(reader->record + before, size, from);
 }

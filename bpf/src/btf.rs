@@ -23,7 +23,7 @@ pub fn schema_of(object: &str, elf: &[u8]) -> Result<Option<Schema>> {
     };
     let btf = Btf::from_raw(object, elf)
         .map_err(|error| bad(error.to_string()))?
-        .ok_or_else(|| bad("it has no BTF".into()))?;
+        .ok_or_else(|| bad("it has no BTF; compile it with -g".into()))?;
     let Some(schema) = read(&btf).map_err(bad)? else {
         return Ok(None);
     };
@@ -36,13 +36,17 @@ type Tags<'a> = HashMap<(TypeId, Option<u32>), Vec<&'a str>>;
 
 fn read(btf: &Btf<'_>) -> Result<Option<Schema>, String> {
     let tags = tags(btf);
-    let Some((row, meaning)) = tags
+    let mut rows = tags
         .iter()
         .filter(|((_, member), _)| member.is_none())
-        .find_map(|((id, _), tags)| Some((*id, tag(tags, "row:")?)))
-    else {
+        .filter_map(|((id, _), tags)| Some((*id, tag(tags, "row:")?)));
+    let Some((row, meaning)) = rows.next() else {
         return Ok(None);
     };
+    // Nothing says which program writes which.
+    if rows.next().is_some() {
+        return Err("several structs are marked as the row; keep one in an object".into());
+    }
     let row = btf
         .type_by_id::<Struct<'_>>(row)
         .ok_or("what is marked as the row is not a struct")?;

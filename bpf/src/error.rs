@@ -64,6 +64,10 @@ pub enum Error {
         found: String,
     },
 
+    /// A walk that cannot be narrowed as it was asked to.
+    #[error("the walk of {0} cannot be narrowed to {1}")]
+    Narrowing(String, &'static str),
+
     /// A name that is taken.
     #[error("user/{0} is there already; unload it first")]
     NameTaken(String),
@@ -75,6 +79,10 @@ pub enum Error {
     /// A table whose program cannot print text, so that a pin of it would be of no use.
     #[error("{0} cannot be pinned: {1}")]
     NoText(String, &'static str),
+
+    /// A table that is pinned, so that its program must print text.
+    #[error("the program of {0} writes records, and the table is pinned; unpin it first")]
+    Pinned(String),
 
     /// The pin, or the directory for it, cannot be made or removed.
     #[error("{}: {source}", path.display())]
@@ -121,6 +129,10 @@ pub enum Error {
     /// A summary has more groups than are counted.
     #[error("there are more than {0} groups to count")]
     TooManyGroups(u32),
+
+    /// A program that asks again and again to be called for the same object.
+    #[error("the pass does not get on: its program returns 1, to be called again, each time")]
+    Endless,
 
     /// The settings of a reader could not be handed to the program.
     #[error("a reader's settings cannot be stored: {0}")]

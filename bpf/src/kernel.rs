@@ -6,6 +6,7 @@ use crate::cgroup_walk::CgroupWalk;
 use crate::cgroups::Cgroups;
 use crate::counter::Counters;
 use crate::error::{Error, Result};
+use crate::exchange::program_of;
 use crate::loader::{self, SharedReaders};
 use crate::map;
 use crate::namespace::in_net_namespace;
@@ -13,7 +14,7 @@ use crate::net_namespaces::NetNamespaces;
 use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::probe;
-use crate::program::{self, Program};
+use crate::program::{self, Pinned, Program};
 use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
 use crate::slot::Slot;
@@ -39,6 +40,8 @@ pub struct Kernel {
     net_namespace: u32,
     /// One an object.
     programs: HashMap<&'static str, Slot>,
+    /// Our own where an update put another into their place, loaded when needed.
+    displaced: HashMap<&'static str, Slot>,
     /// Of a summary, the programs that its passes borrow.
     counters: Mutex<HashMap<&'static str, Arc<Counters>>>,
     user: UserTables,
@@ -63,6 +66,9 @@ impl Kernel {
             targets: probe::targets()?,
             net_namespace: Caller::Daemon.net_namespace()?,
             programs: objects::names()
+                .map(|name| (name, Slot::default()))
+                .collect(),
+            displaced: objects::names()
                 .map(|name| (name, Slot::default()))
                 .collect(),
             counters: Mutex::default(),
@@ -111,6 +117,39 @@ impl Kernel {
         }))
     }
 
+    /// A link of a table's own program whose iterators print text.
+    fn own_link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
+        let table = instance.table.table();
+        if !self.targets.contains(&table.target) {
+            return Err(Error::NoTarget(table.target));
+        }
+        let refused = |why| Error::NoText(table.name.into(), why);
+        if table.places.contains(&Place::Summary) {
+            return Err(refused("the daemon takes its groups out of the kernel"));
+        }
+        let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
+        let schema = btf::schema_of(table.object, elf)?;
+        let schema = schema.ok_or_else(|| refused("it has no rows"))?;
+        let text = |schema| text::load_as_text(table.object, elf, schema, &self.text_readers);
+        let (program, map) = match instance.parameter {
+            Parameter::Map(id) => {
+                let (map, schema) = map::printed(&schema, id)?;
+                (text(&schema)?, Some(map))
+            }
+            _ => (text(&schema)?, None),
+        };
+        let to = match (instance.parameter, &map) {
+            (Parameter::None, _) => LinkTo::Everything,
+            (Parameter::Process(process), _) => LinkTo::Process(process),
+            (Parameter::Cgroup(id, order), _) => LinkTo::Cgroup(id, order),
+            (Parameter::Map(_), Some(map)) => LinkTo::Map(map.as_fd()),
+            (Parameter::NetNamespace(_) | Parameter::Map(_), _) => {
+                return Err(refused("a pin shows the net namespace of its reader"));
+            }
+        };
+        program::attach(table.object, program.as_fd(), to)
+    }
+
     /// The programs of a summary, unless an update put another in their place.
     fn counters(&self, table: TableId) -> Result<Option<Arc<Counters>>> {
         let (slot, _) = self.slot(table)?;
@@ -146,6 +185,20 @@ impl Kernel {
             walk.net_namespace = Some(caller.open(Kind::Net)?);
         }
         Ok(walk)
+    }
+
+    /// A pass over a table, and the program that makes it.
+    fn pass_from(
+        &self,
+        slot: &Slot,
+        load: impl Fn() -> Result<Program>,
+        Instance { table, parameter }: Instance,
+        view: &View,
+    ) -> Result<(Arc<Program>, Pass)> {
+        slot.with(load, |program| {
+            let scope = form(table, program).scope;
+            self.pass(program, scope, parameter, view)
+        })
     }
 
     /// A pass of a program for a reader.
@@ -225,7 +278,11 @@ impl Kernel {
                 let map = map::open(id)?;
                 Ok((program.iterator(LinkTo::Map(map.as_fd()))?, settings))
             }
-            (Scope::Host, _) => Ok((program.iterator(LinkTo::Everything)?, settings)),
+            // A program that was brought numbers processes as the host does.
+            (Scope::Host, Parameter::Process(process)) => {
+                Ok((program.iterator(LinkTo::Process(process))?, settings))
+            }
+            (Scope::Host, Parameter::None) => Ok((program.iterator(LinkTo::Everything)?, settings)),
         }
     }
 
@@ -327,17 +384,25 @@ impl Tables for Kernel {
     }
 
     fn open(&self, instance: Instance, view: &View) -> Result<Pass> {
-        let Instance { table, parameter } = instance;
+        let table = instance.table;
         if let Some(counters) = self.counters(table)? {
             let walk = self.walk(table.table().scope, view)?;
             return Ok(Summary::pass(counters, walk));
         }
         let (slot, load) = self.slot(table)?;
-        let (_, pass) = slot.with(load, |program| {
-            let scope = form(table, program).scope;
-            self.pass(program, scope, parameter, view)
-        })?;
-        Ok(pass)
+        Ok(self.pass_from(slot, load, instance, view)?.1)
+    }
+
+    fn open_own(&self, instance: Instance, view: &View) -> Result<Pass> {
+        let (slot, load) = self.slot(instance.table)?;
+        let (program, pass) = self.pass_from(slot, &load, instance, view)?;
+        if program.is_own() {
+            return Ok(pass);
+        }
+        let table = instance.table.table();
+        let slot = self.displaced.get(table.object);
+        let slot = slot.ok_or_else(|| missing(table))?;
+        Ok(self.pass_from(slot, load, instance, view)?.1)
     }
 
     fn user_tables(&self) -> Vec<UserTable> {
@@ -394,10 +459,19 @@ impl Programs for Kernel {
         self.user.remove(name)
     }
 
-    fn update(&self, table: Subject, object: &ObjectFile) -> Result<()> {
+    fn update(&self, table: Subject, object: &ObjectFile, pinned: &[OwnedFd]) -> Result<()> {
         // Loaded before readers must wait for anything.
-        let loaded = loader::load_file(object, &self.readers)?;
-        let replace = |program: &Program| program.replaced(loaded, Some(object.path.clone()));
+        let loaded = loader::load_file(object, None, &self.readers)?;
+        if loaded.writes_records() && !pinned.is_empty() {
+            return Err(Error::Pinned(object.name()));
+        }
+        let pinned = pinned.iter().map(|link| Pinned {
+            link: link.as_fd(),
+            program: None,
+        });
+        let pinned: Vec<_> = pinned.collect();
+        let replace =
+            |program: &Program| program.replaced(loaded, Some(object.path.clone()), &pinned);
         match table {
             Subject::Table(table) => {
                 let (slot, load) = self.slot(table)?;
@@ -408,47 +482,35 @@ impl Programs for Kernel {
         }
     }
 
-    fn restore(&self, table: TableId) -> Result<()> {
-        let (slot, _) = self.slot(table)?;
-        if slot.loaded().is_none_or(|program| program.is_own()) {
+    fn restore(&self, table: TableId, pinned: &[(Instance, OwnedFd)]) -> Result<()> {
+        let (slot, own) = self.slot(table)?;
+        let stands = slot.loaded().is_none_or(|program| program.is_own());
+        if stands && pinned.is_empty() {
             return Ok(());
         }
+        // A pin may run what an earlier daemon was told to put there.
+        slot.program(own)?;
         let object = table.table().object;
         let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;
-        let loaded = loader::load(object, elf, None, None, &self.readers)?;
-        slot.replace(|program| program.replaced(loaded, None))
+        let loaded = loader::load(object, elf, loader::Options::default(), &self.readers)?;
+        let text = pinned.iter().map(|(instance, link)| {
+            let text = self.own_link_as_text(*instance)?;
+            Ok(Pinned {
+                link: link.as_fd(),
+                program: Some(program_of(text.as_fd())?),
+            })
+        });
+        let pinned: Vec<_> = text.collect::<Result<_>>()?;
+        slot.replace(|program| program.replaced(loaded, None, &pinned))
     }
 
     fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
-        let table = instance.table.table();
-        if !self.targets.contains(&table.target) {
-            return Err(Error::NoTarget(table.target));
+        let (slot, _) = self.slot(instance.table)?;
+        let stands = slot.loaded().filter(|program| !program.is_own());
+        match stands {
+            Some(program) => program.link_as_text(instance.parameter),
+            None => self.own_link_as_text(instance),
         }
-        let refused = |why| Error::NoText(table.name.into(), why);
-        if table.places.contains(&Place::Summary) {
-            return Err(refused("the daemon takes its groups out of the kernel"));
-        }
-        let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
-        let schema = btf::schema_of(table.object, elf)?;
-        let schema = schema.ok_or_else(|| refused("it has no rows"))?;
-        let text = |schema| text::load_as_text(table.object, elf, schema, &self.text_readers);
-        let (program, map) = match instance.parameter {
-            Parameter::Map(id) => {
-                let (map, schema) = map::printed(&schema, id)?;
-                (text(&schema)?, Some(map))
-            }
-            _ => (text(&schema)?, None),
-        };
-        let to = match (instance.parameter, &map) {
-            (Parameter::None, _) => LinkTo::Everything,
-            (Parameter::Process(process), _) => LinkTo::Process(process),
-            (Parameter::Cgroup(id, order), _) => LinkTo::Cgroup(id, order),
-            (Parameter::Map(_), Some(map)) => LinkTo::Map(map.as_fd()),
-            (Parameter::NetNamespace(_) | Parameter::Map(_), _) => {
-                return Err(refused("a pin shows the net namespace of its reader"));
-            }
-        };
-        program::attach(table.object, program.as_fd(), to)
     }
 
     fn link_of_user(&self, number: u32) -> Result<OwnedFd> {

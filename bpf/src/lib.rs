@@ -18,6 +18,7 @@ mod cgroup_walk;
 mod cgroups;
 mod counter;
 mod error;
+mod exchange;
 mod groups;
 pub mod kernel;
 mod loader;

@@ -4,16 +4,17 @@ use crate::btf;
 use crate::error::{Error, Result};
 use crate::groups::{self, Groups};
 use crate::object_file::ObjectFile;
+use crate::objects;
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys;
 use crate::text;
 use crate::verifier_log;
-use libbpf_rs::{MapCore, MapType, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{MapCore, MapInfo, MapType, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// The `readers` map that the programs share, made by the first that declares it.
@@ -45,29 +46,49 @@ pub(crate) struct Loaded {
     pub(crate) groups: Option<Groups>,
 }
 
-/// Loads the program of a file.
-pub(crate) fn load_file(file: &ObjectFile, shared: &SharedReaders) -> Result<Loaded> {
-    let elf = file.read()?;
-    load(&file.name(), &elf, file.program.as_deref(), None, shared)
+/// How an object is loaded, where not as it says itself.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Options<'a> {
+    /// The program's name; if none is given, there is only one.
+    pub(crate) program: Option<&'a str>,
+    /// A map that is there already, for one that the object declares alike.
+    pub(crate) map: Option<BorrowedFd<'a>>,
+    /// How many groups the map of a summary has room for.
+    pub(crate) room: Option<u32>,
 }
 
-/// Loads one program of an object, the one named or the only one there is, to write
-/// records or, if it was brought, whatever it writes. If it is a summary's, its map
-/// has room for `room` groups, or for as many as the object says.
+/// Loads the program of a file, which may declare a map that is there already.
+pub(crate) fn load_file(
+    file: &ObjectFile,
+    map: Option<BorrowedFd<'_>>,
+    shared: &SharedReaders,
+) -> Result<Loaded> {
+    let options = Options {
+        program: file.program.as_deref(),
+        map,
+        room: None,
+    };
+    load(&file.name(), &file.read()?, options, shared)
+}
+
+/// Loads one program of an object, to write records or, if it was brought, whatever
+/// it writes.
 pub(crate) fn load(
     name: &str,
     elf: &[u8],
-    program: Option<&str>,
-    room: Option<u32>,
+    options: Options<'_>,
     shared: &SharedReaders,
 ) -> Result<Loaded> {
     let bad = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
     let schema = btf::schema_of(name, elf)?.map(Arc::new);
     let mut object = open(name, elf)?;
-    let (program, target) = choose(name, &mut object, program)?;
+    let (program, target) = choose(name, &mut object, options.program)?;
     text::leave_out(&mut object).map_err(bad)?;
-    let readers = share_readers(&mut object, shared)?;
-    if let Some(room) = room {
+    let readers = share_readers(name, &mut object, shared)?;
+    if let Some(map) = options.map {
+        share_map(name, &mut object, map)?;
+    }
+    if let Some(room) = options.room {
         make_room(&mut object, room).map_err(bad)?;
     }
     let object = load_object(name, object)?;
@@ -183,10 +204,18 @@ fn target_of(section: &OsStr) -> Option<String> {
     Some(target.to_owned())
 }
 
-fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
+fn share_readers(
+    name: &str,
+    object: &mut OpenObject,
+    shared: &SharedReaders,
+) -> Result<Option<Arc<Readers>>> {
+    // One that was brought may use the name for something else.
+    let brought = objects::find(name).is_none();
     for mut map in object.maps_mut() {
-        // One that was brought may use the name for something else.
-        if map.name() == reader::MAP_NAME && map.key_size() == reader::KEY_SIZE {
+        if map.name() == reader::MAP_NAME
+            && map.key_size() == reader::KEY_SIZE
+            && (!brought || own_readers() == Some((map.max_entries(), map.value_size())))
+        {
             let readers = shared.get(map.max_entries(), map.value_size())?;
             map.reuse_fd(readers.fd())
                 .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
@@ -194,6 +223,39 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
         }
     }
     Ok(None)
+}
+
+/// Has the object use a map for the one that it declares alike: what walks a map
+/// can then also change it.
+fn share_map(name: &str, object: &mut OpenObject, map: BorrowedFd<'_>) -> Result<()> {
+    let failed = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
+    let there = MapInfo::new(map).map_err(failed)?;
+    let shape = (there.map_type(), there.info.key_size, there.info.value_size);
+    for mut declared in object.maps_mut() {
+        let declared_shape = (
+            declared.map_type(),
+            declared.key_size(),
+            declared.value_size(),
+        );
+        let called = declared.name().as_encoded_bytes();
+        let called = &called[..called.len().min(sys::OBJECT_NAME)];
+        if declared_shape == shape && there.name().map_err(failed)?.as_bytes() == called {
+            declared.reuse_fd(map).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many entries of which size the map `readers` of our own programs has.
+fn own_readers() -> Option<(u32, u32)> {
+    let elf = objects::names().filter_map(objects::find);
+    elf.filter_map(|elf| {
+        let object = ObjectBuilder::default().open_memory(elf).ok()?;
+        let mut maps = object.maps();
+        let map = maps.find(|map| map.name() == reader::MAP_NAME)?;
+        Some((map.max_entries(), map.value_size()))
+    })
+    .next()
 }
 
 fn make_room(object: &mut OpenObject, room: u32) -> libbpf_rs::Result<()> {

@@ -1,8 +1,9 @@
 //! Objects that are brought: ELF files with iterator programs.
 
 use crate::error::{Error, Result};
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// More than any object of iterator programs takes.
@@ -29,7 +30,12 @@ impl ObjectFile {
             path: self.path.clone(),
             source,
         };
-        let file = File::open(&self.path).map_err(failed)?;
+        // Should it be a FIFO, the open must not wait for a writer.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(&self.path)
+            .map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(self.bad("it is not a regular file"));
         }

@@ -154,12 +154,22 @@ impl Pins {
             path: path.clone(),
             source,
         };
-        for entry in fs::read_dir(&path).map_err(failed)? {
+        let entries = match fs::read_dir(&path) {
+            // Somebody removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
             let entry = entry.map_err(failed)?;
             // Ours are; what others made here is not ours to read.
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
+            // The kernel's own (kernel/bpf/inode.c, populate_bpffs()), as nobody
+            // else may have a dot in a name.
+            if name.contains('.') {
+                continue;
+            }
             let name = match below {
                 "" => name,
                 below => format!("{below}/{name}"),

@@ -1,14 +1,16 @@
 //! A loaded program with its link: made at the first open of its table, then kept.
 
 use crate::error::{Error, Result};
+use crate::exchange::Exchange;
 use crate::groups::Groups;
 use crate::loader::{self, Loaded, SharedReaders, bad_object};
+use crate::map;
 use crate::object_file::ObjectFile;
 use crate::programs;
 use crate::reader::Readers;
 use crate::schema::Schema;
 use crate::sys::{self, LinkTo};
-use iterfs_mapping::{Need, Subject};
+use iterfs_mapping::{Need, Parameter, Subject};
 use libbpf_rs::query::LinkInfo;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -39,7 +41,7 @@ impl Program {
         need: Need,
         shared: &SharedReaders,
     ) -> Result<Program> {
-        let loaded = loader::load(name, elf, None, None, shared)?;
+        let loaded = loader::load(name, elf, loader::Options::default(), shared)?;
         if loaded.schema.is_none() {
             return Err(bad_object(
                 name,
@@ -60,7 +62,15 @@ impl Program {
         room: Option<u32>,
         shared: &SharedReaders,
     ) -> Result<(Program, Groups)> {
-        let mut loaded = loader::load(name, elf, None, room, shared)?;
+        let mut loaded = loader::load(
+            name,
+            elf,
+            loader::Options {
+                room,
+                ..Default::default()
+            },
+            shared,
+        )?;
         let groups = loaded.groups.take();
         let groups = groups.ok_or_else(|| bad_object(name, "it declares no map of groups"))?;
         Ok((loaded.linked(LinkTo::Everything, None)?, groups))
@@ -72,24 +82,38 @@ impl Program {
         to: LinkTo<'_>,
         shared: &SharedReaders,
     ) -> Result<Program> {
-        loader::load_file(file, shared)?.linked(to, Some(file.path.clone()))
+        let map = match to {
+            LinkTo::Map(map) => Some(map),
+            _ => None,
+        };
+        let loaded = loader::load_file(file, map, shared)?;
+        check_narrowing(&loaded.target, to)?;
+        loaded.linked(to, Some(file.path.clone()))
     }
 
-    /// Puts another program into this one's link: one brought in a file, or ours
-    /// again.
-    pub(crate) fn replaced(&self, loaded: Loaded, brought: Option<PathBuf>) -> Result<Program> {
+    /// Puts another program into this one's link and into the pinned ones: one
+    /// brought in a file, or ours again. If one of them refuses it, none has it.
+    pub(crate) fn replaced(
+        &self,
+        loaded: Loaded,
+        brought: Option<PathBuf>,
+        pinned: &[Pinned<'_>],
+    ) -> Result<Program> {
         if loaded.target != self.target {
             return Err(Error::OtherTarget {
                 needed: self.target.clone(),
                 found: loaded.target,
             });
         }
+        let mut exchange = Exchange::default();
         if let Some(link) = &self.link {
-            sys::link_update(link.as_fd(), loaded.fd.as_fd()).map_err(|source| Error::Attach {
-                object: loaded.name.clone(),
-                source,
-            })?;
+            exchange.put(&loaded.name, link.as_fd(), loaded.fd.as_fd())?;
         }
+        for pin in pinned {
+            let program = pin.program.as_ref().unwrap_or(&loaded.fd);
+            exchange.put(&loaded.name, pin.link, program.as_fd())?;
+        }
+        exchange.keep();
         Ok(loaded.with_link(self.link.clone(), brought))
     }
 
@@ -152,6 +176,24 @@ impl Program {
         })
     }
 
+    /// A new link that is narrowed so, for a pin of which text is to be read.
+    pub(crate) fn link_as_text(&self, parameter: Parameter) -> Result<OwnedFd> {
+        let text = |what| Error::NoText(self.name.clone(), what);
+        if self.schema.is_some() {
+            return Err(text("its program writes records, not text"));
+        }
+        let to = match parameter {
+            Parameter::None => LinkTo::Everything,
+            Parameter::Process(process) => LinkTo::Process(process),
+            Parameter::Cgroup(id, order) => LinkTo::Cgroup(id, order),
+            Parameter::Map(id) => return self.link(LinkTo::Map(map::open(id)?.as_fd())),
+            Parameter::NetNamespace(_) => {
+                return Err(text("a pin shows the net namespace of its reader"));
+            }
+        };
+        self.link(to)
+    }
+
     /// Makes an iterator: the pass begins with the first read of it.
     pub(crate) fn iterator(&self, to: LinkTo<'_>) -> Result<OwnedFd> {
         match (&self.link, to) {
@@ -168,7 +210,19 @@ impl Program {
     }
 }
 
+/// A pinned link of a table, and what it is to run: the table's program itself if
+/// none is given.
+pub(crate) struct Pinned<'a> {
+    pub(crate) link: BorrowedFd<'a>,
+    pub(crate) program: Option<OwnedFd>,
+}
+
 impl Loaded {
+    /// Whether what it writes is for the daemon to format.
+    pub(crate) fn writes_records(&self) -> bool {
+        self.schema.is_some()
+    }
+
     fn linked(self, to: LinkTo<'_>, brought: Option<PathBuf>) -> Result<Program> {
         let link = attach(&self.name, self.fd.as_fd(), to)?;
         Ok(self.with_link(Some(Arc::new(link)), brought))
@@ -201,4 +255,21 @@ pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: LinkTo<'_>) -> Res
         object: name.into(),
         source,
     })
+}
+
+/// Whether a target is narrowed so. The kernel does not tell: it takes what another
+/// target is narrowed by for its own, or for nothing (include/uapi/linux/bpf.h,
+/// union bpf_iter_link_info).
+fn check_narrowing(target: &str, to: LinkTo<'_>) -> Result<()> {
+    let (what, targets): (_, &[&str]) = match to {
+        LinkTo::Everything => return Ok(()),
+        LinkTo::Process(_) => ("a process", &["task", "task_file", "task_vma"]),
+        LinkTo::Thread(_) => ("a thread", &["task", "task_file", "task_vma"]),
+        LinkTo::Map(_) => ("a map", &["bpf_map_elem", "bpf_sk_storage_map", "sockmap"]),
+        LinkTo::Cgroup(..) => ("a cgroup", &["cgroup"]),
+    };
+    match targets.contains(&target) {
+        true => Ok(()),
+        false => Err(Error::Narrowing(target.into(), what)),
+    }
 }

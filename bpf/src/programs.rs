@@ -23,20 +23,23 @@ pub trait Programs: Tables {
     /// If there is no such table.
     fn unload(&self, name: &str) -> Result<()>;
 
-    /// Puts another program into a table's link. Readers in the middle of a pass
-    /// finish on the old one.
+    /// Puts another program into a table's link, and into its pinned ones. Readers
+    /// in the middle of a pass finish on the old one.
     ///
     /// # Errors
-    /// Those of reading, loading and linking it, after which the old one stays.
-    fn update(&self, table: Subject, object: &ObjectFile) -> Result<()>;
+    /// Those of reading, loading and linking it; [`crate::Error::Pinned`] of a
+    /// program whose records a pin cannot show. The old one stays.
+    fn update(&self, table: Subject, object: &ObjectFile, pinned: &[OwnedFd]) -> Result<()>;
 
-    /// Puts a table's own program back.
+    /// Puts a table's own program back, and its text form into the pinned links,
+    /// each with what it is narrowed to.
     ///
     /// # Errors
-    /// As [`Programs::update`].
-    fn restore(&self, table: TableId) -> Result<()>;
+    /// As [`Programs::update`], and as [`Programs::link_as_text`].
+    fn restore(&self, table: TableId, pinned: &[(Instance, OwnedFd)]) -> Result<()>;
 
-    /// A link whose iterators print a table as text, to be pinned.
+    /// A link whose iterators print a table as text, to be pinned: of the program
+    /// that stands in its place, if that was brought and prints.
     ///
     /// # Errors
     /// Those of loading and linking; [`crate::Error::NoText`] of a program that

@@ -9,8 +9,7 @@ use iterfs_mapping::Instance;
 /// More than the kernel hands out at once.
 const BUFFER: usize = 64 * 1024;
 
-/// Walks a table and shows `visit` each row. A table of which a program that was
-/// brought prints text has none.
+/// Walks a table with its own program and shows `visit` each row.
 ///
 /// # Errors
 /// Those of opening the table, and of the pass.
@@ -20,7 +19,7 @@ pub fn each_row(
     view: &View,
     mut visit: impl FnMut(&Schema, Record<'_>),
 ) -> Result<()> {
-    let mut pass = tables.open(instance, view)?;
+    let mut pass = tables.open_own(instance, view)?;
     let Some(schema) = pass.schema else {
         return Ok(());
     };

@@ -7,16 +7,27 @@ use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+/// Steps in a row that may bring nothing. The kernel answers alike after a million
+/// objects without output and after a program asked to be called again for the same
+/// object (by returning 1), which it may do for ever: ten thousand millions of
+/// objects are in no table.
+const MAX_FRUITLESS: u32 = 10_000;
+
 /// An iterator's file descriptor, and for whom its program walks.
 pub(crate) struct Iterator {
     fd: OwnedFd,
     settings: Option<(Arc<Readers>, Settings)>,
+    fruitless: u32,
 }
 
 impl Iterator {
     /// `settings` for a program that asks who is reading.
     pub(crate) fn new(fd: OwnedFd, settings: Option<(Arc<Readers>, Settings)>) -> Iterator {
-        Iterator { fd, settings }
+        Iterator {
+            fd,
+            settings,
+            fruitless: 0,
+        }
     }
 }
 
@@ -28,11 +39,20 @@ impl Source for Iterator {
         loop {
             return match rustix::io::read(&self.fd, &mut *buffer) {
                 Ok(0) => Ok(Progress::End),
-                Ok(bytes) => Ok(Progress::Bytes(bytes)),
+                Ok(bytes) => {
+                    self.fruitless = 0;
+                    Ok(Progress::Bytes(bytes))
+                }
                 Err(Errno::INTR) => continue,
-                // A million objects without output (bpf_iter.c, MAX_ITER_OBJECTS):
-                // the kernel asks to be called again.
-                Err(Errno::AGAIN) => Ok(Progress::Nothing),
+                // A million objects without output (bpf_iter.c, MAX_ITER_OBJECTS), or
+                // one object again: the kernel asks to be called again.
+                Err(Errno::AGAIN) => {
+                    self.fruitless += 1;
+                    match self.fruitless < MAX_FRUITLESS {
+                        true => Ok(Progress::Nothing),
+                        false => Err(Error::Endless),
+                    }
+                }
                 Err(errno) => Err(Error::Pass(errno.into())),
             };
         }

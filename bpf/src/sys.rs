@@ -8,6 +8,10 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+/// As many bytes of an object's name as the kernel keeps (include/uapi/linux/bpf.h,
+/// BPF_OBJ_NAME_LEN, but for the NUL).
+pub(crate) const OBJECT_NAME: usize = 15;
+
 /// Loads an object into the kernel, with the kernel's errno if it is refused:
 /// `OpenObject::load` keeps that to itself.
 pub(crate) fn load(object: OpenObject) -> io::Result<Object> {

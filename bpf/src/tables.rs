@@ -28,6 +28,13 @@ pub trait Tables: Send + Sync {
     /// Those of loading the program, linking it and making the iterator.
     fn open(&self, instance: Instance, view: &View) -> Result<Pass>;
 
+    /// The same with the table's own program, whatever an update put into its
+    /// place: for what we ourselves must know.
+    ///
+    /// # Errors
+    /// As [`Tables::open`].
+    fn open_own(&self, instance: Instance, view: &View) -> Result<Pass>;
+
     /// The tables that were brought, by name.
     fn user_tables(&self) -> Vec<UserTable>;
 

@@ -64,6 +64,11 @@ impl AllCounts {
         Arc::clone(self.0.write().entry(subject).or_default())
     }
 
+    /// Forgets the tables that are there no more.
+    pub(crate) fn retain(&self, there: impl Fn(Subject) -> bool) {
+        self.0.write().retain(|subject, _| there(*subject));
+    }
+
     /// A table's counts, to show.
     pub(crate) fn counted(&self, subject: Subject) -> Counted {
         let counts = self.0.read().get(&subject).cloned();

@@ -52,6 +52,9 @@ pub enum Failure {
     /// A path that leads to something else, or names a format.
     #[error("'{0}' is not a table; give its path without a format, such as net/tcp")]
     NotATable(String),
+    /// A table that has no program of its own to go back to.
+    #[error("'{0}' has no program but the ones that were brought; update it from an object")]
+    NoDefault(String),
     /// A table of which no pin is there.
     #[error("'{0}' is not pinned")]
     NotPinned(String),
@@ -100,7 +103,7 @@ impl Failure {
             Failure::BadHandle => Errno::EBADF,
             Failure::TooFarBack => Errno::ESPIPE,
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
-            Failure::NotATable(_) | Failure::Config(_) => Errno::EINVAL,
+            Failure::NotATable(_) | Failure::NoDefault(_) | Failure::Config(_) => Errno::EINVAL,
             Failure::TooManyOpen => Errno::EMFILE,
             Failure::TooMuchKept => Errno::ENOMEM,
             Failure::ProgramDirectory { .. } => Errno::EPERM,
@@ -133,9 +136,10 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
         | Error::NoUserTable(_)
         | Error::NoNamespace(_)
         | Error::NoProgram { .. } => Errno::ENOENT,
-        Error::OtherTarget { .. } => Errno::EINVAL,
+        Error::OtherTarget { .. } | Error::Narrowing(..) => Errno::EINVAL,
         Error::NameTaken(_) => Errno::EEXIST,
-        Error::NoText(..) | Error::NoTextMode => Errno::EOPNOTSUPP,
+        Error::NoText(..) | Error::NoTextMode | Error::Pinned(_) => Errno::EOPNOTSUPP,
+        Error::Endless => Errno::ELOOP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
         Error::BadObject { .. } => Errno::ENOEXEC,
         Error::Caller(_) => Errno::EACCES,

@@ -27,6 +27,8 @@ pub struct Operations {
     access: Arc<Access>,
     handles: Handles,
     pool: Arc<Pool>,
+    /// One thread, so that commands that wait for each other hold up no reader.
+    commands: Arc<Pool>,
     mounted: SystemTime,
 }
 
@@ -74,6 +76,7 @@ impl Operations {
             access,
             handles: Handles::default(),
             pool,
+            commands: Pool::new(1, 0),
             mounted: SystemTime::now(),
         })
     }
@@ -211,7 +214,7 @@ impl Operations {
         let control = Arc::clone(&self.control);
         // One byte more than a command may have shows that it is too long.
         let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();
-        self.pool
+        self.commands
             .run(move || answer(file.write(&control, offset, &bytes)));
     }
 

@@ -4,10 +4,12 @@
 //! when dropped, a failed test included, and none minds another beside it.
 
 pub mod bpf_maps;
+pub mod brought;
 pub mod calls;
 pub mod cgroups;
 pub mod columns;
 pub mod connections;
+pub mod control;
 pub mod daemon;
 pub mod dmabuf;
 pub mod inet;
@@ -20,6 +22,7 @@ pub mod netns;
 pub mod pins;
 pub mod proc;
 pub mod programs;
+pub mod random;
 pub mod socket_columns;
 pub mod ss;
 pub mod steady;

@@ -368,6 +368,44 @@ mod tests {
         assert_eq!(Command::parse(&[b'a'; MAX_LENGTH + 1]), Err(TooLong));
     }
 
+    #[test]
+    fn a_million_mutated_writes_are_read_or_refused() {
+        let bases: [&[u8]; 6] = [
+            b"pin net/tcp a/b",
+            b"unpin",
+            b"update tasks /a\\040b.o p",
+            b"load x /a.o p pid=4",
+            b"load x /a.o cgroup=/a order=self",
+            b"unload x",
+        ];
+        // xorshift64 (Marsaglia 2003).
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |bound: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as usize % bound
+        };
+        let mut read = 0;
+        for _ in 0..1_000_000 {
+            let mut bytes = bases[below(bases.len())].to_vec();
+            for _ in 0..=below(3) {
+                let at = below(bytes.len());
+                match below(3) {
+                    0 => bytes[at] = below(256) as u8,
+                    1 => bytes.insert(at, b" \t\n\\/.=07x"[below(10)]),
+                    _ if bytes.len() > 1 => drop(bytes.remove(at)),
+                    _ => {}
+                }
+            }
+            match Command::parse(&bytes) {
+                Ok(_) => read += 1,
+                Err(error) => assert!(!error.to_string().contains('\n'), "{bytes:?}"),
+            }
+        }
+        assert!(read > 100_000, "{read}");
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_a_command_or_one_line(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

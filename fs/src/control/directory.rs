@@ -1,15 +1,17 @@
 //! The directory of programs: each object in it is a table in `user`.
 
 use super::command::checked_name;
+use super::pinning::Pinning;
 use crate::error::{Failure, Result};
 use iterfs_bpf::programs::Narrowing;
 use iterfs_bpf::{ObjectFile, Programs};
 use iterfs_mapping::Subject;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 /// What names of objects end in.
 const SUFFIX: &str = ".o";
@@ -20,7 +22,23 @@ const WRITABLE: u32 = 0o022;
 /// A directory of objects, and what was loaded from it.
 pub(super) struct Directory {
     path: PathBuf,
-    loaded: BTreeMap<String, SystemTime>,
+    loaded: BTreeMap<String, Origin>,
+}
+
+/// Which table was loaded, and from which state of the object's file.
+struct Origin {
+    table: u32,
+    stamp: Stamp,
+}
+
+/// What differs between two states of a file: inode number and time of change.
+type Stamp = (u64, i64, i64);
+
+/// An object in the directory.
+struct Object {
+    name: String,
+    path: PathBuf,
+    stamp: Stamp,
 }
 
 impl Directory {
@@ -41,46 +59,62 @@ impl Directory {
         self.check_owner(&self.path, &metadata)
     }
 
-    /// Loads what is new or changed, and unloads what is gone. An object that does
-    /// not load leaves the others alone, and what stood under its name stays.
-    pub(super) fn reload(&mut self, programs: &dyn Programs) -> Result<String> {
+    /// Makes `user` show what is here: loads what is new or changed, unloads what
+    /// is gone. An object that does not load leaves the others alone, and what
+    /// stood under its name stays. The first failure is told.
+    pub(super) fn reload(&mut self, programs: &dyn Programs, pinning: &Pinning) -> Result<String> {
         self.check()?;
-        let there = self.objects()?;
-        let gone = self.loaded.keys().filter(|name| !there.contains_key(*name));
-        let gone: Vec<String> = gone.cloned().collect();
-        let mut changed = gone.len();
-        for name in gone {
-            // Unloaded by hand meanwhile: as it should be.
-            let _ = programs.unload(&name);
-            self.loaded.remove(&name);
-        }
         let mut failure = None;
-        for (name, (path, modified)) in there {
-            if self.loaded.get(&name) == Some(&modified) {
+        let mut changed = 0;
+        let mut there = BTreeMap::new();
+        for object in self.objects()? {
+            let taken = object.and_then(|object| match there.entry(object.name.clone()) {
+                Entry::Vacant(place) => {
+                    place.insert(object);
+                    Ok(())
+                }
+                Entry::Occupied(_) => Err(self.unusable(format!(
+                    "two objects are both user/{}: {} is one",
+                    object.name,
+                    object.path.display()
+                ))),
+            });
+            note(&mut failure, taken);
+        }
+        let standing: Vec<_> = programs.user_tables().into_iter().collect();
+        let stands = |name: &str, table: u32| {
+            let mut standing = standing.iter();
+            standing.any(|standing| standing.number == table && standing.name == name)
+        };
+        // What was unloaded by hand meanwhile is loaded again.
+        self.loaded
+            .retain(|name, origin| stands(name, origin.table));
+        for name in self.gone(&there)? {
+            note(&mut failure, programs.unload(&name).map_err(Failure::from));
+            self.loaded.remove(&name);
+            changed += 1;
+        }
+        for Object { name, path, stamp } in there.into_values() {
+            let loaded = self.loaded.get(&name);
+            if loaded.is_some_and(|origin| origin.stamp == stamp) {
                 continue;
             }
             let object = ObjectFile {
                 path,
                 program: None,
             };
-            let there = programs
-                .user_tables()
-                .into_iter()
-                .find(|table| table.name == name);
-            let ours = there.filter(|_| self.loaded.contains_key(&name));
-            let result = match ours {
-                Some(table) => programs.update(Subject::User(table.number), &object),
-                None => programs.load(&name, &object, &Narrowing::Nothing),
+            let done = match loaded {
+                Some(origin) => pinning
+                    .update(Subject::User(origin.table), &object)
+                    .map(|_| Some(origin.table)),
+                None => programs
+                    .load(&name, &object, &Narrowing::Nothing)
+                    .map_err(Failure::from)
+                    .map(|()| number(programs, &name)),
             };
-            match result {
-                Ok(()) => {
-                    self.loaded.insert(name, modified);
-                    changed += 1;
-                }
-                Err(error) => {
-                    tracing::error!("user/{name}: {error}");
-                    failure.get_or_insert(Failure::from(error));
-                }
+            if let Some(Some(table)) = note(&mut failure, done) {
+                self.loaded.insert(name, Origin { table, stamp });
+                changed += 1;
             }
         }
         match failure {
@@ -89,31 +123,43 @@ impl Directory {
         }
     }
 
-    /// The objects by the names of their tables.
-    fn objects(&self) -> Result<BTreeMap<String, (PathBuf, SystemTime)>> {
-        let mut objects = BTreeMap::new();
+    /// The tables whose file is there no more, in whatever state.
+    fn gone(&self, there: &BTreeMap<String, Object>) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for file in fs::read_dir(&self.path).map_err(|error| self.unusable(error.to_string()))? {
+            let file = file.map_err(|error| self.unusable(error.to_string()))?;
+            files.extend(stem(&file.file_name()).map(str::to_owned));
+        }
+        let names = self.loaded.keys();
+        let gone = names.filter(|name| !there.contains_key(*name) && !files.contains(name));
+        Ok(gone.cloned().collect())
+    }
+
+    /// The objects in it, or what is wrong with one.
+    fn objects(&self) -> Result<Vec<Result<Object>>> {
         let failed = |error: std::io::Error| self.unusable(error.to_string());
+        let mut objects = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let file = entry.file_name();
-            let Some(stem) = file.to_str().and_then(|name| name.strip_suffix(SUFFIX)) else {
-                continue;
-            };
-            // `x.bpf.o` and `x.o` are both x.
-            let stem = stem.strip_suffix(".bpf").unwrap_or(stem);
-            let name = checked_name(stem).map_err(Failure::Command)?;
-            // Not following a link: it would lead out of root's directory.
-            let metadata = entry.path().symlink_metadata().map_err(failed)?;
-            if !metadata.is_file() {
-                return Err(
-                    self.unusable(format!("{} is not a regular file", entry.path().display()))
-                );
+            if let Some(stem) = stem(&entry.file_name()) {
+                objects.push(self.object(stem, entry.path()));
             }
-            self.check_owner(&entry.path(), &metadata)?;
-            let modified = metadata.modified().map_err(failed)?;
-            objects.insert(name, (entry.path(), modified));
         }
         Ok(objects)
+    }
+
+    fn object(&self, stem: &str, path: PathBuf) -> Result<Object> {
+        let name = checked_name(stem).map_err(Failure::Command)?;
+        // Not following a link: it would lead out of root's directory.
+        let metadata = path
+            .symlink_metadata()
+            .map_err(|error| self.unusable(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(self.unusable(format!("{} is not a regular file", path.display())));
+        }
+        self.check_owner(&path, &metadata)?;
+        let stamp = (metadata.ino(), metadata.ctime(), metadata.ctime_nsec());
+        Ok(Object { name, path, stamp })
     }
 
     fn check_owner(&self, path: &Path, metadata: &Metadata) -> Result<()> {
@@ -133,4 +179,24 @@ impl Directory {
             what,
         }
     }
+}
+
+/// The name of the table of an object's file: `x.bpf.o` and `x.o` are both x.
+fn stem(file: &OsStr) -> Option<&str> {
+    let stem = file.to_str()?.strip_suffix(SUFFIX)?;
+    Some(stem.strip_suffix(".bpf").unwrap_or(stem))
+}
+
+fn number(programs: &dyn Programs, name: &str) -> Option<u32> {
+    let mut tables = programs.user_tables().into_iter();
+    Some(tables.find(|table| table.name == name)?.number)
+}
+
+/// Logs each failure and keeps the first.
+fn note<T>(first: &mut Option<Failure>, done: Result<T>) -> Option<T> {
+    done.map_err(|failure| {
+        tracing::error!("{failure}");
+        first.get_or_insert(failure);
+    })
+    .ok()
 }

@@ -50,7 +50,7 @@ impl ControlFile {
             _ => Err(Failure::Command(super::command::CommandError::Offset)),
         };
         let (told, result) = match done {
-            Ok(line) => (format!("{line}\n"), Ok(())),
+            Ok(line) => (report::one_line(&line) + "\n", Ok(())),
             Err(failure) => (report::failure(&failure), Err(failure)),
         };
         *self.rest.lock() = Some(told.into_bytes());

@@ -1,6 +1,7 @@
 //! What a fresh read of the control file tells.
 
-use super::{Control, Refusal, path_of};
+use super::resolve::whole;
+use super::{Control, Refusal};
 use crate::counts::Counted;
 use crate::error::{Failure, Result};
 use iterfs_bpf::programs::Loaded;
@@ -48,12 +49,13 @@ pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
     }
     for line in &lines {
         if let Some(failure) = line.failure() {
-            let _ = writeln!(text, "# {}: {failure}", line.path);
+            let failure = one_line(&failure.to_string());
+            let _ = writeln!(text, "# {}: {failure}", escaped(&line.path));
         }
     }
     if let Some(Refusal { command, failure }) = &*control.last_failure.lock() {
         let _ = writeln!(text, "# last command: {}", command.escape_debug());
-        for line in super::report::failure(failure).lines() {
+        for line in self::failure(failure).lines() {
             let _ = writeln!(text, "# {line}");
         }
     }
@@ -80,7 +82,20 @@ pub(super) fn json(control: &Control) -> Result<Vec<u8>> {
 /// A failed command's outcome: a line, and below what the verifier had to say.
 pub(super) fn failure(failure: &Failure) -> String {
     let log = failure.verifier_log().unwrap_or_default();
-    format!("{}: {failure}\n{log}", errno(failure))
+    let line = one_line(&failure.to_string());
+    format!("{}: {line}\n{log}", errno(failure))
+}
+
+/// What names a path or a word, whatever that holds.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 fn lines(control: &Control) -> Result<Vec<Line>> {
@@ -106,10 +121,10 @@ fn lines(control: &Control) -> Result<Vec<Line>> {
             ));
         }
     }
-    for pin in control.pins.list()? {
+    for (pin, shown) in control.pinning.list()? {
         lines.push(Line {
-            path: path_of(&pin).unwrap_or_else(|| "-".into()),
-            pin: Some(control.pins.path(&pin.name).display().to_string()),
+            path: shown.map_or_else(|| "-".into(), |shown| shown.path),
+            pin: Some(control.pinning.path(&pin).display().to_string()),
             target: pin.target,
             program: Some(pin.program),
             tag: Some(pin.tag),
@@ -128,7 +143,7 @@ fn path(id: TableId) -> String {
         (Need::Map(_), _) => format!("bpf/map/<id>/{name}"),
         (Need::Cgroup(_), _) => format!("cgroup/<path>/{name}"),
         (Need::Nothing, [Place::Process]) => format!("pid/<n>/{name}"),
-        (Need::Nothing, _) => super::whole(id).map_or_else(|| name.into(), |file| file.path()),
+        (Need::Nothing, _) => whole(id).map_or_else(|| name.into(), |file| file.path()),
     }
 }
 

@@ -1,0 +1,63 @@
+//! Puts a program into several links: into all, or into none.
+
+use crate::error::{Error, Result};
+use crate::sys;
+use libbpf_rs::query::LinkInfo;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Links that run another program now. Unless it is kept, each goes back.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange<'a> {
+    before: Vec<(BorrowedFd<'a>, OwnedFd)>,
+}
+
+impl<'a> Exchange<'a> {
+    /// Puts `program`, of the object `name`, into one more link.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn put(
+        &mut self,
+        name: &str,
+        link: BorrowedFd<'a>,
+        program: BorrowedFd<'_>,
+    ) -> Result<()> {
+        let before = program_of(link)?;
+        sys::link_update(link, program).map_err(|source| Error::Attach {
+            object: name.into(),
+            source,
+        })?;
+        self.before.push((link, before));
+        Ok(())
+    }
+
+    /// Leaves it so.
+    pub(crate) fn keep(mut self) {
+        self.before.clear();
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        for (link, before) in self.before.drain(..).rev() {
+            if let Err(error) = sys::link_update(link, before.as_fd()) {
+                tracing::error!("a link cannot be put back: {error}");
+            }
+        }
+    }
+}
+
+/// The program that a link runs.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn program_of(link: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let failed = |source| Error::Attach {
+        object: "a pinned link".into(),
+        source,
+    };
+    let info = LinkInfo::from_fd(link);
+    let info = info.map_err(|error| failed(io::Error::other(error.to_string())))?;
+    sys::program_by_id(info.prog_id).map_err(failed)
+}

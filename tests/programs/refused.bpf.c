@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* The verifier refuses it: the last call of a pass has no task. */
+#include "iter.h"
+
+SEC("iter/task")
+int careless(struct bpf_iter__task *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+
+	BPF_SEQ_PRINTF(seq, "%d\n", ctx->task->pid);
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* Keeps a value with each socket of the process PID; shows and removes what is kept. */
+#include "iter.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} STORAGE SEC(".maps");
+
+SEC("iter/task_file")
+int keep(struct bpf_iter__task_file *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sock *sk;
+	__u64 *value;
+
+	if (!task || !file || task->tgid != PID)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	value = bpf_sk_storage_get(&STORAGE, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!value)
+		return 0;
+	*value = 1000 + ctx->fd;
+	BPF_SEQ_PRINTF(seq, "%llu\n", *value);
+	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int show(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct sock *sk = ctx->sk;
+	__u64 *value = ctx->value;
+
+	if (sk && value)
+		BPF_SEQ_PRINTF(seq, "%llu\n", *value);
+	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int forget(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct sock *sk = ctx->sk;
+
+	if (sk)
+		bpf_sk_storage_delete(&STORAGE, sk);
+	return 0;
+}

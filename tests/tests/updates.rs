@@ -1,0 +1,200 @@
+//! A table's program is replaced while others read it.
+
+use iterfs_tests::brought::Workshop;
+use iterfs_tests::control::{Control, Pins, errno, write};
+use iterfs_tests::daemon::{Daemon, wait_until};
+use nix::libc;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+#[test]
+fn a_reader_finishes_on_the_program_it_began_with() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let elements =
+        |word: &str| workshop.compile("word", word, &[&format!("WORD=\"{word}\""), "LINES=3"]);
+    let (old, new) = (elements("old"), elements("new"));
+    control.command(&format!("load w {}", old.display()));
+    let mut file = File::open(control.mount().path("user/w")).unwrap();
+    control.command(&format!("update user/w {}", new.display()));
+    let mut text = String::new();
+    file.read_to_string(&mut text).unwrap();
+    assert_eq!(text, "old\nold\nold\n");
+    assert_eq!(control.mount().text("user/w"), "new\nnew\nnew\n");
+
+    // Nor is a pass in progress broken by the end of its table.
+    let mut file = File::open(control.mount().path("user/w")).unwrap();
+    let mut text = [0; 4];
+    file.read_exact(&mut text).unwrap();
+    control.command("unload w");
+    let mut rest = String::new();
+    file.read_to_string(&mut rest).unwrap();
+    assert_eq!((&text, &*rest), (b"new\n", "new\nnew\n"));
+    wait_until("its iterator is closed", || {
+        Daemon(control.mount().daemon()).iterators() == 0
+    });
+}
+
+/// A pass of which the kernel has not walked all: more than is made ahead.
+#[test]
+fn a_long_pass_finishes_too() {
+    let (control, workshop) = (Control::with_pins(Pins::mounted(), ""), Workshop::new());
+    let old = workshop.compile("numbers", "old", &["END=\"old\""]);
+    let new = workshop.compile("numbers", "new", &["END=\"new\""]);
+    let map = "array key 4 value 8 entries 200000";
+    let map = control.pins().map("long", map, &[]);
+    control.command(&format!("load w {} elements map={map}", old.display()));
+    let elements: String = (0..200_000).map(|n| format!("{n} {n} 0\n")).collect();
+    let begun = || {
+        let mut file = File::open(control.mount().path("user/w")).unwrap();
+        file.read_exact(&mut [0; 1]).unwrap();
+        file
+    };
+    let rest = |mut file: File| {
+        let mut rest = String::from("0");
+        file.read_to_string(&mut rest).unwrap();
+        rest
+    };
+    let file = begun();
+    control.command(&format!("update user/w {}", new.display()));
+    assert!(
+        rest(file) == format!("{elements}old 0\n"),
+        "on the old program"
+    );
+    let file = begun();
+    control.command("unload w");
+    assert!(
+        rest(file) == format!("{elements}new 0\n"),
+        "though it was unloaded"
+    );
+}
+
+#[test]
+fn updates_under_readers() {
+    const READERS: usize = 50;
+    const UPDATES: usize = 1000;
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let word = workshop.word("old");
+    control.command(&format!("load w {}", word.display()));
+    let objects = ["old", "new"].map(|word| workshop.word(word));
+    let over = AtomicBool::new(false);
+    let path = control.mount().path("user/w");
+    let passes: usize = thread::scope(|scope| {
+        let readers: Vec<_> = (0..READERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut passes = 0;
+                    while !over.load(Ordering::Relaxed) {
+                        let text = fs::read_to_string(&path).expect("no open or read fails");
+                        assert!(text == "old\n" || text == "new\n", "{text:?}");
+                        passes += 1;
+                    }
+                    passes
+                })
+            })
+            .collect();
+        let mut file = control.open();
+        for update in 0..UPDATES {
+            let object = objects[update % 2].display();
+            let command = format!("update user/w {object}");
+            let told = write(&mut file, command.as_bytes()).unwrap();
+            assert_eq!(told, format!("user/w: updated from {object}\n"));
+            let expected = ["old\n", "new\n"][update % 2];
+            assert_eq!(
+                fs::read_to_string(&path).unwrap(),
+                expected,
+                "the next open"
+            );
+        }
+        over.store(true, Ordering::Relaxed);
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .sum()
+    });
+    assert!(passes >= READERS, "{passes} passes");
+    assert_eq!(control.line("user/w")["error"], Value::Null);
+}
+
+#[test]
+fn a_table_is_updated_and_goes_back() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let mount = control.mount();
+    let own = mount.text("tasks");
+    let header = own.lines().next().unwrap();
+    let object = workshop.word("new");
+    let word = object.display();
+    assert_eq!(
+        control.command(&format!("update tasks {word}")),
+        format!("tasks: updated from {word}\n")
+    );
+    assert_eq!(mount.text("tasks"), "new\n");
+    // It prints text, so there is nothing for the other formats.
+    let error = File::open(mount.path("tasks.json")).unwrap_err();
+    assert_eq!(errno(&error), libc::ENOENT);
+
+    let ports = workshop.compile("ports", "ports", &[]);
+    let told = control.refused(&format!("update tasks {}", ports.display()), libc::EINVAL);
+    assert!(
+        told.contains("walks tcp, and this table needs one for task"),
+        "{told}"
+    );
+    let refused = workshop.compile("refused", "refused", &[]);
+    control.refused(&format!("update tasks {}", refused.display()), libc::EACCES);
+    assert_eq!(mount.text("tasks"), "new\n");
+
+    control.command("update tasks default");
+    assert_eq!(mount.text("tasks").lines().next(), Some(header));
+    assert!(!mount.rows("tasks").is_empty());
+    control.command("update tasks default");
+    // What marks a row has all formats.
+    let rows = workshop.compile("rows", "rows", &[]);
+    control.command(&format!("update tasks {}", rows.display()));
+    assert_eq!(mount.rows("tasks").len(), 1);
+    control.command("update tasks default");
+}
+
+/// `pid/` and `bpf/map/` are told by tables; an update of those leaves them alone.
+#[test]
+fn an_update_leaves_the_directories_alone() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let mount = control.mount();
+    let own = std::process::id();
+    let object = workshop.word("new");
+    let word = object.display();
+    control.command(&format!("update processes {word}"));
+    assert_eq!(mount.text("processes"), "new\n");
+    assert!(mount.path(&format!("pid/{own}")).is_dir());
+    let listed = fs::read_dir(mount.path("pid")).unwrap();
+    let mut listed = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    assert!(listed.any(|name| name == own.to_string()));
+
+    // A table of one process stays narrowed to it, whatever walks.
+    let object = workshop.compile("tasks", "tasks", &[]);
+    control.command(&format!("update files {} descriptors", object.display()));
+    let text = mount.text(&format!("pid/{own}/files"));
+    assert!(!text.is_empty());
+    let mine = format!("{own} ");
+    assert!(text.lines().all(|line| line.starts_with(&mine)), "{text}");
+}
+
+/// A program that calls a map of its own `readers` harms no other.
+#[test]
+fn a_map_that_is_called_as_ours_is_not_ours() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let source = workshop.path("readers.bpf.c");
+    let text = include_str!("../programs/tasks.bpf.c").replace("seen", "readers");
+    fs::write(&source, text).unwrap();
+    let object = workshop.path("readers.o");
+    let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
+    workshop.clang(&source, &object, &[format!("-I{}", headers.display())]);
+    let own = std::process::id();
+    let at = object.display();
+    control.command(&format!("load w {at} thread_ids tid={own}"));
+    assert_eq!(control.mount().text("user/w"), format!("{own} {own} 1 0\n"));
+    assert!(!control.mount().rows("tasks").is_empty());
+    assert_eq!(control.mount().text("user/w"), format!("{own} {own} 2 1\n"));
+}
