@@ -5,10 +5,29 @@ use crate::error::{Failure, Result};
 use crate::options::Options;
 use crate::policy::{Others, Policies, Policy, Requester, Rights};
 use crate::quota::{Accounts, Seat};
-use iterfs_bpf::{Caller, Tables, View};
+use iterfs_bpf::{Caller, Tables, User, View};
 use iterfs_mapping::{Directory, File, Format, Node, Scope, TableId};
 use parking_lot::RwLock;
+use rustix::process::{Resource, getrlimit};
 use std::sync::Arc;
+
+/// From where a directory is looked at: what decides about the names in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Viewpoint {
+    own: Option<User>,
+    pid_namespace: u32,
+    is_on_host: bool,
+}
+
+impl Viewpoint {
+    pub(crate) fn of(view: &View) -> Result<Viewpoint> {
+        Ok(Viewpoint {
+            own: view.own,
+            pid_namespace: view.caller.pid_namespace()?,
+            is_on_host: view.caller.is_on_host()?,
+        })
+    }
+}
 
 /// Decides for each request.
 pub(crate) struct Access {
@@ -27,7 +46,7 @@ impl Access {
         Ok(Access {
             options: options.clone(),
             policies: RwLock::new(Arc::new(policies)),
-            accounts: Accounts::default(),
+            accounts: Accounts::new(capacity()),
         })
     }
 
@@ -110,6 +129,13 @@ impl Access {
             }
         }
     }
+}
+
+/// Handles that users other than root may have open together: each is a descriptor
+/// of this process, and some are for itself and for root.
+fn capacity() -> u64 {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    descriptors / 4 * 3
 }
 
 fn policy(policies: &Policies, tables: &dyn Tables, node: Node) -> Policy {
