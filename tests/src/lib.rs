@@ -6,6 +6,7 @@
 pub mod calls;
 pub mod cgroups;
 pub mod columns;
+pub mod configured;
 pub mod connections;
 pub mod daemon;
 pub mod inet;
