@@ -6,7 +6,7 @@ use crate::options::Options;
 use crate::policy::{Others, Policies, Policy, Requester, Rights};
 use crate::quota::{Accounts, Seat};
 use iterfs_bpf::{Caller, Tables, User, View};
-use iterfs_mapping::{Directory, File, Format, Node, Scope, TableId};
+use iterfs_mapping::{Directory, File, Format, Node, Scope};
 use parking_lot::RwLock;
 use rustix::process::{Resource, getrlimit};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Access {
             Node::User(_) => policy(&policies, tables, node),
             Node::File(file) => {
                 let policy = policy(&policies, tables, node);
-                match policies.others() == Others::Own && shows_own(tables, file.table) {
+                match policies.others() == Others::Own && shows_own(tables, file) {
                     // Everybody may open it; whose rows it shows is decided then.
                     true => Policy {
                         mode: policy.mode | 0o444,
@@ -156,7 +156,7 @@ fn rights(policies: &Policies, tables: &dyn Tables, requester: &Requester, node:
         return Rights::All;
     }
     match node {
-        Node::File(file) if policies.others() == Others::Own && shows_own(tables, file.table) => {
+        Node::File(file) if policies.others() == Others::Own && shows_own(tables, file) => {
             Rights::Own
         }
         _ => Rights::None,
@@ -191,8 +191,10 @@ fn rights_in(
     })
 }
 
-/// Whether a table's program shows a user its own processes alone when told to.
-fn shows_own(tables: &dyn Tables, table: TableId) -> bool {
-    let form = tables.form(table);
+/// Whether a file's program shows a user its own processes alone when told to. Which
+/// net namespaces there are is nobody's own.
+fn shows_own(tables: &dyn Tables, file: File) -> bool {
+    let form = tables.form(file.table);
     matches!(form.scope, Scope::PidNamespace | Scope::PidAndNetNamespace)
+        && !matches!(file.directory, Directory::NetNamespace(_))
 }
