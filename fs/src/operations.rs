@@ -318,10 +318,13 @@ impl Operations {
         if let Some(view) = self.access.view(&*self.tables, requester, place)? {
             return Ok(view);
         }
-        if is_hidden(node.directory()) {
-            return Err(Failure::Denied);
-        }
         let caller = Caller::from_request(requester.tid)?;
+        if is_hidden(node) {
+            return Err(match caller.is_on_host()? {
+                true => Failure::Denied,
+                false => Failure::NotFound,
+            });
+        }
         Ok(View {
             own: Some(caller.real_user()?),
             ..View::of(caller)
@@ -376,16 +379,14 @@ fn is_in_scope(scope: Scope, view: &View) -> Result<bool> {
     Ok(scope != Scope::Host || view.caller.is_on_host()?)
 }
 
-/// Whether what comes and goes in a directory is told to those alone who may read
-/// some of it: to look for it costs, and its being there says something.
-fn is_hidden(directory: Directory) -> bool {
-    matches!(
-        directory,
-        Directory::NetNamespaces
-            | Directory::NetNamespace(_)
-            | Directory::Map(_)
-            | Directory::Cgroup(1..)
-    )
+/// Whether what comes and goes on the host is told to those alone who may read some of
+/// it: to look for it costs, and its being there says something.
+fn is_hidden(node: Node) -> bool {
+    matches!(node, Node::NetNamespaceName(_))
+        || matches!(
+            node.directory(),
+            Directory::NetNamespace(_) | Directory::Map(_) | Directory::Cgroup(1..)
+        )
 }
 
 /// Whether a node is there for everyone and always, so that the kernel may keep
