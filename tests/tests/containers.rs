@@ -10,7 +10,9 @@ use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -265,4 +267,22 @@ fn what_the_host_looked_up_is_still_hidden() {
         !output.status.success() && output.stdout.is_empty(),
         "{output:?}"
     );
+}
+
+/// A container's process may hold a socket that was made outside.
+#[test]
+fn sockets_of_another_net_namespace_are_not_in_net() {
+    let mount = Mount::new();
+    let outside = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let flags = rustix::io::fcntl_getfd(&outside).unwrap();
+    rustix::io::fcntl_setfd(&outside, flags - rustix::io::FdFlags::CLOEXEC).unwrap();
+    let mut container = Container::new(&mount, &root(), &CONTAINER, "netlink");
+    let inode = fs::metadata(format!("/proc/self/fd/{}", outside.as_raw_fd())).unwrap();
+    let inode = Value::from(inode.ino());
+    let own = container.rows("net/sockets");
+    assert!(!own.is_empty());
+    assert!(select(&own, &[("inode", inode.clone())]).is_empty());
+    // Of one process, all that it holds.
+    let held = container.rows("pid/1/sockets");
+    assert_eq!(select(&held, &[("inode", inode)]).len(), 1);
 }
