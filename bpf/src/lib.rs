@@ -29,6 +29,7 @@ pub mod object_file;
 pub mod objects;
 pub mod pins;
 pub mod probe;
+mod process_chain;
 mod program;
 pub mod programs;
 mod reader;
