@@ -20,7 +20,8 @@ use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
 use crate::rows;
 use crate::slot::Slot;
-use crate::source::Iterator;
+use crate::source::{Iterator, Nothing};
+use crate::split;
 use crate::summary::{Summary, Walk};
 use crate::sys::LinkTo;
 use crate::tables::{Form, Pass, Source, Tables, UserTable, View};
@@ -226,12 +227,18 @@ impl Kernel {
         {
             return map::pass(program, id, view);
         }
+        let mut rest = Vec::new();
         let source: Box<dyn Source> = match parameter {
             Parameter::Cgroup(id, order) if program.is_own() => {
                 Box::new(CgroupWalk::new(program, id, order)?)
             }
-            Parameter::None if let Some(chain) = self.chain(program, scope, view)? => {
-                Box::new(chain)
+            Parameter::None if let Some(parts) = self.by_process(program, scope, view)? => {
+                let mut parts = parts
+                    .into_iter()
+                    .map(|part| Box::new(part) as Box<dyn Source>);
+                let first = parts.next();
+                rest.extend(parts);
+                first.unwrap_or_else(|| Box::new(Nothing))
             }
             _ => {
                 let (fd, settings) = self.iterator(program, scope, parameter, view)?;
@@ -243,17 +250,19 @@ impl Kernel {
         Ok(Pass {
             schema: program.schema().map(Arc::clone),
             source,
+            rest,
         })
     }
 
-    /// A walk process by process, where that shows a reader the same and sooner: of
-    /// what the processes of another pid namespace hold.
-    fn chain(
+    /// A walk process by process, in parts, where that shows a reader the same and
+    /// sooner: of what the processes of another pid namespace hold, or of so much
+    /// that several threads are worth it.
+    fn by_process(
         &self,
         program: &Arc<Program>,
         scope: Scope,
         view: &View,
-    ) -> Result<Option<ProcessChain>> {
+    ) -> Result<Option<Vec<ProcessChain>>> {
         let caller = &view.caller;
         let is_of_processes = matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace);
         // A walk over tasks alone is as short as the list of processes.
@@ -261,11 +270,17 @@ impl Kernel {
             return Ok(None);
         }
         let pid_namespace = told(caller.pid_namespace()?);
-        if pid_namespace == 0 {
+        let target = program.target();
+        if pid_namespace == 0 && !(split::may_split(target) && self.links_to_processes(program)) {
             return Ok(None);
         }
         let Some(processes) = self.processes_here(view)? else {
             return Ok(None);
+        };
+        let part = match split::processes_a_part(target, processes.len()) {
+            Some(part) => part,
+            None if pid_namespace == 0 => return Ok(None),
+            None => processes.len().max(1),
         };
         let settings = Settings {
             pid_namespace,
@@ -275,8 +290,18 @@ impl Kernel {
             },
             ..Settings::of(view)
         };
-        let program = Arc::clone(program);
-        Ok(Some(ProcessChain::new(program, settings, processes)))
+        let parts = processes.chunks(part).map(|part| {
+            let program = Arc::clone(program);
+            ProcessChain::new(program, settings, part.to_vec())
+        });
+        Ok(Some(parts.collect()))
+    }
+
+    /// Whether the kernel links to single processes (since 6.1).
+    fn links_to_processes(&self, program: &Program) -> bool {
+        program
+            .iterator(LinkTo::Process(std::process::id()))
+            .is_ok()
     }
 
     /// What the processes that a reader sees are called here, in the order of a walk;
@@ -298,7 +323,10 @@ impl Kernel {
             let pid = rows::number(schema, "pid", record);
             seen.extend(pid.and_then(|pid| u32::try_from(pid).ok()));
         })?;
-        view.caller.processes_here(&seen)
+        match told(view.caller.pid_namespace()?) {
+            0 => Ok(Some(seen)),
+            _ => view.caller.processes_here(&seen),
+        }
     }
 
     /// An iterator of a program for a reader, and what its program is told.

@@ -38,6 +38,7 @@ mod rows;
 pub mod schema;
 mod slot;
 mod source;
+mod split;
 mod summary;
 mod sys;
 pub mod tables;

@@ -138,6 +138,9 @@ pub struct Pass {
     pub schema: Option<Arc<Schema>>,
     /// Where they come from.
     pub source: Box<dyn Source>,
+    /// Of a large pass, where the rest comes from, in order: parts that may be walked
+    /// side by side.
+    pub rest: Vec<Box<dyn Source>>,
 }
 
 impl Form {

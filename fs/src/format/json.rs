@@ -72,9 +72,13 @@ impl Objects {
         }
     }
 
-    pub(super) fn finish(&self, out: &mut Vec<u8>) {
+    pub(super) fn follow_rows(&mut self) {
+        self.first = false;
+    }
+
+    pub(super) fn finish(&self, any_rows: bool, out: &mut Vec<u8>) {
         if self.framing == Framing::Array {
-            out.extend_from_slice(if self.first { b"]\n" } else { b"\n]\n" });
+            out.extend_from_slice(if any_rows { b"\n]\n" } else { b"]\n" });
         }
     }
 }
