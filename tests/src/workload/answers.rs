@@ -2,7 +2,7 @@
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde_json::{Value, json};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::{fs, process};
@@ -33,7 +33,7 @@ pub fn serve() -> io::Result<()> {
 
 fn answer(request: &str, path: &str) -> io::Result<Value> {
     match request {
-        "read" => Ok(fs::read_to_string(path)?.into()),
+        "read" => Ok(read(path)?.into()),
         "open" => fs::File::open(path).map(|_| Value::Null),
         "link" => Ok(fs::read_link(path)?.to_string_lossy().into()),
         "list" => {
@@ -53,6 +53,20 @@ fn answer(request: &str, path: &str) -> io::Result<Value> {
 fn closed(behavior: DumpableBehavior) -> io::Result<Value> {
     set_dumpable_behavior(behavior)?;
     Ok(Value::Null)
+}
+
+/// All of a file. Of a pin the kernel asks the reader itself to read again after a
+/// million objects without output, which a busy machine may have.
+fn read(path: &str) -> io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut text = Vec::new();
+    loop {
+        match file.read_to_end(&mut text) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+            Ok(_) => return String::from_utf8(text).map_err(io::Error::other),
+        }
+    }
 }
 
 fn say(line: &Value) -> io::Result<()> {
