@@ -58,7 +58,8 @@ struct ROW("an open file in a process") file_row {
 /* Of the descriptor, not of the file: a duplicate may differ, fcntl(2) changes it. */
 static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 {
-	unsigned long *bits = BPF_CORE_READ(task, files, fdt, close_on_exec);
+	/* Read as they are: a helper's call for each step would cost more than the rest. */
+	unsigned long *bits = task->files->fdt->close_on_exec;
 	unsigned long word = 0;
 
 	bpf_probe_read_kernel(&word, sizeof(word), bits + fd / 64);
@@ -97,7 +98,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	row->tid = number_for(reader, task->thread_pid);
 	row->uid = task->cred->euid.val;
 	row->fd = ctx->fd;
-	BPF_CORE_READ_INTO(&row->comm, task, group_leader, comm);
+	__builtin_memcpy(row->comm, task->group_leader->comm, sizeof(row->comm));
 
 	inode = file->f_inode;
 	row->type = type_of(file, inode);

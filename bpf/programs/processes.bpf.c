@@ -29,7 +29,7 @@ struct ROW("a process") process {
 	u32 cgroupns ABSENT(0) DOC("inode number of its cgroup namespace");
 	char comm[16] DOC("name of its first thread");
 	tail_length_t exe_length;
-	char exe[] DOC("path of the program it runs; none for a kernel thread");
+	char exe[] DOC("path of the program it runs; none for a kernel thread, or where the reader may not know");
 };
 
 #define UNKNOWN ((u64)-1)
@@ -165,6 +165,9 @@ int dump_processes(struct bpf_iter__task *ctx)
 		row.rss = resident_pages(mm);
 		row.swap = memory_counter(mm, MM_SWAPENTS);
 		row.vsize = mm->total_vm;
+	}
+	/* /proc shows anybody the numbers, but what it runs to those who may look in. */
+	if (mm && !(task->flags & PF_KTHREAD) && may_look_into(reader, task, mm)) {
 		program = BPF_CORE_READ(mm, exe_file);
 		length = walk_path(reader, BPF_CORE_READ(program, f_path.dentry),
 				   BPF_CORE_READ(program, f_path.mnt));

@@ -34,11 +34,13 @@ struct reader {
 	u32 process;
 	/* Only what belongs to the net namespace of this inode number; 0: any. */
 	u32 net_namespace;
-	/* Only processes of this real user and group; uid 0: of any. */
+	/* The reader's real user and group. */
 	u32 uid;
 	u32 gid;
+	/* Whether only processes of that user are shown. */
+	u16 own;
 	/* Whether kernel addresses are kept from the reader. */
-	u32 hides_addresses;
+	u16 hides_addresses;
 	/* Bytes that a row holds of a map's key and of its value, all processors' included. */
 	u32 key_size;
 	u32 value_size;
@@ -165,7 +167,7 @@ static __always_inline u32 visible_process(const struct reader *reader, struct t
 		return 0;
 	if (reader->started && task->group_leader->start_boottime != reader->started)
 		return 0;
-	if (reader->uid && task->real_cred->uid.val != reader->uid)
+	if (reader->own && task->real_cred->uid.val != reader->uid)
 		return 0;
 	return process;
 }
@@ -174,15 +176,18 @@ static __always_inline u32 visible_process(const struct reader *reader, struct t
 #define DUMPABLE_MASK 3
 #define SUID_DUMP_USER 1
 
-/* Whether the process lets its user look into its memory (prctl(2), PR_SET_DUMPABLE). */
-static __always_inline bool is_dumpable(struct task_struct *task)
+/*
+ * Whether an address space lets its user look into it (prctl(2), PR_SET_DUMPABLE).
+ * What a process ran that has given up a privilege stays closed, so does a process
+ * that exits: it has none any more to tell.
+ */
+static __always_inline bool is_dumpable(struct mm_struct *mm)
 {
-	struct mm_struct *mm = task->mm;
 	struct mm_struct___flag_bits *bits = (void *)mm;
 	unsigned long flags;
 
 	if (!mm)
-		return true;
+		return false;
 	if (bpf_core_field_exists(bits->flags.__mm_flags))
 		flags = BPF_CORE_READ(bits, flags.__mm_flags[0]);
 	else
@@ -191,23 +196,32 @@ static __always_inline bool is_dumpable(struct task_struct *task)
 }
 
 /*
- * As visible_process(), of a process whose files and memory the reader may look
- * at: by the rule of /proc for a user without capabilities (kernel/ptrace.c,
- * __ptrace_may_access()).
+ * Whether the reader may look at what a task holds: its files, its memory, the
+ * program it runs. By the rule of /proc for a user without capabilities
+ * (kernel/ptrace.c, __ptrace_may_access()), but for the process itself, which
+ * /proc lets look in any case. mm is the memory that is looked at.
  */
-static __always_inline u32 readable_process(const struct reader *reader, struct task_struct *task)
+static __always_inline bool may_look_into(const struct reader *reader, struct task_struct *task,
+					  struct mm_struct *mm)
 {
 	const struct cred *cred = task->real_cred;
 
-	if (reader->uid) {
-		if (cred->euid.val != reader->uid || cred->suid.val != reader->uid)
-			return 0;
-		if (cred->gid.val != reader->gid || cred->egid.val != reader->gid ||
-		    cred->sgid.val != reader->gid)
-			return 0;
-		if (!is_dumpable(task))
-			return 0;
-	}
+	if (!reader->own)
+		return true;
+	if (cred->uid.val != reader->uid || cred->euid.val != reader->uid ||
+	    cred->suid.val != reader->uid)
+		return false;
+	if (cred->gid.val != reader->gid || cred->egid.val != reader->gid ||
+	    cred->sgid.val != reader->gid)
+		return false;
+	return is_dumpable(mm);
+}
+
+/* As visible_process(), of a process whose files the reader may look at. */
+static __always_inline u32 readable_process(const struct reader *reader, struct task_struct *task)
+{
+	if (!may_look_into(reader, task, task->mm))
+		return 0;
 	return visible_process(reader, task);
 }
 

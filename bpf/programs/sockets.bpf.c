@@ -46,7 +46,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 
 	row.uid = task->cred->euid.val;
 	row.fd = ctx->fd;
-	BPF_CORE_READ_INTO(&row.comm, task, group_leader, comm);
+	__builtin_memcpy(row.comm, task->group_leader->comm, sizeof(row.comm));
 	read_ends(&row.ends, sk);
 	row.inode = file->f_inode->i_ino;
 	if (row.ends.family == AF_UNIX)

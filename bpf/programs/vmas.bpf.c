@@ -123,7 +123,13 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
-	process = readable_process(reader, task);
+	/*
+	 * By the memory that is walked: the walk keeps it while the process may give up
+	 * its privileges and run something else, which its user may look into.
+	 */
+	if (!may_look_into(reader, task, vma->vm_mm))
+		return 0;
+	process = visible_process(reader, task);
 	if (!process)
 		return 0;
 

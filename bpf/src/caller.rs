@@ -86,6 +86,21 @@ impl Caller {
         sys::process_of_namespace(namespace.as_fd(), process).ok()
     }
 
+    /// What the processes of these numbers in the caller's pid namespace are called
+    /// here, without those that are gone; none if the kernel cannot tell.
+    pub(crate) fn processes_here(&self, processes: &[u32]) -> Result<Option<Vec<u32>>> {
+        let namespace = self.open(Kind::Pid)?;
+        let mut here = Vec::with_capacity(processes.len());
+        for process in processes {
+            match sys::process_of_namespace(namespace.as_fd(), *process) {
+                Ok(process) => here.push(process),
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(Some(here))
+    }
+
     pub(crate) fn open(&self, kind: Kind) -> Result<OwnedFd> {
         rustix::fs::open(
             self.path(kind),

@@ -14,11 +14,14 @@ use crate::net_namespaces::NetNamespaces;
 use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::probe;
+use crate::process_chain::ProcessChain;
 use crate::program::{self, Pinned, Program};
 use crate::programs::{Loaded, Narrowing, Programs};
 use crate::reader::Settings;
+use crate::rows;
 use crate::slot::Slot;
-use crate::source::Iterator;
+use crate::source::{Iterator, Nothing};
+use crate::split;
 use crate::summary::{Summary, Walk};
 use crate::sys::LinkTo;
 use crate::tables::{Form, Pass, Source, Tables, UserTable, View};
@@ -32,6 +35,10 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+
+/// The table that has a row a process, and what it walks.
+const PROCESSES: (Place, &str) = (Place::Root, "processes");
+const PROCESSES_TARGET: &str = "task";
 
 /// The running kernel.
 #[derive(Debug)]
@@ -204,14 +211,15 @@ impl Kernel {
     /// A pass of a program for a reader.
     fn pass(
         &self,
-        program: &Program,
+        program: &Arc<Program>,
         scope: Scope,
         parameter: Parameter,
         view: &View,
     ) -> Result<Pass> {
         // Whether the caller's tree has it was asked before an update may have
         // changed the answer.
-        if scope == Scope::Host && !view.caller.is_on_host()? {
+        let is_of_host = scope == Scope::Host || matches!(parameter, Parameter::NetNamespace(_));
+        if is_of_host && !view.caller.is_on_host()? {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
         }
         if let Parameter::Map(id) = parameter
@@ -219,9 +227,18 @@ impl Kernel {
         {
             return map::pass(program, id, view);
         }
+        let mut rest = Vec::new();
         let source: Box<dyn Source> = match parameter {
             Parameter::Cgroup(id, order) if program.is_own() => {
                 Box::new(CgroupWalk::new(program, id, order)?)
+            }
+            Parameter::None if let Some(parts) = self.by_process(program, scope, view)? => {
+                let mut parts = parts
+                    .into_iter()
+                    .map(|part| Box::new(part) as Box<dyn Source>);
+                let first = parts.next();
+                rest.extend(parts);
+                first.unwrap_or_else(|| Box::new(Nothing))
             }
             _ => {
                 let (fd, settings) = self.iterator(program, scope, parameter, view)?;
@@ -233,7 +250,83 @@ impl Kernel {
         Ok(Pass {
             schema: program.schema().map(Arc::clone),
             source,
+            rest,
         })
+    }
+
+    /// A walk process by process, in parts, where that shows a reader the same and
+    /// sooner: of what the processes of another pid namespace hold, or of so much
+    /// that several threads are worth it.
+    fn by_process(
+        &self,
+        program: &Arc<Program>,
+        scope: Scope,
+        view: &View,
+    ) -> Result<Option<Vec<ProcessChain>>> {
+        let caller = &view.caller;
+        let is_of_processes = matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace);
+        // A walk over tasks alone is as short as the list of processes.
+        if !is_of_processes || program.target() == PROCESSES_TARGET || !program.is_own() {
+            return Ok(None);
+        }
+        let pid_namespace = told(caller.pid_namespace()?);
+        let target = program.target();
+        if pid_namespace == 0 && !(split::may_split(target) && self.links_to_processes(program)) {
+            return Ok(None);
+        }
+        let Some(processes) = self.processes_here(view)? else {
+            return Ok(None);
+        };
+        let part = match split::processes_a_part(target, processes.len()) {
+            Some(part) => part,
+            None if pid_namespace == 0 => return Ok(None),
+            None => processes.len().max(1),
+        };
+        let settings = Settings {
+            pid_namespace,
+            net_namespace: match scope {
+                Scope::PidAndNetNamespace => caller.net_namespace()?,
+                _ => 0,
+            },
+            ..Settings::of(view)
+        };
+        let parts = processes.chunks(part).map(|part| {
+            let program = Arc::clone(program);
+            ProcessChain::new(program, settings, part.to_vec())
+        });
+        Ok(Some(parts.collect()))
+    }
+
+    /// Whether the kernel links to single processes (since 6.1).
+    fn links_to_processes(&self, program: &Program) -> bool {
+        program
+            .iterator(LinkTo::Process(std::process::id()))
+            .is_ok()
+    }
+
+    /// What the processes that a reader sees are called here, in the order of a walk;
+    /// none if that cannot be found out.
+    fn processes_here(&self, view: &View) -> Result<Option<Vec<u32>>> {
+        let Some(table) = TableId::find(PROCESSES.0, PROCESSES.1) else {
+            return Ok(None);
+        };
+        let (slot, load) = self.slot(table)?;
+        if !slot.program(load)?.is_own() {
+            return Ok(None);
+        }
+        let instance = Instance {
+            table,
+            parameter: Parameter::None,
+        };
+        let mut seen = Vec::new();
+        rows::each_row(self, instance, view, |schema, record| {
+            let pid = rows::number(schema, "pid", record);
+            seen.extend(pid.and_then(|pid| u32::try_from(pid).ok()));
+        })?;
+        match told(view.caller.pid_namespace()?) {
+            0 => Ok(Some(seen)),
+            _ => view.caller.processes_here(&seen),
+        }
     }
 
     /// An iterator of a program for a reader, and what its program is told.
@@ -413,6 +506,10 @@ impl Tables for Kernel {
         self.net_namespaces.names()
     }
 
+    fn net_namespace_exists(&self, inode: u32) -> Result<bool> {
+        self.net_namespaces.contains(self, inode)
+    }
+
     fn open_user(&self, number: u32, view: &View) -> Result<Pass> {
         let table = self.user.find(number)?;
         let (_, pass) = table.with(|program| {
@@ -515,7 +612,7 @@ impl Programs for Kernel {
 
     fn link_of_user(&self, number: u32) -> Result<OwnedFd> {
         let table = self.user.find(number)?;
-        let (_, link) = table.with(Program::link_to_pin)?;
+        let (_, link) = table.with(|program| program.link_to_pin())?;
         Ok(link)
     }
 

@@ -56,6 +56,15 @@ impl NetNamespaces {
         Ok(names)
     }
 
+    /// Whether there is a namespace of this number that can be entered.
+    pub(crate) fn contains(&self, tables: &dyn Tables, inode: u32) -> Result<bool> {
+        match self.open(tables, inode) {
+            Ok(_) => Ok(true),
+            Err(Error::NoNamespace(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens a namespace, wherever it can be found.
     pub(crate) fn open(&self, tables: &dyn Tables, inode: u32) -> Result<OwnedFd> {
         let remembered = self.found.lock().get(&inode).cloned();
@@ -83,14 +92,15 @@ impl NetNamespaces {
 
 /// The namespace at a path, if it is the one of this number.
 fn open_at(path: &Path, inode: u32) -> Option<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    // Whatever lies there instead is not waited for.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let namespace = rustix::fs::open(path, flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(&namespace).ok()?;
     (stat.st_ino == u64::from(inode) && is_namespace(&namespace).ok()?).then_some(namespace)
 }
 
 fn inode_at(path: &Path) -> Option<u32> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(&file).ok()?;
     is_namespace(&file).ok()?.then_some(stat.st_ino as u32)

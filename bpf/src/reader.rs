@@ -30,12 +30,14 @@ pub(crate) struct Settings {
     pub(crate) process: u32,
     /// Only what belongs to the net namespace of this inode number; 0 is any.
     pub(crate) net_namespace: u32,
-    /// Only processes of this user; 0 is all, since root is shown all.
+    /// The reader's real user, where its own processes alone are shown.
     pub(crate) uid: u32,
     /// The group that goes with it.
     pub(crate) gid: u32,
+    /// Whether the reader's own processes alone are shown.
+    pub(crate) own: u16,
     /// Whether kernel addresses are kept from the reader.
-    pub(crate) hides_addresses: u32,
+    pub(crate) hides_addresses: u16,
     /// Bytes that a row holds of a map's key.
     pub(crate) key_size: u32,
     /// And of its value, all processors' included.
@@ -53,7 +55,8 @@ impl Settings {
         Settings {
             uid: own.uid,
             gid: own.gid,
-            hides_addresses: u32::from(!view.addresses),
+            own: u16::from(view.own.is_some()),
+            hides_addresses: u16::from(!view.addresses),
             started: view.started.unwrap_or_default(),
             ..Settings::default()
         }
@@ -61,7 +64,7 @@ impl Settings {
 
     /// Whether a program that does not ask for them would show too much.
     pub(crate) fn is_needed(&self) -> bool {
-        self.uid != 0
+        self.own != 0
     }
 }
 

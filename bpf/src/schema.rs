@@ -234,6 +234,11 @@ impl<'a> Flags<'a> {
             .map(|(_, name)| name)
     }
 
+    /// The set itself: flags of one column with the same bits are the same.
+    pub fn bits(self) -> u64 {
+        self.bits
+    }
+
     /// The bits that have no name.
     pub fn nameless(self) -> u64 {
         self.names

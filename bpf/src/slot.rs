@@ -48,7 +48,7 @@ impl Slot {
     pub(crate) fn with<T>(
         &self,
         load: impl Fn() -> Result<Program>,
-        make: impl Fn(&Program) -> Result<T>,
+        make: impl Fn(&Arc<Program>) -> Result<T>,
     ) -> Result<(Arc<Program>, T)> {
         loop {
             let before = self.changes.load(Ordering::Acquire);

@@ -58,3 +58,12 @@ impl Source for Iterator {
         }
     }
 }
+
+/// A pass over nothing.
+pub(crate) struct Nothing;
+
+impl Source for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> Result<Progress> {
+        Ok(Progress::End)
+    }
+}

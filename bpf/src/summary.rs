@@ -74,6 +74,7 @@ impl Summary {
                 rows: Vec::new(),
                 handed: 0,
             }),
+            rest: Vec::new(),
         }
     }
 

@@ -51,6 +51,12 @@ pub trait Tables: Send + Sync {
     /// Those of reading the directory of names.
     fn net_namespace_names(&self) -> Result<Vec<(OsString, u32)>>;
 
+    /// Whether there is a net namespace of this inode number on the host.
+    ///
+    /// # Errors
+    /// Those of looking for it.
+    fn net_namespace_exists(&self, inode: u32) -> Result<bool>;
+
     /// The cgroups right below one, by name and by the id of their kernfs nodes.
     /// 0 stands for the root.
     ///
@@ -132,6 +138,9 @@ pub struct Pass {
     pub schema: Option<Arc<Schema>>,
     /// Where they come from.
     pub source: Box<dyn Source>,
+    /// Of a large pass, where the rest comes from, in order: parts that may be walked
+    /// side by side.
+    pub rest: Vec<Box<dyn Source>>,
 }
 
 impl Form {

@@ -32,7 +32,7 @@ impl Brought {
     /// Makes something of its program, as [`Slot::with`].
     pub(crate) fn with<T>(
         &self,
-        make: impl Fn(&Program) -> Result<T>,
+        make: impl Fn(&Arc<Program>) -> Result<T>,
     ) -> Result<(Arc<Program>, T)> {
         // It was loaded before it had a number, and is never without a program.
         let gone = || Err(Error::NoUserTable(format!("#{}", self.number)));

@@ -5,10 +5,29 @@ use crate::error::{Failure, Result};
 use crate::options::Options;
 use crate::policy::{Others, Policies, Policy, Requester, Rights};
 use crate::quota::{Accounts, Seat};
-use iterfs_bpf::{Caller, Tables, View};
-use iterfs_mapping::{Directory, File, Format, Node, Scope, TableId};
+use iterfs_bpf::{Caller, Tables, User, View};
+use iterfs_mapping::{Directory, File, Format, Node, Scope};
 use parking_lot::RwLock;
+use rustix::process::{Resource, getrlimit};
 use std::sync::Arc;
+
+/// From where a directory is looked at: what decides about the names in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Viewpoint {
+    own: Option<User>,
+    pid_namespace: u32,
+    is_on_host: bool,
+}
+
+impl Viewpoint {
+    pub(crate) fn of(view: &View) -> Result<Viewpoint> {
+        Ok(Viewpoint {
+            own: view.own,
+            pid_namespace: view.caller.pid_namespace()?,
+            is_on_host: view.caller.is_on_host()?,
+        })
+    }
+}
 
 /// Decides for each request.
 pub(crate) struct Access {
@@ -27,7 +46,7 @@ impl Access {
         Ok(Access {
             options: options.clone(),
             policies: RwLock::new(Arc::new(policies)),
-            accounts: Accounts::default(),
+            accounts: Accounts::new(capacity()),
         })
     }
 
@@ -65,7 +84,7 @@ impl Access {
             Node::User(_) => policy(&policies, tables, node),
             Node::File(file) => {
                 let policy = policy(&policies, tables, node);
-                match policies.others() == Others::Own && shows_own(tables, file.table) {
+                match policies.others() == Others::Own && shows_own(tables, file) {
                     // Everybody may open it; whose rows it shows is decided then.
                     true => Policy {
                         mode: policy.mode | 0o444,
@@ -112,6 +131,13 @@ impl Access {
     }
 }
 
+/// Handles that users other than root may have open together: each is a descriptor
+/// of this process, and some are for itself and for root.
+fn capacity() -> u64 {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    descriptors / 4 * 3
+}
+
 fn policy(policies: &Policies, tables: &dyn Tables, node: Node) -> Policy {
     match node {
         Node::File(file) => policies.of_file(file),
@@ -130,7 +156,7 @@ fn rights(policies: &Policies, tables: &dyn Tables, requester: &Requester, node:
         return Rights::All;
     }
     match node {
-        Node::File(file) if policies.others() == Others::Own && shows_own(tables, file.table) => {
+        Node::File(file) if policies.others() == Others::Own && shows_own(tables, file) => {
             Rights::Own
         }
         _ => Rights::None,
@@ -165,8 +191,10 @@ fn rights_in(
     })
 }
 
-/// Whether a table's program shows a user its own processes alone when told to.
-fn shows_own(tables: &dyn Tables, table: TableId) -> bool {
-    let form = tables.form(table);
+/// Whether a file's program shows a user its own processes alone when told to. Which
+/// net namespaces there are is nobody's own.
+fn shows_own(tables: &dyn Tables, file: File) -> bool {
+    let form = tables.form(file.table);
     matches!(form.scope, Scope::PidNamespace | Scope::PidAndNetNamespace)
+        && !matches!(file.directory, Directory::NetNamespace(_))
 }

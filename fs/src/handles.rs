@@ -1,6 +1,7 @@
 //! Open files and directories, by the numbers the kernel holds for them.
 
 use crate::control::ControlFile;
+use crate::listing::Listing;
 use crate::quota::Seat;
 use crate::stream::Stream;
 use iterfs_mapping::Node;
@@ -18,8 +19,8 @@ pub(crate) enum Handle {
     WriteOnly,
     /// The control file.
     Control(Arc<ControlFile>),
-    /// A directory, with what its first reading found.
-    Directory(Option<Arc<[Entry]>>),
+    /// A directory.
+    Directory(Arc<Listing>),
 }
 
 /// A name in a directory.
@@ -66,16 +67,10 @@ impl Handles {
         }
     }
 
-    pub(crate) fn entries(&self, number: u64) -> Option<Arc<[Entry]>> {
+    pub(crate) fn listing(&self, number: u64) -> Option<Arc<Listing>> {
         match &self.open.read().get(&number)?.0 {
-            Handle::Directory(entries) => entries.clone(),
+            Handle::Directory(listing) => Some(Arc::clone(listing)),
             Handle::Table(_) | Handle::WriteOnly | Handle::Control(_) => None,
-        }
-    }
-
-    pub(crate) fn set_entries(&self, number: u64, entries: Arc<[Entry]>) {
-        if let Some((Handle::Directory(slot), _)) = self.open.write().get_mut(&number) {
-            *slot = Some(entries);
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod format;
 pub mod fuse;
 mod handles;
 pub mod inode;
+mod listing;
 mod live;
 mod log;
 pub mod mountpoint;

@@ -108,8 +108,7 @@ pub(crate) fn exists(tables: &dyn Tables, view: &View, directory: Directory) -> 
         Directory::Process(pid) => Ok(process(tables, view, pid)?.is_some()),
         Directory::Map(_) => Ok(!tables_in(tables, directory)?.is_empty()),
         Directory::Cgroup(id) => Ok(tables.cgroup_exists(id)?),
-        Directory::NetNamespace(inode) => Ok(net_namespaces(tables)?.contains(&inode)
-            || names(tables)?.iter().any(|(_, own)| *own == inode)),
+        Directory::NetNamespace(inode) => Ok(tables.net_namespace_exists(inode)?),
         _ => Ok(true),
     }
 }

@@ -1,11 +1,12 @@
 //! The file operations, plainly: no FUSE here, and no kernel but through [`Tables`].
 
-use crate::access::Access;
+use crate::access::{Access, Viewpoint};
 use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
 use crate::counts::AllCounts;
 use crate::error::{Failure, Result};
 use crate::handles::{Entry, Handle, Handles};
+use crate::listing::Listing;
 use crate::live;
 use crate::options::Options;
 use crate::policy::{Policy, Requester};
@@ -225,15 +226,19 @@ impl Operations {
 
     /// Opens a directory; the handle's number is for [`Operations::list`].
     pub fn open_directory(&self, requester: &Requester, node: Node) -> Result<u64> {
+        let Node::Directory(_) = node else {
+            return Err(Failure::NotADirectory);
+        };
         let seat = self.access.seat(requester)?;
-        match node {
-            Node::Directory(_) => Ok(self.handles.insert(Handle::Directory(None), seat)),
-            _ => Err(Failure::NotADirectory),
-        }
+        let view = self.access.view(&*self.tables, requester, node)?;
+        let viewpoint = Viewpoint::of(&view.ok_or(Failure::Denied)?)?;
+        let listing = Listing::new(viewpoint, seat.account());
+        Ok(self.handles.insert(Handle::Directory(listing), seat))
     }
 
     /// The entries of an open directory. Its first reading decides what they
-    /// are; reading from the start again looks again.
+    /// are; reading from the start again looks again. Whoever reads it, it is what
+    /// the one that opened it sees.
     pub fn list(
         &self,
         requester: &Requester,
@@ -244,16 +249,21 @@ impl Operations {
         let Node::Directory(directory) = node else {
             return Err(Failure::NotADirectory);
         };
+        let listing = self.handles.listing(handle).ok_or(Failure::BadHandle)?;
+        let found = listing.entries();
         if offset > 0
-            && let Some(entries) = self.handles.entries(handle)
+            && let Some(entries) = found
         {
             return Ok(entries);
         }
         let view = self.access.view(&*self.tables, requester, node)?;
-        let view = view.ok_or(Failure::Denied)?;
-        let entries: Arc<[Entry]> = self.entries(&view, directory)?.into();
-        self.handles.set_entries(handle, Arc::clone(&entries));
-        Ok(entries)
+        match view {
+            Some(view) if listing.viewpoint() == Viewpoint::of(&view)? => {
+                listing.set(self.entries(&view, directory)?)
+            }
+            // A descriptor that was handed on: its new holder looks for nobody.
+            _ => found.ok_or(Failure::Denied),
+        }
     }
 
     fn entries(&self, view: &View, directory: Directory) -> Result<Vec<Entry>> {
@@ -312,6 +322,12 @@ impl Operations {
             return Ok(view);
         }
         let caller = Caller::from_request(requester.tid)?;
+        if is_hidden(node) {
+            return Err(match caller.is_on_host()? {
+                true => Failure::Denied,
+                false => Failure::NotFound,
+            });
+        }
         Ok(View {
             own: Some(caller.real_user()?),
             ..View::of(caller)
@@ -364,6 +380,16 @@ impl Operations {
 /// callers on the host.
 fn is_in_scope(scope: Scope, view: &View) -> Result<bool> {
     Ok(scope != Scope::Host || view.caller.is_on_host()?)
+}
+
+/// Whether what comes and goes on the host is told to those alone who may read some of
+/// it: to look for it costs, and its being there says something.
+fn is_hidden(node: Node) -> bool {
+    matches!(node, Node::NetNamespaceName(_))
+        || matches!(
+            node.directory(),
+            Directory::NetNamespace(_) | Directory::Map(_) | Directory::Cgroup(1..)
+        )
 }
 
 /// Whether a node is there for everyone and always, so that the kernel may keep

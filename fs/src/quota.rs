@@ -28,43 +28,68 @@ impl Default for Quota {
 /// What one user has taken.
 #[derive(Debug)]
 pub struct Account {
-    quota: Quota,
+    max_bytes: AtomicU64,
     handles: AtomicU64,
     bytes: AtomicU64,
 }
 
 /// The accounts of the users who have something open.
-#[derive(Debug, Default)]
-pub(crate) struct Accounts(Mutex<HashMap<u32, Arc<Account>>>);
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    /// Held to look an account up and take a seat alone.
+    accounts: Mutex<HashMap<u32, Arc<Account>>>,
+    /// Handles of all users together.
+    capacity: u64,
+}
 
 /// One open handle, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Seat(Option<Arc<Account>>);
 
+/// Bytes of an account, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Charge {
+    account: Arc<Account>,
+    bytes: usize,
+}
+
 impl Accounts {
+    /// Accounts of users who may have so many handles together. None may have more
+    /// than are left: however many users collude, one more finds some.
+    pub(crate) fn new(capacity: u64) -> Accounts {
+        Accounts {
+            accounts: Mutex::default(),
+            capacity,
+        }
+    }
+
     /// A seat for one more handle of a user; none past its quota.
     pub(crate) fn open(&self, uid: u32, quota: Quota) -> Option<Seat> {
         if uid == 0 {
             return Some(Seat(None));
         }
-        let account = self.of(uid, quota);
-        let before = account.handles.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat(Some(account));
-        (before < quota.handles).then_some(seat)
-    }
-
-    fn of(&self, uid: u32, quota: Quota) -> Arc<Account> {
-        let mut accounts = self.0.lock();
+        let mut accounts = self.accounts.lock();
         // Who has nothing open needs no account.
         accounts.retain(|_, account| Arc::strong_count(account) > 1);
+        let taken = |account: &Arc<Account>| account.handles.load(Ordering::Relaxed);
+        let left = self
+            .capacity
+            .saturating_sub(accounts.values().map(taken).sum());
         let new = || {
             Arc::new(Account {
-                quota,
+                max_bytes: AtomicU64::default(),
                 handles: AtomicU64::default(),
                 bytes: AtomicU64::default(),
             })
         };
-        Arc::clone(accounts.entry(uid).or_insert_with(new))
+        let account = accounts.entry(uid).or_insert_with(new);
+        account.max_bytes.store(quota.bytes, Ordering::Relaxed);
+        // Seats are only ever taken under the lock.
+        if taken(account) >= quota.handles.min(left) {
+            return None;
+        }
+        account.handles.fetch_add(1, Ordering::Relaxed);
+        Some(Seat(Some(Arc::clone(account))))
     }
 }
 
@@ -86,7 +111,18 @@ impl Drop for Seat {
 impl Account {
     /// Whether bytes may still be kept.
     pub(crate) fn has_room(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) < self.quota.bytes
+        self.bytes.load(Ordering::Relaxed) < self.max_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Takes bytes that are given back together; none past the quota.
+    pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
+        self.has_room().then(|| {
+            self.keep(bytes);
+            Charge {
+                account: Arc::clone(self),
+                bytes,
+            }
+        })
     }
 
     pub(crate) fn keep(&self, bytes: usize) {
@@ -95,6 +131,12 @@ impl Account {
 
     pub(crate) fn forget(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.account.forget(self.bytes);
     }
 }
 
@@ -108,7 +150,7 @@ mod tests {
             handles: 2,
             bytes: 10,
         };
-        let accounts = Accounts::default();
+        let accounts = Accounts::new(100);
         let first = accounts.open(7, quota).unwrap();
         let _second = accounts.open(7, quota).unwrap();
         assert!(accounts.open(7, quota).is_none());
@@ -139,7 +181,7 @@ mod tests {
             bytes: 0,
         };
         assert!(
-            Accounts::default()
+            Accounts::new(100)
                 .open(0, quota)
                 .unwrap()
                 .account()
@@ -149,10 +191,28 @@ mod tests {
 
     #[test]
     fn accounts_go_with_what_was_open() {
-        let accounts = Accounts::default();
+        let accounts = Accounts::new(100);
         for uid in 1..1000 {
             drop(accounts.open(uid, Quota::default()));
         }
-        assert!(accounts.0.lock().len() <= 1);
+        assert!(accounts.accounts.lock().len() <= 1);
+    }
+
+    #[test]
+    fn users_who_collude_leave_some_to_the_next() {
+        let quota = Quota {
+            handles: 1000,
+            bytes: 0,
+        };
+        let accounts = Accounts::new(1000);
+        let mut taken = Vec::new();
+        for uid in 1..=9 {
+            while let Some(seat) = accounts.open(uid, quota) {
+                taken.push(seat);
+            }
+        }
+        assert!(taken.len() < 1000);
+        assert!(accounts.open(10, quota).is_some());
+        drop(taken);
     }
 }

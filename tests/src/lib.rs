@@ -8,6 +8,7 @@ pub mod brought;
 pub mod calls;
 pub mod cgroups;
 pub mod columns;
+pub mod configured;
 pub mod connections;
 pub mod control;
 pub mod daemon;

@@ -1,6 +1,7 @@
 //! A net namespace of its own for a test.
 
 use nix::sched::{CloneFlags, unshare};
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::thread;
 
@@ -27,4 +28,33 @@ pub fn run(command: &str) -> String {
     let output = output.unwrap_or_else(|error| unreachable!("{command}: {error}"));
     assert!(output.status.success(), "{command}: {output:?}");
     String::from_utf8(output.stdout).expect("a command's output is text")
+}
+
+/// A net namespace that no process is in, with a name of ip-netns(8)'s.
+#[derive(Debug)]
+pub struct Named(String);
+
+impl Named {
+    /// One of a name that no other test has.
+    pub fn new(name: &str) -> Named {
+        // What a test that was killed has left.
+        let _ = Command::new("ip").args(["netns", "delete", name]).output();
+        run(&format!("ip netns add {name}"));
+        Named(name.to_owned())
+    }
+
+    /// Its inode number.
+    pub fn inode(&self) -> u32 {
+        let found = std::fs::metadata(format!("/run/netns/{}", self.0));
+        found.expect("a namespace").ino() as u32
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let deleted = Command::new("ip")
+            .args(["netns", "delete", &self.0])
+            .output();
+        drop(deleted);
+    }
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 pub mod answers;
 pub mod files;
 mod fixtures;
+pub mod mappings;
 pub mod netlink;
 mod sys;
 pub mod threads;

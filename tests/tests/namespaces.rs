@@ -94,6 +94,8 @@ fn a_reader_in_a_pid_namespace() {
         "bpf/maps".into(),
         "cgroup".into(),
         "cgroup/cgroup.self".into(),
+        "netns".into(),
+        "ctl".into(),
     ] {
         let path = mount.path(&path);
         for request in ["list", "open"] {
@@ -175,6 +177,82 @@ fn readers_in_nested_pid_namespaces() {
         row["pidns"].as_u64(),
         proc::namespace(&proc::process(innermost), "pid")
     );
+}
+
+/// What a process is called in the namespace it is in.
+fn inner(status: &proc::Status) -> u64 {
+    let words = status.text("NSpid").split_whitespace();
+    words
+        .last()
+        .and_then(|word| word.parse().ok())
+        .expect("NSpid")
+}
+
+/// Rows process by process: a thread with files of its own is visited after its
+/// process, or later, as a walk over the host comes to it.
+fn in_order(rows: &[Row]) -> Vec<&Row> {
+    let mut order: Vec<&serde_json::Value> = Vec::new();
+    for row in rows {
+        if !order.contains(&&row["pid"]) {
+            order.push(&row["pid"]);
+        }
+    }
+    let of_process = |pid: &&serde_json::Value| select(rows, &[("pid", (*pid).clone())]);
+    order.iter().flat_map(of_process).collect()
+}
+
+/// A reader in a small namespace is served process by process: the same rows, in the
+/// order of the processes, as a walk over the whole host brings.
+#[test]
+fn rows_and_their_order_are_those_of_a_walk_over_the_host() {
+    let mount = Mount::new();
+    let script = "for _ in 1 2 3 4 5 6; do sleep 600 & done; exec \"$0\" tables";
+    let mut command = Command::new(NEW[0]);
+    let workload = Workload::program();
+    command
+        .args(&NEW[1..])
+        .args(["sh", "-c", script])
+        .arg(workload);
+    let mut reader = Workload::from_command(command);
+    let own = device(&mount);
+    for table in ["files", "vmas", "net/sockets"] {
+        let rows = reader.rows(&mount.path(&format!("{table}.jsonl")));
+        let namespace = {
+            let pid = reader.pid();
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+            let first: u32 = children.unwrap().trim().parse().unwrap();
+            proc::namespace(&proc::process(first), "pid")
+        };
+        let processes = mount.rows("processes");
+        let there = processes
+            .iter()
+            .filter(|process| process["pidns"].as_u64() == namespace);
+        let there: BTreeSet<u64> = there.map(|row| row["pid"].as_u64().unwrap()).collect();
+        assert_eq!(there.len(), 7);
+        let whole = mount.rows(table).into_iter();
+        let whole = whole.filter(|row| there.contains(&row["pid"].as_u64().unwrap()));
+        let renumbered = whole.map(|mut row| {
+            for column in ["tid", "pid"] {
+                if let Some(number) = row.get(column).and_then(|number| number.as_u64()) {
+                    let status = proc::Status::read(&proc::process(number as u32));
+                    row[column] = inner(&status).into();
+                }
+            }
+            row
+        });
+        let expected: Vec<Row> = renumbered.collect();
+        // The reader has the table itself open while it reads.
+        let rows: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| row.get("fd").is_none() || row["dev"] != own.as_str())
+            .collect();
+        assert!(
+            table == "net/sockets" || rows.len() > 30,
+            "{table}: {}",
+            rows.len()
+        );
+        assert!(in_order(&rows) == in_order(&expected), "{table}: {rows:?}");
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! JSON: one array, or an object a line.
 
 use super::nesting::Nesting;
-use super::spelling::{as_utf8, decimal, formatted, hexadecimal};
-use iterfs_bpf::schema::{Record, Schema, Value};
+use super::remembered::Remembered;
+use super::spelling::{as_utf8, decimal, formatted, hex, hexadecimal, ip, is_plain};
+use iterfs_bpf::schema::{Flags, Record, Schema, Value};
 
 /// What stands around and between the objects.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,6 +22,7 @@ pub struct Objects {
     keys: Vec<Box<[u8]>>,
     /// What comes after the last.
     end: Box<[u8]>,
+    flags: Vec<Remembered>,
     first: bool,
 }
 
@@ -32,6 +34,11 @@ impl Objects {
             framing,
             keys: keys.collect(),
             end: nesting.end(),
+            flags: schema
+                .columns
+                .iter()
+                .map(|_| Remembered::default())
+                .collect(),
             first: true,
         }
     }
@@ -51,9 +58,13 @@ impl Objects {
             Framing::Lines => {}
         }
         self.first = false;
-        for (key, column) in self.keys.iter().zip(&schema.columns) {
+        let columns = self.keys.iter().zip(&schema.columns);
+        for ((key, column), remembered) in columns.zip(&mut self.flags) {
             out.extend_from_slice(key);
-            write(out, column.value(record));
+            match column.value(record) {
+                Value::Flags(set) => out.extend_from_slice(remembered.spelled(set, flags)),
+                value => write(out, value),
+            }
         }
         out.extend_from_slice(&self.end);
         if self.framing == Framing::Lines {
@@ -61,9 +72,13 @@ impl Objects {
         }
     }
 
-    pub(super) fn finish(&self, out: &mut Vec<u8>) {
+    pub(super) fn follow_rows(&mut self) {
+        self.first = false;
+    }
+
+    pub(super) fn finish(&self, any_rows: bool, out: &mut Vec<u8>) {
         if self.framing == Framing::Array {
-            out.extend_from_slice(if self.first { b"]\n" } else { b"\n]\n" });
+            out.extend_from_slice(if any_rows { b"\n]\n" } else { b"]\n" });
         }
     }
 }
@@ -84,35 +99,49 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
             formatted(out, format_args!("\"{number:?}\""));
         }
         Value::ShortFloat(number) => formatted(out, format_args!("{number:?}")),
-        Value::Hex(bits) => formatted(out, format_args!("\"{bits:#x}\"")),
-        Value::Device(major, minor) => formatted(out, format_args!("\"{major}:{minor}\"")),
+        Value::Hex(bits) => quoted(out, |out| hex(out, bits)),
+        Value::Device(major, minor) => quoted(out, |out| {
+            decimal(out, major);
+            out.push(b':');
+            decimal(out, minor);
+        }),
         Value::Name(name) => string(out, name),
         // A string even so: a column keeps to one type.
-        Value::Nameless(number) => formatted(out, format_args!("\"{number}\"")),
-        Value::Flags(flags) => {
-            out.push(b'[');
-            let start = out.len();
-            for name in flags.names() {
-                string(out, name);
-                out.push(b',');
-            }
-            match flags.nameless() {
-                0 if out.len() > start => {
-                    out.pop();
-                }
-                0 => {}
-                bits => formatted(out, format_args!("\"{bits:#x}\"")),
-            }
-            out.push(b']');
+        Value::Nameless(number) => quoted(out, |out| decimal(out, number)),
+        Value::Flags(set) => flags(out, set),
+        // Nothing to escape, most often.
+        Value::Text(bytes) if is_plain(bytes) && !bytes.contains(&b'"') => {
+            quoted(out, |out| out.extend_from_slice(bytes));
         }
         Value::Text(bytes) => as_utf8(bytes, |text| string(out, text)),
-        Value::Bytes(bytes) => {
-            out.push(b'"');
-            hexadecimal(out, bytes);
-            out.push(b'"');
-        }
-        Value::Ip(address) => formatted(out, format_args!("\"{address}\"")),
+        Value::Bytes(bytes) => quoted(out, |out| hexadecimal(out, bytes)),
+        Value::Ip(address) => quoted(out, |out| ip(out, address)),
     }
+}
+
+fn flags(out: &mut Vec<u8>, flags: Flags<'_>) {
+    out.push(b'[');
+    let start = out.len();
+    for name in flags.names() {
+        string(out, name);
+        out.push(b',');
+    }
+    match flags.nameless() {
+        0 if out.len() > start => {
+            out.pop();
+        }
+        0 => {}
+        bits => quoted(out, |out| hex(out, bits)),
+    }
+    out.push(b']');
+}
+
+/// Writes what needs no escapes between quotes.
+#[inline]
+fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
 }
 
 pub(super) fn string(out: &mut Vec<u8>, text: &str) {

@@ -6,6 +6,7 @@
 mod csv;
 mod json;
 mod nesting;
+mod remembered;
 mod spelling;
 mod text;
 
@@ -55,10 +56,18 @@ impl Formatter {
         }
     }
 
-    /// Writes what comes after the last row.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    /// Has the next row follow others, that somebody else writes.
+    pub fn follow_rows(&mut self) {
         match self {
-            Formatter::Json(objects) => objects.finish(out),
+            Formatter::Json(objects) => objects.follow_rows(),
+            Formatter::Text(_) | Formatter::Csv(_) => {}
+        }
+    }
+
+    /// Writes what comes after the last row, if there were any.
+    pub fn finish(&mut self, any_rows: bool, out: &mut Vec<u8>) {
+        match self {
+            Formatter::Json(objects) => objects.finish(any_rows, out),
             Formatter::Text(_) | Formatter::Csv(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use iterfs_bpf::schema::{Flags, Value};
 use std::fmt::{Arguments, Write as _};
+use std::net::IpAddr;
 
 /// Appends a number.
 #[inline]
@@ -22,8 +23,17 @@ pub(super) fn formatted(out: &mut Vec<u8>, text: Arguments<'_>) {
     let _ = Bytes(out).write_fmt(text);
 }
 
+/// Whether all of a string is visible ASCII, and no backslash. Looks at every byte,
+/// so that the compiler can look at many at once.
+#[inline]
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |plain, byte| {
+        plain & (byte.wrapping_sub(b'!') <= b'~' - b'!') & (*byte != b'\\')
+    })
+}
+
 /// Appends a set's names with `|` between them; bits without a name as one number.
-fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
+pub(super) fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
     let start = out.len();
     for name in flags.names() {
         out.extend_from_slice(name.as_bytes());
@@ -54,7 +64,7 @@ pub(super) fn plain<'a>(
         // As Rust writes them for debugging: the shortest that reads the same.
         Value::Float(number) => formatted(out, format_args!("{number:?}")),
         Value::ShortFloat(number) => formatted(out, format_args!("{number:?}")),
-        Value::Hex(bits) => formatted(out, format_args!("{bits:#x}")),
+        Value::Hex(bits) => hex(out, bits),
         Value::Device(major, minor) => {
             decimal(out, major);
             out.push(b':');
@@ -64,7 +74,31 @@ pub(super) fn plain<'a>(
         Value::Flags(flags) => joined(out, flags),
         Value::Text(bytes) => text(out, bytes),
         Value::Bytes(bytes) => hexadecimal(out, bytes),
-        Value::Ip(address) => formatted(out, format_args!("{address}")),
+        Value::Ip(address) => ip(out, address),
+    }
+}
+
+/// Appends a number as `0x...`.
+pub(super) fn hex(out: &mut Vec<u8>, bits: u64) {
+    out.extend_from_slice(b"0x");
+    let digits = (u64::BITS - bits.leading_zeros()).div_ceil(4).max(1);
+    for digit in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[(bits >> (4 * digit) & 15) as usize]);
+    }
+}
+
+/// Appends an address.
+pub(super) fn ip(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            decimal(out, first);
+            for octet in rest {
+                out.push(b'.');
+                decimal(out, octet);
+            }
+        }
+        IpAddr::V6(address) => formatted(out, format_args!("{address}")),
     }
 }
 

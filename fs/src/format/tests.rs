@@ -115,7 +115,7 @@ fn show(format: Format, rows: &[Row]) -> String {
     for record in Records::new(&schema, &bytes) {
         formatter.row(&schema, record, &mut out);
     }
-    formatter.finish(&mut out);
+    formatter.finish(!rows.is_empty(), &mut out);
     String::from_utf8(out).expect("every format is UTF-8")
 }
 

@@ -1,11 +1,13 @@
 //! From a pass to the bytes that a reader asks for.
 //!
-//! One way: the [`producer`] takes records from the pass and formats them into
-//! chunks; the [`window`] keeps the chunks around the reader; a [`Stream`] puts
-//! the two together and answers reads. Producing happens on the thread that asks
+//! One way: a [`producer`] takes records from the pass and formats them into
+//! chunks; [`lanes`] has several of them work on the parts of a large pass; the
+//! [`window`] keeps the chunks around the reader; a [`Stream`] puts them together
+//! and answers reads. Producing happens on the thread that asks
 //! first, and after that ahead of the reader on a thread of the [`pool`]. Nothing
 //! here knows the kernel but by the trait of `iterfs_bpf::tables`.
 
+mod lanes;
 mod pool;
 mod producer;
 mod window;
@@ -15,10 +17,10 @@ use crate::error::{Failure, Result};
 use crate::quota::Account;
 use iterfs_bpf::Pass;
 use iterfs_mapping::Format;
+use lanes::{Lane, Lanes};
 use parking_lot::Mutex;
 pub use pool::Pool;
-use producer::{Producer, Step};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use producer::Producer;
 use std::sync::Arc;
 use window::{Found, Piece, Window};
 
@@ -42,20 +44,10 @@ struct Shared {
 
 struct State {
     window: Window,
-    production: Production,
+    lanes: Lanes,
     /// Reads that wait for bytes.
     waiting: Vec<Read>,
     closed: bool,
-}
-
-/// Where the producer is.
-enum Production {
-    /// Here: nobody reads, or enough is ahead.
-    Paused(Box<Producer>),
-    /// With a thread that runs it.
-    Running,
-    /// Gone: the pass is over, well or not.
-    Over(Option<Failure>),
 }
 
 struct Read {
@@ -76,7 +68,11 @@ impl Stream {
     ) -> Stream {
         let state = State {
             window: Window::charged_to(account),
-            production: Production::Paused(Box::new(Producer::new(pass, format, counts))),
+            lanes: Lanes::new(
+                Producer::new(pass.schema, pass.source, format, counts),
+                pass.rest,
+                pool.lanes(),
+            ),
             waiting: Vec::new(),
             closed: false,
         };
@@ -97,22 +93,29 @@ impl Stream {
         };
         let mut state = self.shared.state.lock();
         let answered = state.look(read, false);
-        let producer = state.wanted_producer();
+        let lanes = state.wanted();
         drop(state);
 
         let waits = answered.is_none();
         if let Some((read, outcome)) = answered {
             outcome.send(read);
         }
-        match producer {
-            // The reader waits, so its first bytes are made here and now: most
-            // tables end with them, and no thread is woken.
-            Some(producer) if waits => match self.pool.try_inline() {
-                Some(_permit) => self.shared.produce_once(producer, &self.pool),
-                None => Shared::continue_on(&self.shared, producer, &self.pool),
-            },
-            Some(producer) => Shared::continue_on(&self.shared, producer, &self.pool),
-            None => {}
+        let mut lanes = lanes.into_iter();
+        // The reader waits, so its first bytes are made here and now: most tables end
+        // with them, and no thread is woken.
+        let inline = if waits && lanes.len() > 0 {
+            self.pool.try_inline()
+        } else {
+            None
+        };
+        let first = inline.as_ref().and_then(|_| lanes.next());
+        for lane in lanes {
+            Shared::run(&self.shared, lane, &self.pool);
+        }
+        if let Some(lane) = first {
+            for lane in self.shared.step(lane) {
+                Shared::run(&self.shared, lane, &self.pool);
+            }
         }
     }
 }
@@ -121,10 +124,10 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.closed = true;
-        let production = std::mem::replace(&mut state.production, Production::Over(None));
+        let lanes = state.lanes.close();
         drop(state);
-        // Closing the iterator is a system call, so it happens out of the lock.
-        drop(production);
+        // Closing the iterators is a system call, so it happens out of the lock.
+        drop(lanes);
     }
 }
 
@@ -151,14 +154,14 @@ impl State {
     /// Only the last read of a pass is short, or one that waits while many objects
     /// give no row: there are programs that take a short read for the end.
     fn outcome(&mut self, offset: u64, size: usize, stalled: bool) -> Option<Outcome> {
-        let partial = stalled || matches!(self.production, Production::Over(_));
+        let partial = stalled || self.lanes.end().is_some();
         match self.window.find(offset, size, partial) {
             Found::Bytes(piece) => Some(Outcome::Bytes(piece)),
             Found::TooFarBack => Some(Outcome::Failed(Failure::TooFarBack)),
-            Found::NotYet => match &self.production {
-                Production::Over(None) => Some(Outcome::End),
-                Production::Over(Some(failure)) => Some(Outcome::Failed(failure.clone())),
-                Production::Paused(_) | Production::Running => None,
+            Found::NotYet => match self.lanes.end() {
+                Some(Ok(())) => Some(Outcome::End),
+                Some(Err(failure)) => Some(Outcome::Failed(failure.clone())),
+                None => None,
             },
         }
     }
@@ -186,84 +189,67 @@ impl State {
         !self.closed && (!self.waiting.is_empty() || self.window.ahead() < AHEAD)
     }
 
-    /// The producer, if it rests and should not.
-    fn wanted_producer(&mut self) -> Option<Box<Producer>> {
-        if !self.wants_more() {
-            return None;
-        }
-        match std::mem::replace(&mut self.production, Production::Running) {
-            Production::Paused(producer) => Some(producer),
-            other => {
-                self.production = other;
-                None
-            }
-        }
+    /// The lanes that rest and should not.
+    fn wanted(&mut self) -> Vec<Lane> {
+        let more = self.wants_more();
+        self.lanes.wanted(more)
     }
 }
 
 impl Shared {
-    /// Runs the producer on a thread of the pool until enough is ahead.
-    fn continue_on(shared: &Arc<Shared>, mut producer: Box<Producer>, pool: &Arc<Pool>) {
-        let shared = Arc::clone(shared);
+    /// Runs a lane on a thread of the pool until enough is made, and the lanes that
+    /// can go on for what it has made on others.
+    fn run(shared: &Arc<Shared>, lane: Lane, pool: &Arc<Pool>) {
+        let (shared, threads) = (Arc::clone(shared), Arc::clone(pool));
         pool.run(move || {
-            while let Some(rest) = shared.step(producer) {
-                producer = rest;
+            let mut lane = Some(lane);
+            while let Some(at_work) = lane.take() {
+                let mut wanted = shared.step(at_work).into_iter();
+                lane = wanted.next();
+                for other in wanted {
+                    Shared::run(&shared, other, &threads);
+                }
             }
         });
     }
 
-    /// Runs the producer for one chunk here, and on elsewhere if that is not all.
-    fn produce_once(self: &Arc<Self>, producer: Box<Producer>, pool: &Arc<Pool>) {
-        if let Some(rest) = self.step(producer) {
-            Shared::continue_on(self, rest, pool);
-        }
-    }
-
-    /// Makes a chunk, answers who waited for it, and gives the producer back if
-    /// it should go on.
-    fn step(&self, mut producer: Box<Producer>) -> Option<Box<Producer>> {
+    /// Has a lane make a chunk, answers who waited for it, and says which lanes
+    /// should go on.
+    fn step(&self, mut lane: Lane) -> Vec<Lane> {
         let mut state = self.state.lock();
         if !state.window.has_room() {
             // The pass rests; who waits for it is refused, and may ask again.
-            state.production = Production::Paused(producer);
+            state.lanes.rest(lane);
             let refused = std::mem::take(&mut state.waiting);
             drop(state);
             for read in refused {
                 Outcome::Failed(Failure::TooMuchKept).send(read);
             }
-            return None;
+            return Vec::new();
         }
-        let mut chunk = state.window.spare().unwrap_or_default();
+        let chunk = state.window.spare().unwrap_or_default();
         drop(state);
-        // Should a row ever make us panic, its readers get an error, not silence.
-        let step = catch_unwind(AssertUnwindSafe(|| producer.fill(&mut chunk)))
-            .unwrap_or(Step::End(Err(Failure::Broken)));
 
-        let mut finished = None;
+        let (made, step) = lane.step(chunk);
+
         let mut state = self.state.lock();
         if state.closed {
             drop(state);
-            return None;
+            return Vec::new();
         }
-        let stalled = chunk.is_empty();
-        state.window.push(chunk);
-        match step {
-            Step::More => state.production = Production::Paused(producer),
-            Step::End(outcome) => {
-                state.production = Production::Over(outcome.err());
-                finished = Some(producer);
-            }
-        }
+        let stalled = made.bytes.is_empty() && state.lanes.is_front(&lane);
+        let State { window, lanes, .. } = &mut *state;
+        let finished = lanes.made(lane, made, step, window);
         let answered = state.answered(stalled);
-        let again = state.wanted_producer();
+        let wanted = state.wanted();
         drop(state);
 
-        // The iterator is closed, and replies are written, out of the lock.
+        // Iterators are closed, and replies are written, out of the lock.
         drop(finished);
         for (read, outcome) in answered {
             outcome.send(read);
         }
-        again
+        wanted
     }
 }
 

@@ -6,12 +6,16 @@
 
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// Threads that one pass may keep busy.
+const MAX_LANES: usize = 4;
 
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(5);
@@ -23,6 +27,7 @@ pub struct Pool {
     max_threads: usize,
     inline: AtomicUsize,
     max_inline: usize,
+    lanes: usize,
 }
 
 #[derive(Default)]
@@ -39,13 +44,26 @@ impl Pool {
     /// A pool of at most `max_threads`. At most `max_inline` of the threads that
     /// serve requests may produce at once, so that some are left to serve.
     pub fn new(max_threads: usize, max_inline: usize) -> Arc<Pool> {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        Pool::with_lanes(max_threads, max_inline, processors.min(MAX_LANES))
+    }
+
+    /// The same, where one pass keeps at most that many threads busy.
+    pub(super) fn with_lanes(max_threads: usize, max_inline: usize, lanes: usize) -> Arc<Pool> {
         Arc::new(Pool {
             queue: Mutex::default(),
             wake: Condvar::new(),
             max_threads,
             inline: AtomicUsize::new(0),
             max_inline,
+            lanes,
         })
+    }
+
+    /// How many threads one pass may keep busy: what more processors would give is
+    /// less than what the readers beside it lose.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes
     }
 
     /// Runs `job` on a thread of the pool, now or when one is free.

@@ -4,9 +4,10 @@ use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use crate::format::Formatter;
 use iterfs_bpf::record::Records;
-use iterfs_bpf::{Pass, Progress, Schema, Source};
+use iterfs_bpf::{Progress, Schema, Source};
 use iterfs_mapping::Format;
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A chunk is handed over once it has this many bytes: what cat asks for at once.
@@ -20,12 +21,14 @@ thread_local! {
     static RECORDS: RefCell<Vec<u8>> = RefCell::new(vec![0; KERNEL_BUFFER]);
 }
 
-/// The making of one pass into one file.
+/// The making of a pass, or of parts of it, into bytes.
 pub(super) struct Producer {
     source: Box<dyn Source>,
     content: Content,
     counts: Arc<Counts>,
-    begun: bool,
+    format: Format,
+    /// What comes before the first row is still to be made.
+    is_first: bool,
 }
 
 /// What comes out of a pass.
@@ -41,17 +44,31 @@ enum Content {
     Text,
 }
 
+/// What one step made.
+pub(super) struct Made {
+    pub(super) bytes: Vec<u8>,
+    pub(super) rows: u64,
+    /// Whether its first row begins with what separates it from one before.
+    pub(super) separated: bool,
+}
+
 /// How far the producer came.
 pub(super) enum Step {
     /// There may be more.
     More,
-    /// The pass is over.
+    /// The part is over.
     End(Result<()>),
 }
 
 impl Producer {
-    pub(super) fn new(pass: Pass, format: Format, counts: Arc<Counts>) -> Producer {
-        let content = match pass.schema {
+    /// The producer of a pass's first part.
+    pub(super) fn new(
+        schema: Option<Arc<Schema>>,
+        source: Box<dyn Source>,
+        format: Format,
+        counts: Arc<Counts>,
+    ) -> Producer {
+        let content = match schema {
             Some(schema) => Content::Records {
                 formatter: Formatter::new(format, &schema),
                 schema,
@@ -60,50 +77,90 @@ impl Producer {
             None => Content::Text,
         };
         Producer {
-            source: pass.source,
+            source,
             content,
             counts,
-            begun: false,
+            format,
+            is_first: true,
         }
     }
 
-    /// Fills a chunk, which may stay empty where many objects give no row.
-    pub(super) fn fill(&mut self, chunk: &mut Vec<u8>) -> Step {
-        let mut rows = 0;
-        let step = self.fill_counting(chunk, &mut rows);
-        self.counts.made(rows, chunk.len() as u64);
+    /// A producer of a later part of the same pass.
+    pub(super) fn beside(&self, source: Box<dyn Source>) -> Producer {
+        let schema = match &self.content {
+            Content::Records { schema, .. } => Some(Arc::clone(schema)),
+            Content::Text => None,
+        };
+        let counts = Arc::clone(&self.counts);
+        let mut producer = Producer::new(schema, source, self.format, counts);
+        producer.is_first = false;
+        producer.follow_rows();
+        producer
+    }
+
+    /// Takes up a later part; gives back the one before.
+    pub(super) fn go_on_with(&mut self, source: Box<dyn Source>) -> Box<dyn Source> {
+        self.follow_rows();
+        std::mem::replace(&mut self.source, source)
+    }
+
+    /// Has nothing more to do; gives back the part.
+    pub(super) fn give_up(self) -> Box<dyn Source> {
+        self.source
+    }
+
+    fn follow_rows(&mut self) {
+        if let Content::Records { formatter, .. } = &mut self.content {
+            formatter.follow_rows();
+        }
+    }
+
+    /// Makes a chunk in the memory of another, which may stay empty where many
+    /// objects give no row. Should a row ever make us panic, that is the end.
+    pub(super) fn step(&mut self, chunk: Vec<u8>) -> (Made, Step) {
+        let separated = !self.is_first && self.format == Format::Json;
+        let mut made = Made {
+            bytes: chunk,
+            rows: 0,
+            separated,
+        };
+        let step = catch_unwind(AssertUnwindSafe(|| self.fill(&mut made)))
+            .unwrap_or(Step::End(Err(Failure::Broken)));
+        self.counts.made(made.rows, made.bytes.len() as u64);
         if let Step::End(Err(failure)) = &step {
             self.counts.failed(failure);
         }
-        step
+        (made, step)
     }
 
-    fn fill_counting(&mut self, chunk: &mut Vec<u8>, rows: &mut u64) -> Step {
-        if !self.begun {
-            self.begun = true;
-            if let Content::Records { formatter, .. } = &mut self.content {
-                formatter.begin(chunk);
-            }
+    fn fill(&mut self, made: &mut Made) -> Step {
+        if std::mem::take(&mut self.is_first)
+            && let Content::Records { formatter, .. } = &mut self.content
+        {
+            formatter.begin(&mut made.bytes);
         }
-        while chunk.len() < CHUNK {
-            match self.read(chunk, rows) {
+        while made.bytes.len() < CHUNK {
+            match self.read(&mut made.bytes, &mut made.rows) {
                 Ok(Progress::Bytes(_)) => {}
                 Ok(Progress::Nothing) => return Step::More,
-                Ok(Progress::End) => return Step::End(self.finish(chunk)),
+                Ok(Progress::End) => return Step::End(self.end()),
                 Err(failure) => return Step::End(Err(failure)),
             }
         }
         Step::More
     }
 
-    fn finish(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
-        match &mut self.content {
+    fn end(&self) -> Result<()> {
+        match &self.content {
             Content::Records { torn, .. } if !torn.is_empty() => Err(Failure::Torn),
-            Content::Records { formatter, .. } => {
-                formatter.finish(chunk);
-                Ok(())
-            }
-            Content::Text => Ok(()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What comes after the last row of all parts.
+    pub(super) fn finish(&mut self, any_rows: bool, bytes: &mut Vec<u8>) {
+        if let Content::Records { formatter, .. } = &mut self.content {
+            formatter.finish(any_rows, bytes);
         }
     }
 

@@ -64,22 +64,25 @@ struct Opened {
 }
 
 fn open(acts: Vec<Act>) -> Opened {
+    open_parts(vec![acts], Format::JsonLines)
+}
+
+fn open_parts(parts: Vec<Vec<Act>>, format: Format) -> Opened {
     let steps = Arc::new(AtomicUsize::new(0));
-    let pass = Pass {
-        schema: Some(schema()),
-        source: Box::new(Fake {
+    let mut sources = parts.into_iter().map(|acts| {
+        Box::new(Fake {
             acts: acts.into(),
             steps: Arc::clone(&steps),
-        }),
+        }) as Box<dyn Source>
+    });
+    let pass = Pass {
+        schema: Some(schema()),
+        source: sources.next().expect("a first part"),
+        rest: sources.collect(),
     };
+    let pool = Pool::with_lanes(4, 1, 3);
     Opened {
-        stream: Stream::new(
-            pass,
-            Format::JsonLines,
-            Arc::default(),
-            None,
-            Pool::new(4, 1),
-        ),
+        stream: Stream::new(pass, format, Arc::default(), None, pool),
         steps,
     }
 }
@@ -301,6 +304,94 @@ fn several_reads_at_once_are_all_answered() {
 #[test]
 fn a_reader_that_goes_away_ends_the_pass() {
     let opened = open(long_pass(2_000_000));
+    opened.read(0, 1).unwrap();
+    let shared = Arc::downgrade(&opened.stream.shared);
+    drop(opened);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while shared.upgrade().is_some() {
+        assert!(std::time::Instant::now() < deadline, "the pass goes on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A pass of numbers in parts of different lengths, some without any.
+fn in_parts(lengths: &[u32]) -> (Vec<Vec<Act>>, u32) {
+    let mut first = 0;
+    let parts = lengths.iter().map(|length| {
+        let numbers = first..first + length;
+        first += length;
+        let steps = numbers.clone().step_by(1000);
+        steps
+            .map(|from| Act::Bytes(records(from..(from + 1000).min(numbers.end))))
+            .collect()
+    });
+    (parts.collect(), first)
+}
+
+#[test]
+fn parts_come_out_in_order() {
+    for lengths in [
+        &[0, 0, 5, 0, 3][..],
+        &[1; 100],
+        &[100_000, 1, 200_000, 0, 7, 50_000],
+        &[0; 10],
+    ] {
+        let (parts, all) = in_parts(lengths);
+        let opened = open_parts(parts, Format::JsonLines);
+        assert!(
+            opened.read_on(0, 1 << 17).unwrap() == file(0..all),
+            "{lengths:?}"
+        );
+    }
+}
+
+#[test]
+fn an_array_of_parts_is_one_array() {
+    for lengths in [
+        &[0, 0, 5, 0, 3][..],
+        &[40_000, 0, 40_000],
+        &[0; 10],
+        &[2, 0],
+    ] {
+        let (parts, all) = in_parts(lengths);
+        let bytes = open_parts(parts, Format::Json).read_on(0, 1 << 17).unwrap();
+        let rows: Vec<serde_json::Value> = serde_json::from_slice(&bytes).unwrap();
+        let numbers: Vec<_> = rows.iter().map(|row| row["n"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (0..u64::from(all)).collect::<Vec<_>>());
+        assert!(bytes.starts_with(b"[") && bytes.ends_with(b"]\n"));
+        assert!(!bytes.starts_with(b"[,"));
+    }
+}
+
+#[test]
+fn parts_behind_the_front_do_not_pile_up() {
+    let (mut parts, _) = in_parts(&[1_000_000; 6]);
+    // The front stands still once it has begun.
+    parts[0].truncate(1);
+    let steps: usize = parts.iter().map(Vec::len).sum();
+    let opened = open_parts(parts, Format::JsonLines);
+    opened.read(0, 1).unwrap();
+    assert!(opened.settled() < steps / 2);
+}
+
+#[test]
+fn an_error_in_a_part_comes_after_the_parts_before_it() {
+    let (mut parts, _) = in_parts(&[10_000, 10_000, 10_000]);
+    parts[1].insert(3, Act::Fail(libc::E2BIG));
+    let opened = open_parts(parts, Format::JsonLines);
+    let (read, errno) = opened.read_on(0, 1 << 17).unwrap_err();
+    assert_eq!((read, errno), (file(0..13_000), libc::E2BIG));
+    let mut parts = in_parts(&[10_000, 10_000, 10_000]).0;
+    parts[2].push(Act::Panic);
+    let (read, errno) = open_parts(parts, Format::JsonLines)
+        .read_on(0, 1 << 17)
+        .unwrap_err();
+    assert_eq!((read, errno), (file(0..30_000), libc::EIO));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_all_parts() {
+    let opened = open_parts(in_parts(&[500_000; 8]).0, Format::JsonLines);
     opened.read(0, 1).unwrap();
     let shared = Arc::downgrade(&opened.stream.shared);
     drop(opened);

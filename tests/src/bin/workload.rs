@@ -1,8 +1,8 @@
 //! Becomes a process that a test knows: see `iterfs_tests::workload`.
 //!
-//! `workload idle | threads | netlink | files DIRECTORY | tables`
+//! `workload idle | threads | netlink | files DIRECTORY | mappings FILE | tables`
 
-use iterfs_tests::workload::{answers, files, netlink, threads};
+use iterfs_tests::workload::{answers, files, mappings, netlink, threads};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::json;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ fn main() -> anyhow::Result<()> {
         Some("threads") => threads::start()?,
         Some("netlink") => netlink::start()?,
         Some("files") => files::open(&PathBuf::from(arguments.next().unwrap_or_default()))?,
+        Some("mappings") => mappings::of(&PathBuf::from(arguments.next().unwrap_or_default()))?,
         Some("tables") => files::unshared_tables()?,
         _ => anyhow::bail!("no workload {kind:?}"),
     };

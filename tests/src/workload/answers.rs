@@ -1,7 +1,10 @@
 //! The workload's side of requests: a JSON line in, a JSON line out.
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::{fs, process};
 
 /// Says that the workload is set up and what it made.
@@ -38,8 +41,18 @@ fn answer(request: &str, path: &str) -> io::Result<Value> {
                 .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
             Ok(names.collect::<io::Result<Vec<String>>>()?.into())
         }
+        // Its user may look into it no more, or again.
+        "close" => closed(DumpableBehavior::NotDumpable),
+        "disclose" => closed(DumpableBehavior::Dumpable),
+        // Becomes another workload, which says what it made instead of an answer.
+        "exec" => Err(Command::new(path).arg("idle").exec()),
         _ => Err(io::Error::other(format!("no request {request}"))),
     }
+}
+
+fn closed(behavior: DumpableBehavior) -> io::Result<Value> {
+    set_dumpable_behavior(behavior)?;
+    Ok(Value::Null)
 }
 
 /// All of a file. Of a pin the kernel asks the reader itself to read again after a

@@ -2,7 +2,8 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
 
 /// A timer as a descriptor, not running.
 pub(super) fn timerfd() -> io::Result<OwnedFd> {
@@ -13,4 +14,25 @@ pub(super) fn timerfd() -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Maps the first page of a file to be read, for as long as the process lives.
+pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<()> {
+    const LENGTH: usize = 4096;
+    // SAFETY: a new mapping at an address of the kernel's choice replaces none, and
+    // nobody gets to know where it is.
+    let address = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            LENGTH,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    match address == libc::MAP_FAILED {
+        true => Err(io::Error::last_os_error()),
+        false => Ok(()),
+    }
 }

@@ -1,0 +1,68 @@
+//! An open directory: who sees it, and what its last reading found.
+
+use crate::access::Viewpoint;
+use crate::error::{Failure, Result};
+use crate::handles::Entry;
+use crate::quota::{Account, Charge};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// One open directory.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    viewpoint: Viewpoint,
+    account: Option<Arc<Account>>,
+    /// Held to look or replace alone.
+    found: Mutex<Option<Found>>,
+}
+
+/// Names, and the bytes they take of their user's quota.
+#[derive(Debug)]
+struct Found {
+    entries: Arc<[Entry]>,
+    _charge: Option<Charge>,
+}
+
+impl Listing {
+    /// A directory that nobody has read, to be charged to an account.
+    pub(crate) fn new(viewpoint: Viewpoint, account: Option<Arc<Account>>) -> Arc<Listing> {
+        Arc::new(Listing {
+            viewpoint,
+            account,
+            found: Mutex::default(),
+        })
+    }
+
+    /// From where its opener looks.
+    pub(crate) fn viewpoint(&self) -> Viewpoint {
+        self.viewpoint
+    }
+
+    /// What the last reading from the start found.
+    pub(crate) fn entries(&self) -> Option<Arc<[Entry]>> {
+        let found = self.found.lock();
+        found.as_ref().map(|found| Arc::clone(&found.entries))
+    }
+
+    /// Replaces what was found.
+    ///
+    /// # Errors
+    /// [`Failure::TooMuchKept`] past the user's quota.
+    pub(crate) fn set(&self, entries: Vec<Entry>) -> Result<Arc<[Entry]>> {
+        let entries: Arc<[Entry]> = entries.into();
+        let bytes = entries
+            .iter()
+            .map(|entry| size_of::<Entry>() + entry.name.len());
+        let charge = self.account.as_ref().map(|account| {
+            let charge = account.charge(bytes.sum());
+            charge.ok_or(Failure::TooMuchKept)
+        });
+        let found = Found {
+            entries: Arc::clone(&entries),
+            _charge: charge.transpose()?,
+        };
+        let before = self.found.lock().replace(found);
+        drop(before);
+        Ok(entries)
+    }
+}

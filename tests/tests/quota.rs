@@ -1,0 +1,122 @@
+//! What one user may take of the daemon, and that nobody else notices.
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+use iterfs_tests::configured::Configured;
+use iterfs_tests::users::User;
+use nix::libc;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+
+fn user(number: u32) -> User {
+    User::new(65_100 + number, 65_200 + number)
+}
+
+fn errno<T>(result: io::Result<T>) -> Option<i32> {
+    result.err().and_then(|error| error.raw_os_error())
+}
+
+/// A mount that everybody may read all of, up to so much.
+fn mount(quota: &str) -> Configured {
+    let rules = ["*", "*/*"].map(|path| format!("[[allow]]\npath = \"{path}\"\nmode = \"0444\"\n"));
+    Configured::new("", &format!("[quota]\n{quota}\n{}", rules.concat()))
+}
+
+#[test]
+fn handles_are_bounded_for_each_user_alone() {
+    const MOST: usize = 20;
+    let mount = mount(&format!("handles = {MOST}"));
+    let (greedy, other) = (user(1), user(2));
+    let open = || File::open(mount.path("net/ipv6_route"));
+    let mut held: Vec<_> = greedy.run(|| (0..MOST).map(|_| open().unwrap()).collect());
+    let refused = |user: &User| user.run(|| errno(open()));
+    assert_eq!(refused(&greedy), Some(libc::EMFILE));
+    let listed = greedy.run(|| errno(fs::read_dir(mount.directory())));
+    assert_eq!(listed, Some(libc::EMFILE));
+    // What is open goes on, and so do others.
+    let mut text = String::new();
+    held[0].read_to_string(&mut text).unwrap();
+    assert!(!text.is_empty());
+    let beside: Vec<_> = other.run(|| (0..MOST).map(|_| open().unwrap()).collect());
+    assert_eq!(refused(&other), Some(libc::EMFILE));
+    drop(beside);
+    // One that is closed makes room for one; the kernel tells of it in its time.
+    held.pop();
+    let again = greedy.run(|| (0..10_000).find_map(|_| open().ok()));
+    held.push(again.expect("room for one"));
+    assert_eq!(refused(&greedy), Some(libc::EMFILE));
+    // Directories are handles, too.
+    held.pop();
+    let directory = || fs::read_dir(mount.directory()).ok();
+    let directory = greedy.run(|| (0..10_000).find_map(|_| directory()));
+    let directory = directory.expect("room for one");
+    assert_eq!(refused(&greedy), Some(libc::EMFILE));
+    drop(directory);
+    let of_root: Vec<_> = (0..3 * MOST).map(|_| open().unwrap()).collect();
+    assert_eq!(of_root.len(), 3 * MOST, "root has no bounds");
+}
+
+/// Files of which something was read and more is kept, or an errno.
+fn keep(mount: &Configured, count: usize) -> (Vec<File>, Option<i32>) {
+    let mut held = Vec::new();
+    for _ in 0..count {
+        let file = File::open(mount.path("kernel/ksyms")).unwrap();
+        match file.read_at(&mut [0], 0) {
+            Ok(read) => assert_eq!(read, 1),
+            Err(error) => return (held, error.raw_os_error()),
+        }
+        held.push(file);
+    }
+    (held, None)
+}
+
+#[test]
+fn bytes_kept_are_bounded_for_each_user_alone() {
+    let mount = mount("bytes = 2000000");
+    let (greedy, other) = (user(3), user(4));
+    let (held, refused) = greedy.run(|| keep(&mount, 100));
+    assert_eq!(refused, Some(libc::ENOMEM), "{} are held", held.len());
+    assert!(held.len() >= 2, "{} are held", held.len());
+    // Another reads whole tables beside, as if nothing were.
+    let whole = other.run(|| fs::read(mount.path("kernel/ksyms")).unwrap());
+    assert!(whole.len() > 2_000_000);
+    drop(held);
+    // What is closed is given back, as soon as the kernel tells.
+    let again = greedy.run(|| (0..10_000).find(|_| keep(&mount, 1).1.is_none()));
+    again.expect("room for one");
+    let (of_root, refused) = keep(&mount, 40);
+    assert_eq!((of_root.len(), refused), (40, None), "root has no bounds");
+}
+
+#[test]
+fn the_names_of_directories_count() {
+    let mount = mount("bytes = 1");
+    // The first is let in: there was nothing before it.
+    let listed = |user: &User| {
+        user.run(|| {
+            let open: Vec<_> = (0..2)
+                .map(|_| {
+                    let mut entries = fs::read_dir(mount.path("net")).unwrap();
+                    (errno(entries.next().unwrap()), entries)
+                })
+                .collect();
+            open.iter().map(|(errno, _)| *errno).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(listed(&user(5)), [None, Some(libc::ENOMEM)]);
+    assert_eq!(listed(&User::new(0, 0)), [None, None]);
+}
+
+#[test]
+fn a_reload_changes_the_bounds() {
+    let mount = mount("handles = 2");
+    let me = user(6);
+    let open = || File::open(mount.path("net/ipv6_route"));
+    let _held = me.run(|| [open().unwrap(), open().unwrap()]);
+    assert_eq!(me.run(|| errno(open())), Some(libc::EMFILE));
+    mount
+        .reload("[quota]\nhandles = 3\n[[allow]]\npath = \"net/*\"\nmode = \"0444\"")
+        .unwrap();
+    let _third = me.run(|| open().unwrap());
+    assert_eq!(me.run(|| errno(open())), Some(libc::EMFILE));
+}
