@@ -1,9 +1,8 @@
 //! `iterfs columns PATH`.
 
 use super::output::print;
-use super::tables;
-use iterfs_bpf::{Error, Schema, objects, schema_of};
-use iterfs_mapping::{Node, TABLES, Table};
+use super::reference::{self, schema};
+use iterfs_mapping::{Node, TABLES};
 use std::process::ExitCode;
 
 /// Describes a table's columns, as its program documents them.
@@ -17,7 +16,7 @@ pub fn run(path: &str) -> ExitCode {
                 table
                     .places
                     .iter()
-                    .map(|place| tables::path(*place, table.name))
+                    .map(|place| reference::path(*place, table.name))
             })
             .collect();
         let tables = tables.join(", ");
@@ -44,17 +43,5 @@ pub fn run(path: &str) -> ExitCode {
             writeln!(out, "{:width$}  ({})", "", column.kind.describe())?;
         }
         Ok(ExitCode::SUCCESS)
-    })
-}
-
-/// The schema of a table, read from its program without loading it.
-pub(super) fn schema(table: &Table) -> iterfs_bpf::Result<Schema> {
-    let elf = objects::find(table.object).ok_or_else(|| Error::BadObject {
-        object: table.object.into(),
-        what: "no such program was built in".into(),
-    })?;
-    schema_of(table.object, elf)?.ok_or_else(|| Error::BadObject {
-        object: table.object.into(),
-        what: "no struct is marked as the row".into(),
     })
 }

@@ -5,5 +5,6 @@ pub mod columns;
 pub mod completions;
 pub mod mount;
 mod output;
+mod reference;
 pub mod tables;
 pub mod targets;

@@ -1,9 +1,9 @@
 //! `iterfs tables`: the reference of all tables, as docs/TABLES.md has it.
 
-use super::columns::schema;
 use super::output::print;
+use super::reference::{path, schema};
 use iterfs_bpf::Schema;
-use iterfs_mapping::{Audience, Place, Scope, TABLES, Table};
+use iterfs_mapping::{Audience, Scope, TABLES, Table};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -79,20 +79,6 @@ fn describe(out: &mut dyn Write, tables: &[&Table], schema: &Schema) -> io::Resu
 /// Text as a cell of a Markdown table shows it.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
-}
-
-/// A table's path, with what differs between its directories in angle brackets.
-pub(super) fn path(place: Place, name: &str) -> String {
-    match place {
-        Place::Root => name.into(),
-        Place::Process => format!("pid/<n>/{name}"),
-        Place::Net => format!("net/{name}"),
-        Place::Bpf => format!("bpf/{name}"),
-        Place::Map => format!("bpf/map/<id>/{name}"),
-        Place::Cgroup => format!("cgroup/<path>/{name}"),
-        Place::Kernel => format!("kernel/{name}"),
-        Place::Summary => format!("summary/{name}"),
-    }
 }
 
 fn view(scope: Scope) -> &'static str {

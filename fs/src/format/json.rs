@@ -2,7 +2,7 @@
 
 use super::nesting::Nesting;
 use super::remembered::Remembered;
-use super::spelling::{as_utf8, decimal, formatted, hex, hexadecimal, ip, is_plain};
+use super::spelling::{as_utf8, decimal, formatted, hex, hexadecimal, ip, is_plain, string};
 use iterfs_bpf::schema::{Flags, Record, Schema, Value};
 
 /// What stands around and between the objects.
@@ -142,9 +142,4 @@ fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'"');
     write(out);
     out.push(b'"');
-}
-
-pub(super) fn string(out: &mut Vec<u8>, text: &str) {
-    // Writing text to a vector cannot fail.
-    let _ = serde_json::to_writer(out, text);
 }

@@ -3,7 +3,7 @@
 //! A row's values come in one order, so what stands between two never changes:
 //! `{"key":{"pid":`, `,"cpu":`, `},"value":[`, and `]}` at the end.
 
-use super::json::string;
+use super::spelling::string;
 use iterfs_bpf::schema::{Column, Step};
 
 /// The values laid out so far.

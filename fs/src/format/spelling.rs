@@ -143,3 +143,9 @@ pub(super) fn as_utf8<T>(bytes: &[u8], write: impl FnOnce(&str) -> T) -> T {
     }
     write(&String::from_utf8_lossy(&shown))
 }
+
+/// Appends a string as JSON has it.
+pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+    // Writing text to a vector cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
