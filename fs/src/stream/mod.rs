@@ -35,6 +35,8 @@ pub struct Stream {
 }
 
 struct Shared {
+    /// Who reads, to take turns with others.
+    user: u32,
     /// The only lock of a stream. Never held across a system call: who must
     /// produce takes the producer out, who must answer takes the bytes out.
     state: Mutex<State>,
@@ -74,6 +76,7 @@ impl Stream {
         account: Option<Arc<Account>>,
         pool: Arc<Pool>,
     ) -> Stream {
+        let user = account.as_ref().map_or(0, |account| account.user());
         let state = State {
             window: Window::charged_to(account),
             production: Production::Paused(Box::new(Producer::new(pass, format, counts))),
@@ -82,6 +85,7 @@ impl Stream {
         };
         Stream {
             shared: Arc::new(Shared {
+                user,
                 state: Mutex::new(state),
             }),
             pool,
@@ -204,9 +208,12 @@ impl State {
 impl Shared {
     /// Runs the producer on a thread of the pool until enough is ahead.
     fn continue_on(shared: &Arc<Shared>, mut producer: Box<Producer>, pool: &Arc<Pool>) {
-        let shared = Arc::clone(shared);
-        pool.run(move || {
+        let (shared, own) = (Arc::clone(shared), Arc::clone(pool));
+        pool.run(shared.user, move || {
             while let Some(rest) = shared.step(producer) {
+                if own.is_crowded() {
+                    return Shared::continue_on(&shared, rest, &own);
+                }
                 producer = rest;
             }
         });
