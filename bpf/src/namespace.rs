@@ -1,30 +1,90 @@
 //! Works in another net namespace.
 
+use crate::caller::{Caller, Kind};
 use crate::error::{Error, Result};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::io;
-use std::os::fd::BorrowedFd;
-use std::thread;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Runs `work` in a net namespace.
-///
-/// On a thread made for it that never comes back: no thread of ours that goes on
-/// can be left in a namespace that is not its own.
-pub(crate) fn in_net_namespace<T: Send>(
-    namespace: BorrowedFd<'_>,
-    work: impl FnOnce() -> Result<T> + Send,
-) -> Result<T> {
-    thread::scope(|scope| {
-        let worker = thread::Builder::new()
-            .name("netns".into())
-            .spawn_scoped(scope, || {
-                move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))
-                    .map_err(|errno| Error::Namespace(errno.into()))?;
-                work()
-            })
-            .map_err(Error::Namespace)?;
-        worker
-            .join()
-            .unwrap_or_else(|_| Err(Error::Namespace(io::Error::other("the thread panicked"))))
-    })
+/// The net namespace that this process belongs to.
+#[derive(Debug)]
+pub(crate) struct Home(OwnedFd);
+
+impl Home {
+    /// The one it is in now.
+    pub(crate) fn here() -> Result<Home> {
+        Caller::Daemon.open(Kind::Net).map(Home)
+    }
+
+    /// Runs `work` in another net namespace, on this thread.
+    ///
+    /// # Panics
+    /// If the thread cannot get back: so it ends, and serves nobody where it is.
+    pub(crate) fn away<T>(
+        &self,
+        namespace: BorrowedFd<'_>,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        enter(namespace)?;
+        let _back = Back(self.0.as_fd());
+        work()
+    }
+}
+
+fn enter(namespace: BorrowedFd<'_>) -> Result<()> {
+    move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))
+        .map_err(|errno| Error::Namespace(errno.into()))
+}
+
+/// Takes the thread back when dropped, however that comes about.
+struct Back<'a>(BorrowedFd<'a>);
+
+impl Drop for Back<'_> {
+    #[allow(clippy::panic)] // What ends a thread, and it must end.
+    fn drop(&mut self) {
+        if let Err(error) = enter(self.0) {
+            tracing::error!("a thread cannot leave a net namespace and ends: {error}");
+            // While it panics already, this ends the process.
+            panic!("a thread cannot leave a net namespace: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::thread;
+
+    fn number() -> u32 {
+        Caller::Thread(rustix::thread::gettid().as_raw_nonzero().get() as u32)
+            .net_namespace()
+            .unwrap()
+    }
+
+    fn own() -> OwnedFd {
+        Caller::Daemon.open(Kind::Net).unwrap()
+    }
+
+    #[test]
+    fn a_thread_comes_back_whatever_the_work_comes_to() {
+        let home = Home::here().unwrap();
+        let before = number();
+        let there = own();
+        assert!(home.away(there.as_fd(), || Ok(())).is_ok());
+        let failed = home.away(there.as_fd(), || Err::<(), _>(Error::NoNamespace(1)));
+        assert!(failed.is_err());
+        assert_eq!(number(), before);
+        // Where there is nothing to enter, nothing is done.
+        let nothing = OwnedFd::from(File::open("/dev/null").unwrap());
+        let entered = home.away(nothing.as_fd(), || -> Result<()> { unreachable!() });
+        assert!(entered.is_err());
+    }
+
+    #[test]
+    fn a_thread_that_cannot_get_back_ends() {
+        let lost = Home(File::open("/dev/null").unwrap().into());
+        let there = own();
+        let thread = thread::spawn(move || lost.away(there.as_fd(), || Ok(())));
+        assert!(thread.join().is_err());
+    }
 }
