@@ -454,7 +454,7 @@ fn readers_at_once_never_see_each_others_rows() {
         for (user, process) in users.iter().zip(&processes) {
             scope.spawn(|| {
                 user.run(|| {
-                    for turn in 0..200 {
+                    for turn in 0..60 {
                         let table = TABLES[turn % TABLES.len()];
                         let path = mount.path(&format!("{table}.jsonl"));
                         let text = fs::read_to_string(path).unwrap();
@@ -470,7 +470,7 @@ fn readers_at_once_never_see_each_others_rows() {
             });
         }
         scope.spawn(|| {
-            for _ in 0..100 {
+            for _ in 0..20 {
                 let rows = mount.rows("processes");
                 assert!(
                     processes
