@@ -52,6 +52,7 @@ int sum_vmas(struct bpf_iter__task_vma *ctx)
 	struct bpf_iter_meta *meta = ctx->meta;
 	struct task_struct *task = ctx->task;
 	struct vm_area_struct *vma = ctx->vma;
+	struct reader *reader;
 	struct memory_by_process *row;
 	struct mm_struct *mm;
 
@@ -63,6 +64,10 @@ int sum_vmas(struct bpf_iter__task_vma *ctx)
 	if (task->group_leader != task)
 		return 0;
 	mm = vma->vm_mm;
+	/* Of the memory that is walked, which the process may have given up. */
+	reader = current_reader();
+	if (!reader || !may_look_into(reader, task, mm))
+		return 0;
 	if (!mm)
 		return 0;
 	row = process_row(meta, task);

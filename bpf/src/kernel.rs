@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::exchange::program_of;
 use crate::loader::{self, SharedReaders};
 use crate::map;
-use crate::namespace::in_net_namespace;
+use crate::namespace::Home;
 use crate::net_namespaces::NetNamespaces;
 use crate::object_file::ObjectFile;
 use crate::objects;
@@ -45,6 +45,7 @@ const PROCESSES_TARGET: &str = "task";
 pub struct Kernel {
     targets: Vec<Target>,
     net_namespace: u32,
+    home: Home,
     /// One an object.
     programs: HashMap<&'static str, Slot>,
     /// Our own where an update put another into their place, loaded when needed.
@@ -72,6 +73,7 @@ impl Kernel {
         Ok(Kernel {
             targets: probe::targets()?,
             net_namespace: Caller::Daemon.net_namespace()?,
+            home: Home::here()?,
             programs: objects::names()
                 .map(|name| (name, Slot::default()))
                 .collect(),
@@ -417,7 +419,8 @@ impl Kernel {
             return program.iterator(LinkTo::Everything);
         }
         let namespace = caller.open(Kind::Net)?;
-        in_net_namespace(namespace.as_fd(), || program.iterator(LinkTo::Everything))
+        self.home
+            .away(namespace.as_fd(), || program.iterator(LinkTo::Everything))
     }
 
     /// An iterator over what belongs to a net namespace of the host.
@@ -434,7 +437,9 @@ impl Kernel {
             return Ok((program.iterator(LinkTo::Everything)?, pid_namespace));
         }
         let namespace = self.net_namespaces.open(self, inode)?;
-        let fd = in_net_namespace(namespace.as_fd(), || program.iterator(LinkTo::Everything))?;
+        let fd = self
+            .home
+            .away(namespace.as_fd(), || program.iterator(LinkTo::Everything))?;
         Ok((fd, pid_namespace))
     }
 }

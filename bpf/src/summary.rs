@@ -3,7 +3,7 @@
 use crate::counter::{Borrowed, Counters};
 use crate::error::{Error, Result};
 use crate::groups::Place;
-use crate::namespace::in_net_namespace;
+use crate::namespace::aside;
 use crate::program::Program;
 use crate::reader::Settings;
 use crate::schema::Schema;
@@ -30,7 +30,7 @@ impl Walk {
     fn begin(&self, program: &Program) -> Result<Iterator> {
         let make = || program.iterator(LinkTo::Everything);
         let fd = match &self.net_namespace {
-            Some(namespace) => in_net_namespace(namespace.as_fd(), make)?,
+            Some(namespace) => aside(namespace.as_fd(), make)?,
             None => make()?,
         };
         let readers = program.readers();

@@ -199,6 +199,27 @@ mod tests {
         assert_eq!(policies.quota().handles, 5);
     }
 
+    /// The example of the manual.
+    fn example() -> &'static str {
+        let manual = include_str!("../../docs/iterfs.8");
+        let section = manual.split(".Sh CONFIGURATION\n").nth(1).unwrap();
+        let example = section.split(".Bd -literal -offset indent\n").nth(1);
+        example.unwrap().split(".Ed\n").next().unwrap()
+    }
+
+    #[test]
+    fn the_example_of_the_manual_is_taken() {
+        let policies = read(example()).unwrap();
+        assert_eq!(policies.others(), Others::Own);
+        assert_eq!(policies.quota(), Quota::default());
+        assert_eq!(policies.of_file(file("pid/1/files")).mode, 0o400);
+        assert_ne!(
+            policies.of_file(file("netns/1/tcp")).gid,
+            policies.of_file(file("net/tcp")).gid
+        );
+        assert_eq!(policies.of_file(file("kernel/ksyms")).mode, 0o440);
+    }
+
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, what) in [

@@ -201,7 +201,7 @@ impl Operations {
             return answer(Err(Failure::BadHandle));
         };
         let control = Arc::clone(&self.control);
-        self.pool.run(move || match file.read(&control, size) {
+        self.pool.run(0, move || match file.read(&control, size) {
             Ok(bytes) => answer(Ok(&bytes)),
             Err(failure) => answer(Err(failure)),
         });
@@ -216,7 +216,7 @@ impl Operations {
         // One byte more than a command may have shows that it is too long.
         let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();
         self.commands
-            .run(move || answer(file.write(&control, offset, &bytes)));
+            .run(0, move || answer(file.write(&control, offset, &bytes)));
     }
 
     /// Closes a handle of either kind.

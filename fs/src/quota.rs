@@ -28,6 +28,7 @@ impl Default for Quota {
 /// What one user has taken.
 #[derive(Debug)]
 pub struct Account {
+    user: u32,
     max_bytes: AtomicU64,
     handles: AtomicU64,
     bytes: AtomicU64,
@@ -77,6 +78,7 @@ impl Accounts {
             .saturating_sub(accounts.values().map(taken).sum());
         let new = || {
             Arc::new(Account {
+                user: uid,
                 max_bytes: AtomicU64::default(),
                 handles: AtomicU64::default(),
                 bytes: AtomicU64::default(),
@@ -109,6 +111,11 @@ impl Drop for Seat {
 }
 
 impl Account {
+    /// Whose it is.
+    pub(crate) fn user(&self) -> u32 {
+        self.user
+    }
+
     /// Whether bytes may still be kept.
     pub(crate) fn has_room(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) < self.max_bytes.load(Ordering::Relaxed)

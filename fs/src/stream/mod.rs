@@ -37,6 +37,8 @@ pub struct Stream {
 }
 
 struct Shared {
+    /// Who reads, to take turns with others.
+    user: u32,
     /// The only lock of a stream. Never held across a system call: who must
     /// produce takes the producer out, who must answer takes the bytes out.
     state: Mutex<State>,
@@ -66,6 +68,7 @@ impl Stream {
         account: Option<Arc<Account>>,
         pool: Arc<Pool>,
     ) -> Stream {
+        let user = account.as_ref().map_or(0, |account| account.user());
         let state = State {
             window: Window::charged_to(account),
             lanes: Lanes::new(
@@ -78,6 +81,7 @@ impl Stream {
         };
         Stream {
             shared: Arc::new(Shared {
+                user,
                 state: Mutex::new(state),
             }),
             pool,
@@ -200,14 +204,17 @@ impl Shared {
     /// Runs a lane on a thread of the pool until enough is made, and the lanes that
     /// can go on for what it has made on others.
     fn run(shared: &Arc<Shared>, lane: Lane, pool: &Arc<Pool>) {
-        let (shared, threads) = (Arc::clone(shared), Arc::clone(pool));
-        pool.run(move || {
+        let (shared, own) = (Arc::clone(shared), Arc::clone(pool));
+        pool.run(shared.user, move || {
             let mut lane = Some(lane);
             while let Some(at_work) = lane.take() {
                 let mut wanted = shared.step(at_work).into_iter();
-                lane = wanted.next();
+                // Others wait for a thread: it is their turn.
+                if !own.is_crowded() {
+                    lane = wanted.next();
+                }
                 for other in wanted {
-                    Shared::run(&shared, other, &threads);
+                    Shared::run(&shared, other, &own);
                 }
             }
         });

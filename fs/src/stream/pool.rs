@@ -2,7 +2,8 @@
 //!
 //! There are as many as there is work for, up to a bound, and they end when there
 //! has been none for a while: a pass that the kernel keeps waiting (on another
-//! process's memory, say) holds up its own readers and nobody else's.
+//! process's memory, say) holds up its own readers and nobody else's. Where there is
+//! more to do than threads, users take turns, however much one of them asks for.
 
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -32,9 +33,36 @@ pub struct Pool {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    jobs: Jobs,
     threads: usize,
     idle: usize,
+}
+
+/// What is to be done, by user; the next is whose turn it is.
+#[derive(Default)]
+struct Jobs {
+    users: VecDeque<(u32, VecDeque<Job>)>,
+    count: usize,
+}
+
+impl Jobs {
+    fn push(&mut self, user: u32, job: Job) {
+        self.count += 1;
+        match self.users.iter_mut().find(|(other, _)| *other == user) {
+            Some((_, jobs)) => jobs.push_back(job),
+            None => self.users.push_back((user, VecDeque::from([job]))),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Job> {
+        let (user, mut jobs) = self.users.pop_front()?;
+        let job = jobs.pop_front();
+        if !jobs.is_empty() {
+            self.users.push_back((user, jobs));
+        }
+        self.count -= 1;
+        job
+    }
 }
 
 /// Leave to produce on a thread that serves requests; given back when dropped.
@@ -66,11 +94,11 @@ impl Pool {
         self.lanes
     }
 
-    /// Runs `job` on a thread of the pool, now or when one is free.
-    pub(crate) fn run(self: &Arc<Self>, job: impl FnOnce() + Send + 'static) {
+    /// Runs `job` for a user on a thread of the pool, now or when it is its turn.
+    pub(crate) fn run(self: &Arc<Self>, user: u32, job: impl FnOnce() + Send + 'static) {
         let mut queue = self.queue.lock();
-        queue.jobs.push_back(Box::new(job));
-        let idle = queue.idle >= queue.jobs.len();
+        queue.jobs.push(user, Box::new(job));
+        let idle = queue.idle >= queue.jobs.count;
         let spawn = !idle && queue.threads < self.max_threads;
         if spawn {
             queue.threads += 1;
@@ -90,12 +118,18 @@ impl Pool {
             let mut queue = self.queue.lock();
             queue.threads -= 1;
             if queue.threads == 0
-                && let Some(job) = queue.jobs.pop_back()
+                && let Some(job) = queue.jobs.pop()
             {
                 drop(queue);
                 job();
             }
         }
+    }
+
+    /// Whether somebody waits for a thread.
+    pub(super) fn is_crowded(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.jobs.count > queue.idle
     }
 
     /// Leave to produce here, if not too many do already.
@@ -108,7 +142,7 @@ impl Pool {
     fn work(&self) {
         let mut queue = self.queue.lock();
         loop {
-            if let Some(job) = queue.jobs.pop_front() {
+            if let Some(job) = queue.jobs.pop() {
                 drop(queue);
                 job();
                 queue = self.queue.lock();
@@ -117,7 +151,7 @@ impl Pool {
             queue.idle += 1;
             let timed_out = self.wake.wait_for(&mut queue, IDLE).timed_out();
             queue.idle -= 1;
-            if timed_out && queue.jobs.is_empty() {
+            if timed_out && queue.jobs.count == 0 {
                 queue.threads -= 1;
                 return;
             }
@@ -128,5 +162,31 @@ impl Pool {
 impl Drop for InlinePermit<'_> {
     fn drop(&mut self) {
         self.0.inline.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn users_take_turns() {
+        let pool = Pool::new(1, 0);
+        let (begin, begun) = channel::<()>();
+        let (say, said) = channel();
+        let (take, taken) = channel();
+        pool.run(1, move || {
+            take.send(()).unwrap();
+            let _ = begun.recv();
+        });
+        taken.recv().unwrap();
+        for user in [1, 1, 1, 1, 2, 1, 3, 2] {
+            let say = say.clone();
+            pool.run(user, move || say.send(user).unwrap());
+        }
+        drop((begin, say));
+        let order: Vec<u32> = said.iter().collect();
+        assert_eq!(order, [1, 2, 3, 1, 2, 1, 1, 1]);
     }
 }
