@@ -3,6 +3,7 @@
 //! The tests run as root on the real kernel. Each fixture cleans up after itself
 //! when dropped, a failed test included, and none minds another beside it.
 
+pub mod bench;
 pub mod bpf_maps;
 pub mod calls;
 pub mod cgroups;
