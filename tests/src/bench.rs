@@ -21,3 +21,4 @@ mod sys;
 pub mod walk;
 
 pub use run::Run;
+pub use sys::count_calls;

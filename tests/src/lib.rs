@@ -22,6 +22,7 @@ pub mod socket_columns;
 pub mod ss;
 pub mod steady;
 mod sys;
+pub mod system_calls;
 pub mod unix;
 pub mod users;
 pub mod workload;

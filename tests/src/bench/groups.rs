@@ -10,7 +10,7 @@ mod elements;
 mod million;
 mod opening;
 mod processes;
-mod scaling;
+pub mod scaling;
 mod small;
 mod sockets;
 pub mod stages;

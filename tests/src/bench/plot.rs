@@ -1,5 +1,6 @@
 //! The plot: time a row by rows, and what it is made of.
 
+use super::groups::scaling::SIDES;
 use super::report::{Figure, Report};
 use std::fmt::Write as _;
 
@@ -23,11 +24,15 @@ pub fn drawn(report: &Report) -> String {
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
-    let points: Vec<(f64, &Figure)> = of("scaling")
-        .filter_map(|figure| Some((figure.what.split(' ').next()?.parse().ok()?, figure)))
-        .collect();
-    if points.len() > 1 {
-        times(&mut svg, &points);
+    let curves = SIDES.map(|side| {
+        // "<rows> rows, <side>"
+        let points = of("scaling").filter(|figure| figure.what.ends_with(side));
+        points
+            .filter_map(|figure| Some((figure.what.split(' ').next()?.parse().ok()?, figure)))
+            .collect::<Vec<(f64, &Figure)>>()
+    });
+    if curves.iter().all(|points| points.len() > 1) {
+        times(&mut svg, &curves);
     }
     let stages: Vec<&Figure> = of("stages").take(COLOURS.len()).collect();
     if !stages.is_empty() {
@@ -37,45 +42,45 @@ pub fn drawn(report: &Report) -> String {
 }
 
 /// Medians with their quartiles; rows on a logarithmic axis, time from zero.
-fn times(svg: &mut String, points: &[(f64, &Figure)]) {
+fn times(svg: &mut String, curves: &[Vec<(f64, &Figure)>; 2]) {
     let [left, top, right, bottom] = CHART;
-    let (first, last) = (points[0].0.log10(), points[points.len() - 1].0.log10());
-    let most = points.iter().map(|(_, figure)| figure.value.upper);
-    let most = (most.fold(1.0, f64::max) * 1.25 / 100.0).ceil() * 100.0;
+    let ours = &curves[0];
+    let (first, last) = (ours[0].0.log10(), ours[ours.len() - 1].0.log10());
+    let most = curves
+        .iter()
+        .flatten()
+        .map(|(_, figure)| figure.value.upper);
+    let most = (most.fold(1.0, f64::max) * 1.1 / 100.0).ceil() * 100.0;
     let x = |rows: f64| left + (rows.log10() - first) / (last - first) * (right - left);
     let y = |time: f64| bottom - time / most * (bottom - top);
 
-    text(svg, left, 28.0, "start", "cat files: nanoseconds a row");
+    text(svg, left, 28.0, "start", "files: nanoseconds a row");
     for part in 0..=4 {
         let time = most * f64::from(part) / 4.0;
         line(svg, [left, y(time), right, y(time)], "#dddddd");
         text(svg, left - 8.0, y(time) + 4.0, "end", &format!("{time:.0}"));
     }
-    let mut path = String::new();
-    for (rows, figure) in points {
-        let (x, value) = (x(*rows), figure.value);
-        let _ = write!(path, "{x:.1},{:.1} ", y(value.median));
-        line(svg, [x, y(value.lower), x, y(value.upper)], "#4477aa");
+    for ((points, colour), name) in curves.iter().zip(["#4477aa", "#999999"]).zip(SIDES) {
+        let mut path = String::new();
+        for (rows, figure) in points {
+            let (x, value) = (x(*rows), figure.value);
+            let _ = write!(path, "{x:.1},{:.1} ", y(value.median));
+            line(svg, [x, y(value.lower), x, y(value.upper)], colour);
+        }
         let _ = writeln!(
             svg,
-            "<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"#4477aa\"/>",
-            y(value.median)
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            path.trim_end()
         );
-        let thousands = format!("{:.0}k", rows / 1e3);
-        text(svg, x, bottom + 18.0, "middle", &thousands);
+        let (rows, figure) = points[points.len() / 2];
+        text(svg, x(rows), y(figure.value.upper) - 8.0, "middle", name);
     }
-    let _ = writeln!(
-        svg,
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"#4477aa\" stroke-width=\"2\"/>",
-        path.trim_end()
-    );
-    text(
-        svg,
-        (left + right) / 2.0,
-        bottom + 40.0,
-        "middle",
-        "rows; medians and quartiles",
-    );
+    for (rows, _) in ours {
+        let thousands = format!("{:.0}k", rows / 1e3);
+        text(svg, x(*rows), bottom + 18.0, "middle", &thousands);
+    }
+    let axis = "rows; medians and quartiles";
+    text(svg, (left + right) / 2.0, bottom + 40.0, "middle", axis);
 }
 
 /// A bar of what a pass is made of.

@@ -38,6 +38,18 @@ impl Spread {
             max: at(1.0),
         }
     }
+
+    /// The same in another unit.
+    pub fn times(self, factor: f64) -> Spread {
+        Spread {
+            runs: self.runs,
+            min: self.min * factor,
+            lower: self.lower * factor,
+            median: self.median * factor,
+            upper: self.upper * factor,
+            max: self.max * factor,
+        }
+    }
 }
 
 #[cfg(test)]

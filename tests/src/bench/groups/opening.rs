@@ -74,7 +74,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
             handles.push(file);
         }
         let what = "memory with 1000 readers that stopped in a long table";
-        memory(run, "stopped", what, None, daemon);
+        memory(run, "stopped", what, Some(64.0), daemon);
         let what = "processor time with 1000 readers that stopped";
         idle(run, "stopped", what, daemon)?;
     }

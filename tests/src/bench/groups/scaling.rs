@@ -3,16 +3,22 @@
 use crate::Mount;
 use crate::bench::cost::Meter;
 use crate::bench::pairs::{Plan, Side};
-use crate::bench::reader::{cat, rows};
+use crate::bench::peers::{FILES_TEXT, Peer};
+use crate::bench::reader::{PIECE, drain, rows};
 use crate::bench::run::Run;
 use crate::bench::spread::Spread;
 use crate::many_files::ManyFiles;
 use anyhow::Result;
+use std::fs::File;
+use std::path::Path;
 
 pub(super) const ROWS: &[&str] = &["scaling"];
 
 /// Processes of a thousand rows each that there are at a step, with those before.
 const STEPS: [usize; 5] = [10, 32, 100, 316, 1000];
+
+/// How our figures begin, and those of a pinned iterator beside it.
+pub const SIDES: [&str; 2] = ["iterfs", "pinned BPF_SEQ_PRINTF"];
 
 pub(super) fn measure(run: &mut Run) -> Result<()> {
     let mount = Mount::new();
@@ -20,35 +26,40 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
         daemon: Some(mount.daemon()),
     };
     let path = mount.path("files");
+    let mut text = Peer::load(FILES_TEXT)?;
+    let pin = text.pin(&run.pins, "scaling")?;
     let (mut held, mut processes) = (Vec::new(), 0);
-    let mut each = Vec::new();
+    let mut medians = [Vec::new(), Vec::new()];
     for step in STEPS {
         held.push(ManyFiles::start(step - processes, 997));
         processes = step;
-        let rows = rows(&path)? as f64;
-        let side = Side::new("iterfs", || cat(meter, &path));
-        let time = run.times(vec![side], Plan::new(21, 5))?[0].wall;
-        let nanoseconds = |milliseconds: f64| milliseconds * 1e6 / rows;
-        let value = Spread {
-            runs: time.runs,
-            min: nanoseconds(time.min),
-            lower: nanoseconds(time.lower),
-            median: nanoseconds(time.median),
-            upper: nanoseconds(time.upper),
-            max: nanoseconds(time.max),
+        let rows = rows(&path)?;
+        // Read here: a command's start would count for more the fewer rows there are.
+        let side = |name: &str, meter: Meter, path: &Path| {
+            let (path, mut buffer) = (path.to_owned(), vec![0; PIECE]);
+            let mut read = move || drain(File::open(&path)?, &mut buffer).map(drop);
+            Side::new(name, move || meter.measure(&mut read))
         };
-        each.push(value.median);
-        run.figure(
-            ROWS[0],
-            format!("{rows} rows of files"),
-            None,
-            "ns a row",
-            value,
-        );
+        let sides = vec![
+            side(SIDES[0], meter, &path),
+            side(SIDES[1], Meter::default(), &pin),
+        ];
+        let times = run.times(sides, Plan::new(21, 6))?;
+        for (times, medians) in times.iter().zip(&mut medians) {
+            let value = times.wall.times(1e6 / rows as f64);
+            medians.push(value.median);
+            let what = format!("{rows} rows, {}", times.name);
+            run.figure(ROWS[0], what, None, "ns a row", value);
+        }
     }
-    let spread = Spread::of(each.iter().map(|median| median / each[0]));
-    let most = (spread.max / spread.min - 1.0) * 100.0;
-    let what = "most over least time a row";
-    run.figure(ROWS[0], what, Some(10.0), "% more", Spread::of([most]));
+    for (name, goal, medians) in [
+        (SIDES[0], Some(10.0), &medians[0]),
+        (SIDES[1], None, &medians[1]),
+    ] {
+        let spread = Spread::of(medians.iter().copied());
+        let most = (spread.max / spread.min - 1.0) * 100.0;
+        let what = format!("most over least time a row, {name}");
+        run.figure(ROWS[0], what, goal, "% more", Spread::of([most]));
+    }
     Ok(())
 }
