@@ -4,10 +4,11 @@
 //! workload, and has two sides run in turn ([`pairs`]): ours, and a peer's
 //! ([`peers`]: pinned iterators; [`walk`]: a walk of /proc; commands). What a run
 //! costs is in [`cost`], what comes of many in [`report`]; [`document`] and
-//! [`plot`] write that down.
+//! [`plot`] write that down, and what criterion found beside it ([`formats`]).
 
 pub mod cost;
 pub mod document;
+mod formats;
 pub mod groups;
 pub mod machine;
 pub mod pairs;

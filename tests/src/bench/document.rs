@@ -1,16 +1,19 @@
 //! Writes a run's tables into a document, between markers.
 
+use super::formats;
 use super::report::{Figure, Ratio, Report};
 use super::spread::Spread;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
+use std::path::Path;
 
-/// The document with the tables of a run between `<!-- name -->` and `<!-- end -->`.
+/// The document with the tables of a run between `<!-- name -->` and `<!-- end -->`,
+/// and that of the formats, if criterion left files in its directory.
 ///
 /// # Errors
-/// If a marker is missing.
-pub fn filled(document: &str, report: &Report) -> Result<String> {
-    let parts = [
+/// If a marker is missing, or a file of criterion's.
+pub fn filled(document: &str, report: &Report, criterion: &Path) -> Result<String> {
+    let mut parts = vec![
         ("machine", machine(report)),
         ("ratios", ratios(report)),
         ("figures", figures(report, |figure| !is_apart(&figure.name))),
@@ -18,13 +21,19 @@ pub fn filled(document: &str, report: &Report) -> Result<String> {
             "scaling",
             figures(report, |figure| figure.name == "scaling"),
         ),
-        ("stages", figures(report, |figure| figure.name == "stages")),
+        (
+            "stages",
+            figures(report, |figure| figure.name.starts_with("stages")),
+        ),
         (
             "announcement",
             figures(report, |figure| figure.name == "announcement"),
         ),
         ("missing", missing(report)),
     ];
+    if criterion.exists() {
+        parts.push(("formats", formats::table(criterion)?));
+    }
     let mut text = document.to_owned();
     for (name, part) in parts {
         let marker = format!("<!-- {name} -->");
@@ -38,7 +47,9 @@ pub fn filled(document: &str, report: &Report) -> Result<String> {
 
 /// What has a table of its own.
 fn is_apart(name: &str) -> bool {
-    ["scaling", "stages", "announcement"].contains(&name)
+    ["scaling", "stages", "announcement"]
+        .iter()
+        .any(|apart| name.starts_with(apart))
 }
 
 fn machine(report: &Report) -> String {
@@ -156,11 +167,11 @@ mod tests {
         let empty: String = markers
             .map(|name| format!("<!-- {name} -->old<!-- end -->\n"))
             .collect();
-        let report = Report::default();
-        let once = filled(&empty, &report).unwrap();
+        let (report, none) = (Report::default(), Path::new("nowhere"));
+        let once = filled(&empty, &report, none).unwrap();
         assert!(!once.contains("old"));
-        assert_eq!(filled(&once, &report).unwrap(), once);
-        assert!(filled("nothing", &report).is_err());
+        assert_eq!(filled(&once, &report, none).unwrap(), once);
+        assert!(filled("nothing", &report, none).is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The plot: time a row by rows, and what it is made of.
 
 use super::groups::scaling::SIDES;
+use super::groups::stages::ROWS;
 use super::report::{Figure, Report};
 use std::fmt::Write as _;
 
@@ -34,7 +35,7 @@ pub fn drawn(report: &Report) -> String {
     if curves.iter().all(|points| points.len() > 1) {
         times(&mut svg, &curves);
     }
-    let stages: Vec<&Figure> = of("stages").take(COLOURS.len()).collect();
+    let stages: Vec<&Figure> = of(ROWS[0]).take(COLOURS.len()).collect();
     if !stages.is_empty() {
         shares(&mut svg, &stages);
     }
@@ -88,7 +89,7 @@ fn shares(svg: &mut String, stages: &[&Figure]) {
     let [_, top, right, bottom] = CHART;
     let left = right + 60.0;
     let all: f64 = stages.iter().map(|stage| stage.value.median.max(0.0)).sum();
-    text(svg, left, 28.0, "start", "1M rows: processor time");
+    text(svg, left, 28.0, "start", "files, 1M rows: processor time");
     let mut y = bottom;
     for (stage, colour) in stages.iter().zip(COLOURS) {
         let share = stage.value.median.max(0.0) / all;

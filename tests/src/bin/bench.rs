@@ -1,8 +1,8 @@
 //! Measures iterfs beside its peers: see docs/PERFORMANCE.md.
 //!
 //! `bench [--json FILE] [ROW…]` measures the rows whose names begin so, or all.
-//! `bench list` names them. `bench document JSON DOCUMENT PLOT` writes the tables of
-//! a run into the document, and its plot. `bench walk` is a peer.
+//! `bench list` names them. `bench document JSON CRITERION DOCUMENT PLOT` writes
+//! the tables of a run into the document, those of criterion's directory, and the plot. `bench walk` is a peer.
 
 use anyhow::{Context, Result, bail};
 use iterfs_tests::bench::{Run, document, groups, plot, report::Report, walk};
@@ -21,12 +21,12 @@ fn main() -> Result<ExitCode> {
         Some("list") => groups::names().for_each(|name| println!("{name}")),
         Some("walk") => walk::print(std::io::stdout().lock())?,
         Some("document") => {
-            let [_, json, text, svg] = words.as_slice() else {
-                bail!("usage: bench document JSON DOCUMENT PLOT");
+            let [_, json, criterion, text, svg] = words.as_slice() else {
+                bail!("usage: bench document JSON CRITERION DOCUMENT PLOT");
             };
             let report: Report = serde_json::from_str(&fs::read_to_string(json)?)?;
             let old = fs::read_to_string(text)?;
-            fs::write(text, document::filled(&old, &report)?)?;
+            fs::write(text, document::filled(&old, &report, criterion.as_ref())?)?;
             fs::write(svg, plot::drawn(&report))?;
         }
         _ => {

@@ -15,12 +15,17 @@ pub(super) const ROWS: &[&str] = &["tcp-ss", "sockets-ss"];
 const PROCESSES: usize = 4;
 const CONNECTIONS: &str = "2350";
 
+/// Has the sockets made in this thread's namespace.
+pub(super) fn held() -> Vec<Workload> {
+    netns::run("ip link set lo up");
+    (0..PROCESSES)
+        .map(|_| Workload::start("connected", &[CONNECTIONS.as_ref()]))
+        .collect()
+}
+
 pub(super) fn measure(run: &mut Run) -> Result<()> {
     in_new_net_namespace(|| {
-        netns::run("ip link set lo up");
-        let _held: Vec<Workload> = (0..PROCESSES)
-            .map(|_| Workload::start("connected", &[CONNECTIONS.as_ref()]))
-            .collect();
+        let _held = held();
         let mount = Mount::new();
         let meter = Meter {
             daemon: Some(mount.daemon()),

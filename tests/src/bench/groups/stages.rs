@@ -1,10 +1,11 @@
-//! Where the time of a pass over a million files goes.
+//! Where the time of a pass goes: over a million files, and over 18,800 TCP sockets.
 //!
-//! The same pass is made with more and more of what a read of `files` does, each
+//! The same pass is made with more and more of what a read of the table does, each
 //! step by one thread of this process: a program that does nothing, ours with its
 //! records thrown away, ours formatted. The last is cat on the mount, of which the
 //! processor time counts: its parts overlap.
 
+use super::sockets;
 use crate::Mount;
 use crate::bench::cost::Meter;
 use crate::bench::pairs::{Plan, Side};
@@ -13,16 +14,18 @@ use crate::bench::reader::{PIECE, cat, drain};
 use crate::bench::run::Run;
 use crate::bench::spread::Spread;
 use crate::many_files::ManyFiles;
+use crate::netns::in_new_net_namespace;
 use anyhow::{Context, Result};
 use iterfs::format::Formatter;
 use iterfs_bpf::schema::{Record, Schema};
 use iterfs_bpf::{Caller, Kernel, View, each_row};
 use iterfs_mapping::{Format, Instance, Node};
 
-pub(super) const ROWS: &[&str] = &["stages"];
+/// Those of `files`, which the plot shows, and of `net/tcp`.
+pub const ROWS: &[&str] = &["stages-files", "stages-tcp"];
 
-/// The stages, as the plot names them; the last is what is left.
-pub const STAGES: [&str; 4] = [
+/// The stages; the last is what is left.
+const STAGES: [&str; 4] = [
     "the kernel's walk",
     "program and bpf_seq_write",
     "decoding and formatting",
@@ -30,15 +33,29 @@ pub const STAGES: [&str; 4] = [
 ];
 
 pub(super) fn measure(run: &mut Run) -> Result<()> {
-    let _files = ManyFiles::start(1000, 997);
+    if run.wants(&[ROWS[0]]) {
+        let _files = ManyFiles::start(1000, 997);
+        stages(run, ROWS[0], "files", NOTHING)?;
+    }
+    if run.wants(&[ROWS[1]]) {
+        let nothing = NOTHING.replace("task_file", "tcp");
+        in_new_net_namespace(|| {
+            let _held = sockets::held();
+            stages(run, ROWS[1], "net/tcp", &nothing)
+        })?;
+    }
+    Ok(())
+}
+
+fn stages(run: &mut Run, row: &str, table: &str, nothing: &str) -> Result<()> {
     let mount = Mount::new();
     let meter = Meter {
         daemon: Some(mount.daemon()),
     };
-    let nothing = Peer::load(NOTHING)?;
+    let nothing = Peer::load(nothing)?;
     let kernel = Kernel::new()?;
-    let Some(Node::File(file)) = Node::parse("files") else {
-        anyhow::bail!("there is no table of files");
+    let Some(Node::File(file)) = Node::parse(table) else {
+        anyhow::bail!("there is no {table}");
     };
     let instance = file.instance();
     let mut buffer = vec![0; PIECE];
@@ -53,23 +70,18 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
             let mut format = formatting();
             Meter::default().measure(|| records(&kernel, instance, &mut format))
         }),
-        Side::new(STAGES[3], || cat(meter, &mount.path("files"))),
+        Side::new(STAGES[3], || cat(meter, &mount.path(table))),
     ];
-    let times = run.times(sides, Plan::new(7, 20))?;
+    let times = run.times(sides, Plan::new(9, 15))?;
     let mut before = 0.0;
     for times in &times {
         let more = times.cpu.median - before;
         before = times.cpu.median;
-        run.figure(
-            ROWS[0],
-            &times.name,
-            None,
-            "ms of processors",
-            Spread::of([more]),
-        );
+        let value = Spread::of([more]);
+        run.figure(row, &times.name, None, "ms of processors", value);
     }
     let last = times.last().context("stages")?;
-    run.figure(ROWS[0], "all of it, by the clock", None, "ms", last.wall);
+    run.figure(row, "all of it, by the clock", None, "ms", last.wall);
     Ok(())
 }
 
