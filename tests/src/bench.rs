@@ -14,6 +14,7 @@ pub mod machine;
 pub mod pairs;
 pub mod peers;
 pub mod plot;
+mod quiet;
 pub mod reader;
 pub mod report;
 mod run;

@@ -86,7 +86,10 @@ fn ratios(report: &Report) -> String {
             number(pairs.min),
             number(pairs.max),
             goal(ratio.goal),
-            verdict(ratio.met()),
+            match ratio.is_steady() {
+                true => verdict(ratio.met()).to_owned(),
+                false => format!("{} (unsteady)", verdict(ratio.met())),
+            },
             number(ours.cpu.median),
             number(theirs.cpu.median),
         );

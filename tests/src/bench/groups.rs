@@ -1,5 +1,6 @@
 //! The rows, by the workload that they need.
 
+use super::quiet;
 use super::run::Run;
 use anyhow::Result;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,7 +48,9 @@ pub fn measure(run: &mut Run) -> Result<()> {
         if !run.wants(rows) {
             continue;
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| measure(run)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            quiet::wait().and_then(|()| measure(run))
+        }));
         run.go_on()?;
         let why = match outcome {
             Ok(Ok(())) => continue,

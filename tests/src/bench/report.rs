@@ -85,6 +85,12 @@ impl Times {
 }
 
 impl Ratio {
+    /// Whether the machine was the same throughout: the ratio of the medians is among
+    /// the middle half of the pairs'.
+    pub fn is_steady(&self) -> bool {
+        (self.pairs.lower..=self.pairs.upper).contains(&self.median)
+    }
+
     /// Whether the goal is met; none without a goal.
     pub fn met(&self) -> Option<bool> {
         self.goal.map(|goal| self.median <= goal)
@@ -122,6 +128,9 @@ impl Report {
             ratio.pairs.max,
             verdict(ratio.goal, ratio.met())
         );
+        if !ratio.is_steady() {
+            println!("  the machine was not the same throughout: look at the quartiles");
+        }
         self.ratios.push(ratio);
     }
 

@@ -4,6 +4,7 @@
 use crate::bench::cost::Meter;
 use crate::bench::pairs::{Plan, Side};
 use crate::bench::peers::{NOTHING, Peer};
+use crate::bench::quiet;
 use crate::bench::reader::{PIECE, drain};
 use crate::bench::run::Run;
 use crate::bench::spread::Spread;
@@ -18,6 +19,7 @@ const SIZES: [(usize, usize); 3] = [(100, 100), (1000, 1000), (10_000, 100)];
 pub(super) fn measure(run: &mut Run) -> Result<()> {
     for (tasks, files) in SIZES {
         run.go_on()?;
+        quiet::wait()?;
         // Three are there already: the standard ones.
         let _held = ManyFiles::start(tasks, files - 3);
         let program = Peer::load(NOTHING)?;

@@ -8,7 +8,7 @@ use crate::bench::reader::{PIECE, drain, rows};
 use crate::bench::run::Run;
 use crate::bench::spread::Spread;
 use crate::many_files::ManyFiles;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::fs::File;
 use std::path::Path;
 
@@ -34,6 +34,10 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
         held.push(ManyFiles::start(step - processes, 997));
         processes = step;
         let rows = rows(&path)?;
+        ensure!(
+            rows < step as u64 * 1050 + 500,
+            "{rows} rows, where {step} thousand are ours: others are at work"
+        );
         // Read here: a command's start would count for more the fewer rows there are.
         let side = |name: &str, meter: Meter, path: &Path| {
             let (path, mut buffer) = (path.to_owned(), vec![0; PIECE]);
