@@ -99,7 +99,7 @@ test-kernels: build
 docs: build
 	$(RELEASE)/iterfs tables >docs/TABLES.md
 
-# Measures beside other tools what docs/PERFORMANCE.md tells of, in some minutes; to
+# Measures beside other tools what docs/PERFORMANCE.md tells of, in two to five minutes; to
 # measure some rows: make bench ONLY="files small". The figures also go to BENCH_JSON.
 BENCH_JSON ?= $(TARGET)/bench.json
 bench: dependencies

@@ -62,8 +62,8 @@ fn machine(report: &Report) -> String {
 
 fn ratios(report: &Report) -> String {
     let mut text = String::from(
-        "| row | work | iterfs, ms | peer, ms | ratio | quartiles | least to most | goal | | processors, ms: iterfs / peer |\n\
-         |---|---|--:|--:|--:|---|---|--:|---|---|\n",
+        "| row | work | iterfs, ms | peer, ms | ratio | quartiles | least to most | goal | | processors, ms: iterfs / peer | their ratio |\n\
+         |---|---|--:|--:|--:|---|---|--:|---|---|--:|\n",
     );
     for ratio in &report.ratios {
         let Ratio {
@@ -75,7 +75,7 @@ fn ratios(report: &Report) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| `{}` | {} | {} | {} | **{}** | {} to {} | {} to {} | {} | {} | {} / {} |",
+            "| `{}` | {} | {} | {} | **{}** | {} to {} | {} to {} | {} | {} | {} / {} | {} |",
             ratio.name,
             ratio.work,
             number(ours.wall.median),
@@ -92,6 +92,7 @@ fn ratios(report: &Report) -> String {
             },
             number(ours.cpu.median),
             number(theirs.cpu.median),
+            number(ratio.of_processors()),
         );
     }
     text

@@ -27,7 +27,7 @@ pub fn drawn(report: &Report) -> String {
     );
     let curves = SIDES.map(|side| {
         // "<rows> rows, <side>"
-        let points = of("scaling").filter(|figure| figure.what.ends_with(side));
+        let points = of("scaling").filter(|figure| figure.what.ends_with(&format!("rows, {side}")));
         points
             .filter_map(|figure| Some((figure.what.split(' ').next()?.parse().ok()?, figure)))
             .collect::<Vec<(f64, &Figure)>>()

@@ -85,6 +85,12 @@ impl Times {
 }
 
 impl Ratio {
+    /// The ratio of the medians of the processor times, which others on the machine
+    /// change less.
+    pub fn of_processors(&self) -> f64 {
+        self.ours.cpu.median / self.theirs.cpu.median
+    }
+
     /// Whether the machine was the same throughout: the ratio of the medians is among
     /// the middle half of the pairs'.
     pub fn is_steady(&self) -> bool {
@@ -120,12 +126,13 @@ impl Report {
             );
         }
         println!(
-            "  ratio {:.4}, quartiles {:.4} to {:.4}, all {:.4} to {:.4}{}",
+            "  ratio {:.4}, quartiles {:.4} to {:.4}, all {:.4} to {:.4}; of processor times {:.4}{}",
             ratio.median,
             ratio.pairs.lower,
             ratio.pairs.upper,
             ratio.pairs.min,
             ratio.pairs.max,
+            ratio.of_processors(),
             verdict(ratio.goal, ratio.met())
         );
         if !ratio.is_steady() {

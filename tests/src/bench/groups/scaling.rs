@@ -29,7 +29,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
     let mut text = Peer::load(FILES_TEXT)?;
     let pin = text.pin(&run.pins, "scaling")?;
     let (mut held, mut processes) = (Vec::new(), 0);
-    let mut medians = [Vec::new(), Vec::new()];
+    let (mut medians, mut processors) = ([Vec::new(), Vec::new()], Vec::new());
     for step in STEPS {
         held.push(ManyFiles::start(step - processes, 997));
         processes = step;
@@ -49,6 +49,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
             side(SIDES[1], Meter::default(), &pin),
         ];
         let times = run.times(sides, Plan::new(21, 6))?;
+        processors.push(times[0].cpu.median / rows as f64);
         for (times, medians) in times.iter().zip(&mut medians) {
             let value = times.wall.times(1e6 / rows as f64);
             medians.push(value.median);
@@ -59,10 +60,11 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
     for (name, goal, medians) in [
         (SIDES[0], Some(10.0), &medians[0]),
         (SIDES[1], None, &medians[1]),
+        ("iterfs, of processor time", None, &processors),
     ] {
         let spread = Spread::of(medians.iter().copied());
         let most = (spread.max / spread.min - 1.0) * 100.0;
-        let what = format!("most over least time a row, {name}");
+        let what = format!("most over least time a row: {name}");
         run.figure(ROWS[0], what, goal, "% more", Spread::of([most]));
     }
     Ok(())
