@@ -5,7 +5,7 @@ use super::groups::stages::ROWS;
 use super::report::{Figure, Report};
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 380.0;
 /// Where the chart of times a row lies: left, top, right, bottom.
 const CHART: [f64; 4] = [80.0, 50.0, 420.0, 320.0];
