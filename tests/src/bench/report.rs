@@ -92,9 +92,9 @@ impl Ratio {
     }
 
     /// Whether the machine was the same throughout: the ratio of the medians is among
-    /// the middle half of the pairs'.
+    /// the middle half of the pairs', or less than a tenth off.
     pub fn is_steady(&self) -> bool {
-        (self.pairs.lower..=self.pairs.upper).contains(&self.median)
+        (self.pairs.lower * 0.9..=self.pairs.upper * 1.1).contains(&self.median)
     }
 
     /// Whether the goal is met; none without a goal.
