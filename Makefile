@@ -18,6 +18,10 @@ KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
 KERNELS := bullseye bookworm trixie
 # What the tests compare with and drive.
 TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin
+# What the benches compare with.
+BENCH_PACKAGES := clang coreutils findutils procps lsof iproute2 bpftool
+# The rows to measure, by how their names begin; all without it.
+ONLY ?=
 
 BINDIR := $(DESTDIR)$(PREFIX)/bin
 SHAREDIR := $(DESTDIR)$(PREFIX)/share
@@ -33,7 +37,8 @@ MANUALS := iterfs.8 mount.fuse.iterfs.8
 BESIDE := $(if $(filter-out /usr /usr/local,$(PREFIX)),$(HELPERDIR)/iterfs)
 
 .DEFAULT_GOAL := build
-.PHONY: run test test-kernels build docs check install uninstall clean dependencies test-dependencies
+.PHONY: run test test-kernels build docs check install uninstall clean dependencies test-dependencies \
+	bench bench-formats bench-docs
 
 # Installs those of the packages $(1) that are missing. Asks apt only then.
 define install_packages
@@ -94,6 +99,23 @@ test-kernels: build
 # The reference of the tables, from what their programs say of themselves.
 docs: build
 	$(RELEASE)/iterfs tables >docs/TABLES.md
+
+# Measures beside other tools what docs/PERFORMANCE.md tells of, in two to five minutes; to
+# measure some rows: make bench ONLY="files small". The figures also go to BENCH_JSON.
+BENCH_JSON ?= $(TARGET)/bench.json
+bench: dependencies
+	$(call install_packages,$(BENCH_PACKAGES))
+	@test "$$(id -u)" = 0 || { echo "the benches mount, which only root can: sudo make bench"; exit 1; }
+	$(CARGO) build --release --package iterfs --package iterfs-tests --bins
+	$(RELEASE)/bench --json $(BENCH_JSON) $(ONLY)
+
+# Decoding and formatting alone; neither root nor a kernel is asked for.
+bench-formats: dependencies
+	$(CARGO) bench --package iterfs --bench formats
+
+# Writes what the two found into the document.
+bench-docs:
+	$(RELEASE)/bench document $(BENCH_JSON) $(TARGET)/criterion docs/PERFORMANCE.md docs/performance.svg
 
 check: dependencies
 	$(CARGO) fmt --all --check

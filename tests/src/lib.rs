@@ -3,6 +3,7 @@
 //! The tests run as root on the real kernel. Each fixture cleans up after itself
 //! when dropped, a failed test included, and none minds another beside it.
 
+pub mod bench;
 pub mod bpf_maps;
 pub mod brought;
 pub mod calls;
@@ -28,6 +29,7 @@ pub mod socket_columns;
 pub mod ss;
 pub mod steady;
 mod sys;
+pub mod system_calls;
 pub mod unix;
 pub mod users;
 pub mod workload;

@@ -1,29 +1,10 @@
 //! Processes that hold many open files and do nothing else.
 
 use crate::sys;
+use crate::workload::Workload;
+use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-
-/// Closes what it inherited, opens argv[2] files and forks until there are argv[1] processes, each of which
-/// holds them all; then tells the ids and waits for the end of standard input.
-const PROGRAM: &str = r"
-import os, sys
-processes, files = map(int, sys.argv[1:])
-os.closerange(3, 1 << 16)
-for _ in range(files):
-    os.open('/dev/null', os.O_RDONLY)
-pids = [os.getpid()]
-for _ in range(processes - 1):
-    pid = os.fork()
-    if pid == 0:
-        os.read(0, 1)
-        os._exit(0)
-    pids.append(pid)
-print(*pids, flush=True)
-os.read(0, 1)
-for pid in pids[1:]:
-    os.waitpid(pid, 0)
-";
 
 /// The processes; they end when this is dropped.
 #[derive(Debug)]
@@ -37,23 +18,25 @@ impl ManyFiles {
     /// Starts `processes` that hold `files_each` open files more than the three
     /// standard ones.
     pub fn start(processes: usize, files_each: usize) -> ManyFiles {
-        let mut command = Command::new("python3");
+        let mut command = Command::new(Workload::program());
         command
-            .args(["-c", PROGRAM])
+            .arg("many")
             .args([processes.to_string(), files_each.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A log file that grows would be a row that changes.
             .stderr(Stdio::null());
         sys::end_with_this_thread(&mut command);
-        let mut leader = command.spawn().expect("python3 starts");
+        let mut leader = command.spawn().expect("the workload starts");
         let mut line = String::new();
         BufReader::new(leader.stdout.take().expect("a pipe"))
             .read_line(&mut line)
             .expect("a line of process ids");
-        let pids: Vec<u32> = line
-            .split_whitespace()
-            .map(|pid| pid.parse().expect("a process id"))
+        let facts: Value = serde_json::from_str(&line).expect("facts as JSON");
+        let pids = facts["pids"].as_array().expect("a list of process ids");
+        let pids: Vec<u32> = pids
+            .iter()
+            .filter_map(|pid| u32::try_from(pid.as_u64()?).ok())
             .collect();
         assert_eq!(pids.len(), processes, "{line:?}");
         ManyFiles {

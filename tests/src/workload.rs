@@ -14,8 +14,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub mod answers;
+pub mod connected;
 pub mod files;
 mod fixtures;
+pub mod many;
 pub mod mappings;
 pub mod netlink;
 mod sys;

@@ -36,3 +36,24 @@ pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<()> {
         false => Ok(()),
     }
 }
+
+/// Closes all descriptors from this number on.
+pub(super) fn close_from(first: u32) -> io::Result<()> {
+    // SAFETY: the call takes integers. The caller's process has opened no file yet
+    // but those that it inherited.
+    let result = unsafe { libc::close_range(first, u32::MAX, 0) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Forks; returns the child's id, and none in the child.
+pub(super) fn fork() -> io::Result<Option<u32>> {
+    // SAFETY: the process has a single thread, so the child may do what it could.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid as u32)),
+    }
+}
