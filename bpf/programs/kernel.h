@@ -431,6 +431,7 @@ struct mem_cgroup {
 /* ---- what a task holds ---- */
 
 struct fdtable {
+	unsigned int max_fds;
 	unsigned long *close_on_exec;
 };
 

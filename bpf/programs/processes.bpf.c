@@ -11,6 +11,7 @@ struct ROW("a process") process {
 	u32 ruid DOC("real user id");
 	enum task_state state DOC("what the scheduler has its first thread doing");
 	u32 threads DOC("number of threads");
+	u32 slots ABSENT(0) DOC("room of its table of descriptors, FDSize of /proc/<pid>/status");
 	s32 prio DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
 	s32 nice DOC("nice value, -20 to 19");
 	enum task_policy policy DOC("scheduling policy of its first thread");
@@ -143,6 +144,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 
 	row.state = state_of(task);
 	row.threads = task->signal->nr_threads;
+	row.slots = BPF_CORE_READ(task, files, fdt, max_fds);
 	row.prio = task->prio - MAX_RT_PRIO;
 	row.nice = task->static_prio - DEFAULT_PRIO;
 	row.policy = task->policy;

@@ -90,7 +90,7 @@ static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
 	struct sock *sk = (void *)tcp;
 	unsigned long expires;
 
-	switch (BPF_CORE_READ(connection, icsk_pending)) {
+	switch (connection->icsk_pending) {
 	case ICSK_TIME_RETRANS:
 	case ICSK_TIME_LOSS_PROBE:
 	case ICSK_TIME_REO_TIMEOUT:
@@ -100,16 +100,16 @@ static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
 		row->timer = tcp_timer__persist;
 		break;
 	default:
-		if (!BPF_CORE_READ(sk, sk_timer.entry.pprev))
+		if (!sk->sk_timer.entry.pprev)
 			return;
 		row->timer = tcp_timer__keepalive;
-		row->expires = time_until(BPF_CORE_READ(sk, sk_timer.expires));
+		row->expires = time_until(sk->sk_timer.expires);
 		return;
 	}
 	if (bpf_core_field_exists(old->icsk_timeout))
 		expires = BPF_CORE_READ(old, icsk_timeout);
 	else
-		expires = BPF_CORE_READ(connection, icsk_retransmit_timer.expires);
+		expires = connection->icsk_retransmit_timer.expires;
 	row->expires = time_until(expires);
 }
 
@@ -122,15 +122,15 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 
 	row->inode = inode_of(sk);
 	row->cgroup = cgroup_of(sk);
-	row->mark = BPF_CORE_READ(sk, sk_mark);
+	row->mark = sk->sk_mark;
 	row->drops = drops_of(sk);
 	queues = queues_of(tcp, row->state);
 	row->rqueue = queues.receive;
 	row->wqueue = queues.send;
 	read_timer(row, tcp);
-	row->retransmits = BPF_CORE_READ(connection, icsk_retransmits);
-	row->cwnd = BPF_CORE_READ(tcp, snd_cwnd);
-	row->ssthresh = BPF_CORE_READ(tcp, snd_ssthresh);
+	row->retransmits = connection->icsk_retransmits;
+	row->cwnd = tcp->snd_cwnd;
+	row->ssthresh = tcp->snd_ssthresh;
 	if (row->ssthresh >= INFINITE_SSTHRESH)
 		row->ssthresh = UNKNOWN;
 	BPF_CORE_READ_INTO(&row->congestion, connection, icsk_ca_ops, name);
@@ -138,16 +138,16 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 	if (row->state == socket_state__LISTEN)
 		return;
 	/* Kept in eighths and fourths of a microsecond (include/linux/tcp.h); 0: not measured. */
-	srtt = BPF_CORE_READ(tcp, srtt_us);
+	srtt = tcp->srtt_us;
 	if (srtt) {
 		row->srtt = srtt * 1000 / 8;
-		row->rttvar = BPF_CORE_READ(tcp, mdev_us) * 1000ULL / 4;
+		row->rttvar = tcp->mdev_us * 1000ULL / 4;
 	}
-	row->mss = BPF_CORE_READ(tcp, mss_cache);
-	row->sent = BPF_CORE_READ(tcp, bytes_sent);
-	row->acked = BPF_CORE_READ(tcp, bytes_acked);
-	row->received = BPF_CORE_READ(tcp, bytes_received);
-	row->retransmitted = BPF_CORE_READ(tcp, bytes_retrans);
+	row->mss = tcp->mss_cache;
+	row->sent = tcp->bytes_sent;
+	row->acked = tcp->bytes_acked;
+	row->received = tcp->bytes_received;
+	row->retransmitted = tcp->bytes_retrans;
 }
 
 static __always_inline void read_timewait(struct tcp *row, struct tcp_timewait_sock *timewait)

@@ -4,6 +4,7 @@
 //! trusted while the open is served, and only then.
 
 use crate::error::{Error, Result};
+use crate::split::Process;
 use crate::sys;
 use crate::tables::User;
 use rustix::fs::{Mode, OFlags};
@@ -88,12 +89,12 @@ impl Caller {
 
     /// What the processes of these numbers in the caller's pid namespace are called
     /// here, without those that are gone; none if the kernel cannot tell.
-    pub(crate) fn processes_here(&self, processes: &[u32]) -> Result<Option<Vec<u32>>> {
+    pub(crate) fn processes_here(&self, processes: &[Process]) -> Result<Option<Vec<Process>>> {
         let namespace = self.open(Kind::Pid)?;
         let mut here = Vec::with_capacity(processes.len());
         for process in processes {
-            match sys::process_of_namespace(namespace.as_fd(), *process) {
-                Ok(process) => here.push(process),
+            match sys::process_of_namespace(namespace.as_fd(), process.pid) {
+                Ok(pid) => here.push(Process { pid, ..*process }),
                 Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
                 Err(_) => return Ok(None),
             }

@@ -21,7 +21,7 @@ use crate::reader::Settings;
 use crate::rows;
 use crate::slot::Slot;
 use crate::source::{Iterator, Nothing};
-use crate::split;
+use crate::split::{self, Process};
 use crate::summary::{Summary, Walk};
 use crate::sys::LinkTo;
 use crate::tables::{Form, Pass, Source, Tables, UserTable, View};
@@ -273,16 +273,16 @@ impl Kernel {
         }
         let pid_namespace = told(caller.pid_namespace()?);
         let target = program.target();
-        if pid_namespace == 0 && !(split::may_split(target) && self.links_to_processes(program)) {
+        if pid_namespace == 0 && !(split::may_pay(target) && self.links_to_processes(program)) {
             return Ok(None);
         }
         let Some(processes) = self.processes_here(view)? else {
             return Ok(None);
         };
-        let part = match split::processes_a_part(target, processes.len()) {
-            Some(part) => part,
+        let parts = match split::parts(target, &processes) {
+            Some(parts) => parts,
             None if pid_namespace == 0 => return Ok(None),
-            None => processes.len().max(1),
+            None => vec![processes.iter().map(|process| process.pid).collect()],
         };
         let settings = Settings {
             pid_namespace,
@@ -292,9 +292,9 @@ impl Kernel {
             },
             ..Settings::of(view)
         };
-        let parts = processes.chunks(part).map(|part| {
+        let parts = parts.into_iter().map(|part| {
             let program = Arc::clone(program);
-            ProcessChain::new(program, settings, part.to_vec())
+            ProcessChain::new(program, settings, part)
         });
         Ok(Some(parts.collect()))
     }
@@ -308,7 +308,7 @@ impl Kernel {
 
     /// What the processes that a reader sees are called here, in the order of a walk;
     /// none if that cannot be found out.
-    fn processes_here(&self, view: &View) -> Result<Option<Vec<u32>>> {
+    fn processes_here(&self, view: &View) -> Result<Option<Vec<Process>>> {
         let Some(table) = TableId::find(PROCESSES.0, PROCESSES.1) else {
             return Ok(None);
         };
@@ -322,8 +322,14 @@ impl Kernel {
         };
         let mut seen = Vec::new();
         rows::each_row(self, instance, view, |schema, record| {
-            let pid = rows::number(schema, "pid", record);
-            seen.extend(pid.and_then(|pid| u32::try_from(pid).ok()));
+            let number = |column| {
+                let number = rows::number(schema, column, record);
+                number.and_then(|number| u32::try_from(number).ok())
+            };
+            seen.extend(number("pid").map(|pid| Process {
+                pid,
+                slots: number("slots").unwrap_or_default(),
+            }));
         })?;
         match told(view.caller.pid_namespace()?) {
             0 => Ok(Some(seen)),

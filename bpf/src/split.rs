@@ -2,62 +2,99 @@
 //!
 //! A link to one process costs some 8 us to make, begin and close; a walk over
 //! everything costs nothing a process, and goes on one processor. So processes must
-//! hold much, and be many, before it pays.
+//! hold much before it pays.
 
-use std::fs;
+use rustix::system::sysinfo;
 
-/// Below these many open files in the system a walk is short.
-const FEW_FILES: usize = 50_000;
+/// A process, as the table of processes has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// Room of its table of descriptors, of which at least half is used once it has
+    /// grown beyond the first.
+    pub(crate) slots: u32,
+}
 
-/// A process with fewer files is walked faster than its link is made.
-const FILES_A_PROCESS: usize = 32;
+/// With fewer threads in the system a walk is not even thought about.
+const FEW_THREADS: u16 = 100;
 
-/// As many rows as make a part's link cheap, and its rows few enough to wait.
-const ROWS_A_PART: usize = 2000;
+/// Slots that every table of descriptors has (include/linux/fdtable.h,
+/// NR_OPEN_DEFAULT).
+const FIRST_SLOTS: u32 = 64;
+
+/// A walk over fewer files than this is short.
+const FEW_FILES: u64 = 50_000;
+
+/// As many rows as make the links of a part cheap, and few enough to wait.
+const ROWS_A_PART: u64 = 2000;
 
 /// Mappings a process has, by experience, and how many processes make it worth while.
-const MAPPINGS_A_PROCESS: usize = 64;
+const MAPPINGS_A_PROCESS: u64 = 64;
 const MANY_PROCESSES: usize = 400;
 
-/// How many processes make a part of a walk over this target, if it is to be split.
-pub(crate) fn processes_a_part(target: &str, processes: usize) -> Option<usize> {
-    let rows = match target {
-        "task_file" => {
-            let files = open_files()?;
-            let each = files / processes.max(1);
-            (files >= FEW_FILES && each >= FILES_A_PROCESS).then_some(each)?
-        }
-        "task_vma" if processes >= MANY_PROCESSES => MAPPINGS_A_PROCESS,
-        _ => return None,
+/// Whether a walk over this target may be worth it: asked before the processes are
+/// listed, which costs more than a small table.
+pub(crate) fn may_pay(target: &str) -> bool {
+    matches!(target, "task_file" | "task_vma") && sysinfo().procs >= FEW_THREADS
+}
+
+/// The processes in parts, if that is worth it.
+pub(crate) fn parts(target: &str, processes: &[Process]) -> Option<Vec<Vec<u32>>> {
+    let rows = |process: &Process| match target {
+        "task_vma" => MAPPINGS_A_PROCESS,
+        _ => u64::from(process.slots),
     };
-    Some((ROWS_A_PART / rows).max(1))
-}
-
-/// Open file descriptions in the system, of which a process's descriptors may share
-/// some (proc_sys_fs(5), file-nr).
-fn open_files() -> Option<usize> {
-    let counts = fs::read_to_string("/proc/sys/fs/file-nr").ok()?;
-    counts.split_whitespace().next()?.parse().ok()
-}
-
-/// Whether a walk may be split at all: a look at what its target is costs nothing.
-pub(crate) fn may_split(target: &str) -> bool {
-    match target {
-        "task_file" => open_files().is_some_and(|files| files >= FEW_FILES),
-        "task_vma" => true,
+    let pays = match target {
+        "task_vma" => processes.len() >= MANY_PROCESSES,
+        "task_file" => {
+            let grown = processes
+                .iter()
+                .filter(|process| process.slots > FIRST_SLOTS);
+            grown.map(rows).sum::<u64>() >= FEW_FILES
+        }
         _ => false,
+    };
+    if !pays {
+        return None;
     }
+    let mut parts = vec![Vec::new()];
+    let mut size = 0;
+    for process in processes {
+        if size >= ROWS_A_PART {
+            parts.push(Vec::new());
+            size = 0;
+        }
+        size += rows(process);
+        if let Some(part) = parts.last_mut() {
+            part.push(process.pid);
+        }
+    }
+    Some(parts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn processes(count: u32, slots: u32) -> Vec<Process> {
+        (1..=count).map(|pid| Process { pid, slots }).collect()
+    }
+
     #[test]
-    fn parts_are_of_a_size() {
-        assert_eq!(processes_a_part("task", 100_000), None);
-        assert_eq!(processes_a_part("task_vma", 10), None);
-        assert_eq!(processes_a_part("task_vma", 5000), Some(31));
-        assert!(open_files().is_some());
+    fn walks_that_pay_are_split_and_no_others() {
+        assert!(parts("task", &processes(10_000, 1024)).is_none());
+        assert!(parts("task_file", &processes(10_000, FIRST_SLOTS)).is_none());
+        assert!(parts("task_file", &processes(10, 256)).is_none());
+        assert!(parts("task_vma", &processes(100, 64)).is_none());
+        assert!(parts("task_vma", &processes(1000, 64)).is_some());
+    }
+
+    #[test]
+    fn every_process_is_in_one_part_in_its_order() {
+        for (count, slots) in [(1000, 1024), (3, 1 << 20), (100_000, 128)] {
+            let parts = parts("task_file", &processes(count, slots)).unwrap();
+            assert!(parts.len() > 1 && parts.iter().all(|part| !part.is_empty()));
+            assert_eq!(parts.concat(), (1..=count).collect::<Vec<_>>());
+        }
     }
 }

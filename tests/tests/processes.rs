@@ -34,6 +34,7 @@ fn compare(mount: &Mount, pid: u32) {
         .is("ruid", status.number("Uid", 0))
         .is("state", after.state())
         .is("threads", after.number(20))
+        .is("slots", status.number("FDSize", 0))
         .is("prio", after.number(18))
         .is("nice", after.number(19))
         .is("policy", after.policy())
