@@ -6,7 +6,6 @@
 use crate::error::{Error, Result};
 use crate::split::Process;
 use crate::sys;
-use crate::tables::User;
 use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
@@ -30,6 +29,15 @@ pub(crate) enum Kind {
     Pid,
     Net,
     User,
+}
+
+/// A user, by real ids in the initial user namespace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct User {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
 }
 
 impl Caller {

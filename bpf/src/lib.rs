@@ -47,7 +47,7 @@ mod user_tables;
 mod verifier_log;
 
 pub use btf::schema_of;
-pub use caller::Caller;
+pub use caller::{Caller, User};
 pub use error::{Error, Result};
 pub use kernel::Kernel;
 pub use object_file::ObjectFile;
@@ -55,4 +55,4 @@ pub use pins::Pins;
 pub use programs::Programs;
 pub use rows::each_row;
 pub use schema::Schema;
-pub use tables::{Form, Pass, Progress, Source, Tables, User, UserTable, View};
+pub use tables::{Form, Pass, Progress, Source, Tables, UserTable, View};

@@ -8,7 +8,7 @@ use crate::objects;
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys;
-use crate::text;
+use crate::text::plan;
 use crate::verifier_log;
 use libbpf_rs::{MapCore, MapInfo, MapType, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
@@ -83,7 +83,7 @@ pub(crate) fn load(
     let schema = btf::schema_of(name, elf)?.map(Arc::new);
     let mut object = open(name, elf)?;
     let (program, target) = choose(name, &mut object, options.program)?;
-    text::leave_out(&mut object).map_err(bad)?;
+    plan::leave_out(&mut object).map_err(bad)?;
     let readers = share_readers(name, &mut object, shared)?;
     if let Some(map) = options.map {
         share_map(name, &mut object, map)?;

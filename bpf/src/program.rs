@@ -4,13 +4,13 @@ use crate::error::{Error, Result};
 use crate::exchange::Exchange;
 use crate::groups::Groups;
 use crate::loader::{self, Loaded, SharedReaders, bad_object};
-use crate::map;
 use crate::object_file::ObjectFile;
 use crate::programs;
 use crate::reader::Readers;
 use crate::schema::Schema;
 use crate::sys::{self, LinkTo};
-use iterfs_mapping::{Need, Parameter, Subject};
+use crate::tables::Form;
+use iterfs_mapping::{Format, Need, Parameter, Scope, Subject, layout};
 use libbpf_rs::query::LinkInfo;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -158,6 +158,23 @@ impl Program {
         &self.target
     }
 
+    /// How what its target walks is shown by it, if it was brought. One that does not
+    /// ask for its reader shows tasks as the host has them, and so to the host alone.
+    pub(crate) fn form(&self) -> Form {
+        let scope = match layout::scope_of(&self.target) {
+            Some(Scope::NetNamespace) => Scope::NetNamespace,
+            Some(Scope::PidNamespace | Scope::PidAndNetNamespace) if self.readers.is_some() => {
+                Scope::PidNamespace
+            }
+            _ => Scope::Host,
+        };
+        let formats: &[Format] = match self.schema {
+            Some(_) => &Format::ALL,
+            None => &[Format::Text],
+        };
+        Form { formats, scope }
+    }
+
     /// The map of its readers' settings, if it asks for them.
     pub(crate) fn readers(&self) -> Option<&Arc<Readers>> {
         self.readers.as_ref()
@@ -186,7 +203,10 @@ impl Program {
             Parameter::None => LinkTo::Everything,
             Parameter::Process(process) => LinkTo::Process(process),
             Parameter::Cgroup(id, order) => LinkTo::Cgroup(id, order),
-            Parameter::Map(id) => return self.link(LinkTo::Map(map::open(id)?.as_fd())),
+            Parameter::Map(id) => {
+                let map = sys::map_by_id(id).map_err(Error::Map)?;
+                return self.link(LinkTo::Map(map.as_fd()));
+            }
             Parameter::NetNamespace(_) => {
                 return Err(text("a pin shows the net namespace of its reader"));
             }

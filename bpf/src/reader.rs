@@ -3,9 +3,10 @@
 //! The map is keyed by the reading thread. Each of our threads has an entry of
 //! its own while it lives, so no two passes ever share one.
 
+use crate::caller::User;
 use crate::error::{Error, Result};
 use crate::sys;
-use crate::tables::{User, View};
+use crate::tables::View;
 use libbpf_rs::{MapCore, MapHandle, MapType};
 use rustix::thread::gettid;
 use std::cell::RefCell;

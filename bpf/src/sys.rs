@@ -172,6 +172,17 @@ pub(crate) struct ProgramInfo {
     pub(crate) tag: [u8; 8],
 }
 
+/// Opens a map by its id, to be read (BPF_MAP_GET_FD_BY_ID, bpf(2)).
+pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
+    let options = libbpf_sys::bpf_get_fd_by_id_opts {
+        sz: size_of::<libbpf_sys::bpf_get_fd_by_id_opts>() as libbpf_sys::size_t,
+        open_flags: libbpf_sys::BPF_F_RDONLY,
+        ..Default::default()
+    };
+    // SAFETY: the options outlive the call, and their size is told.
+    owned(unsafe { libbpf_sys::bpf_map_get_fd_by_id_opts(id, &options) })
+}
+
 /// Opens a program by its id (BPF_PROG_GET_FD_BY_ID, bpf(2)).
 pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
     // SAFETY: the call takes a number.

@@ -3,13 +3,12 @@
 //! [`crate::Kernel`] is the implementation. Tests put a fake in its place, and a
 //! separate privileged process could.
 
-use crate::caller::Caller;
+use crate::caller::{Caller, User};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::program::Program;
 use crate::schema::Schema;
-use iterfs_mapping::{Format, Instance, Scope, TableId, layout};
+use iterfs_mapping::{Format, Instance, Scope, TableId};
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
@@ -91,15 +90,6 @@ pub struct View {
     pub addresses: bool,
 }
 
-/// A user, by real ids in the initial user namespace.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct User {
-    /// User id.
-    pub uid: u32,
-    /// Group id.
-    pub gid: u32,
-}
-
 impl View {
     /// All that this process may see, as another sees it.
     pub const fn of(caller: Caller) -> View {
@@ -150,26 +140,6 @@ impl Form {
             formats: &Format::ALL,
             scope,
         }
-    }
-
-    /// How a program that was brought shows what its target walks. One that does
-    /// not ask for its reader shows tasks as the host has them, and so to the host
-    /// alone.
-    pub(crate) fn of(program: &Program) -> Form {
-        let scope = match layout::scope_of(program.target()) {
-            Some(Scope::NetNamespace) => Scope::NetNamespace,
-            Some(Scope::PidNamespace | Scope::PidAndNetNamespace)
-                if program.readers().is_some() =>
-            {
-                Scope::PidNamespace
-            }
-            _ => Scope::Host,
-        };
-        let formats: &[Format] = match program.schema() {
-            Some(_) => &Format::ALL,
-            None => &[Format::Text],
-        };
-        Form { formats, scope }
     }
 }
 

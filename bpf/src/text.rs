@@ -5,7 +5,7 @@
 //! names and header that are put here into its maps, from a schema, as text.rs
 //! of the daemon's formats lays them out.
 
-mod plan;
+pub(crate) mod plan;
 
 use crate::error::{Error, Result};
 use crate::loader;
@@ -22,8 +22,6 @@ use std::sync::Arc;
 
 /// The switch; in `programs/text.h` it has a section of its own.
 const MODE: &str = ".rodata.mode";
-/// What else only text mode has, beside the maps of its plan.
-const OTHERS: [&str; 2] = ["blank_reader", ".rodata.text"];
 
 /// What the printer's loops go by, since 6.4.
 const LOOPS: &str = "bpf_iter_num_new";
@@ -52,17 +50,6 @@ impl TextReaders {
         }
         Ok(())
     }
-}
-
-/// Leaves out of an object that is loaded to write records what prints.
-pub(crate) fn leave_out(object: &mut OpenObject) -> libbpf_rs::Result<()> {
-    for mut map in object.maps_mut() {
-        let name = map.name().to_string_lossy();
-        if plan::MAPS.contains(&&*name) || OTHERS.contains(&&*name) {
-            map.set_autocreate(false)?;
-        }
-    }
-    Ok(())
 }
 
 /// Loads the program of an object in text mode, to print rows of a schema.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::program::Program;
 use crate::slot::Slot;
-use crate::tables::{Form, UserTable};
+use crate::tables::UserTable;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -96,7 +96,7 @@ impl UserTables {
                 Some(UserTable {
                     name,
                     number: table.number,
-                    form: Form::of(&*table.slot.loaded()?),
+                    form: table.slot.loaded()?.form(),
                 })
             })
             .collect()

@@ -4,10 +4,8 @@ use crate::control::ControlFile;
 use crate::listing::Listing;
 use crate::quota::Seat;
 use crate::stream::Stream;
-use iterfs_mapping::Node;
 use parking_lot::RwLock;
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,15 +19,6 @@ pub(crate) enum Handle {
     Control(Arc<ControlFile>),
     /// A directory.
     Directory(Arc<Listing>),
-}
-
-/// A name in a directory.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The name.
-    pub name: OsString,
-    /// What it stands for.
-    pub node: Node,
 }
 
 /// The open handles. The lock is held to look up or change the table alone.

@@ -2,10 +2,20 @@
 
 use crate::access::Viewpoint;
 use crate::error::{Failure, Result};
-use crate::handles::Entry;
 use crate::quota::{Account, Charge};
+use iterfs_mapping::Node;
 use parking_lot::Mutex;
+use std::ffi::OsString;
 use std::sync::Arc;
+
+/// A name in a directory.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The name.
+    pub name: OsString,
+    /// What it stands for.
+    pub node: Node,
+}
 
 /// One open directory.
 #[derive(Debug)]

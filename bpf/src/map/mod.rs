@@ -37,7 +37,7 @@ const PRINTED: u32 = 4096;
 /// # Errors
 /// [`Error::Map`] with the kernel's errno: ENOENT if there is no such map.
 pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
-    let map = open(id)?;
+    let map = crate::sys::map_by_id(id).map_err(Error::Map)?;
     let info = sys::info(map.as_fd()).map_err(Error::Map)?;
     let template = program.schema().ok_or_else(|| Error::BadObject {
         object: format!("map {id}"),
@@ -78,7 +78,7 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
 /// # Errors
 /// As of [`pass`].
 pub(crate) fn printed(template: &Schema, id: u32) -> Result<(OwnedFd, Schema)> {
-    let map = open(id)?;
+    let map = crate::sys::map_by_id(id).map_err(Error::Map)?;
     let info = sys::info(map.as_fd()).map_err(Error::Map)?;
     let shape = shape_of(&map)?;
     let refused = |why| Err(Error::NoText(format!("bpf/map/{id}"), why));
@@ -91,14 +91,6 @@ pub(crate) fn printed(template: &Schema, id: u32) -> Result<(OwnedFd, Schema)> {
     let schema = shape.schema(template);
     checked(id, &schema)?;
     Ok((map, schema))
-}
-
-/// Opens a map by its id.
-///
-/// # Errors
-/// [`Error::Map`], as of [`pass`].
-pub(crate) fn open(id: u32) -> Result<OwnedFd> {
-    sys::open(id).map_err(Error::Map)
 }
 
 fn shape_of(map: &OwnedFd) -> Result<Shape> {

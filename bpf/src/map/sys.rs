@@ -4,18 +4,7 @@
 use crate::sys::{done, owned};
 use libbpf_sys::{bpf_btf_info, bpf_map_info};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-
-/// Opens a map by its id, to be read (BPF_MAP_GET_FD_BY_ID, bpf(2)).
-pub(super) fn open(id: u32) -> io::Result<OwnedFd> {
-    let options = libbpf_sys::bpf_get_fd_by_id_opts {
-        sz: size_of::<libbpf_sys::bpf_get_fd_by_id_opts>() as libbpf_sys::size_t,
-        open_flags: libbpf_sys::BPF_F_RDONLY,
-        ..Default::default()
-    };
-    // SAFETY: the options outlive the call, and their size is told.
-    owned(unsafe { libbpf_sys::bpf_map_get_fd_by_id_opts(id, &options) })
-}
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// What the kernel says of a map (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
 pub(super) fn info(map: BorrowedFd<'_>) -> io::Result<bpf_map_info> {

@@ -2,20 +2,34 @@
 
 use crate::schema::{Column, Kind, Names, Schema, Unit};
 use crate::sys;
-use libbpf_rs::{MapCore, Object};
+use libbpf_rs::{MapCore, Object, OpenObject};
 use std::io;
 use std::os::fd::AsFd;
 
 /// The maps of the programs that this fills.
-pub(super) const MAPS: [&str; 3] = [COLUMNS, NAMES, HEADER];
+const MAPS: [&str; 3] = [COLUMNS, NAMES, HEADER];
 const COLUMNS: &str = "text_columns";
 const NAMES: &str = "text_names";
 const HEADER: &str = "text_header";
+
+/// What else only text mode has, beside the maps of its plan.
+const OTHERS: [&str; 2] = ["blank_reader", ".rodata.text"];
 
 /// Characters in a piece of text; `PIECE_MAX` of `programs/text_column.h`.
 const PIECE: usize = 52;
 /// No cell is filled up with more blanks.
 const WIDEST: usize = 64;
+
+/// Leaves out of an object that is loaded to write records what prints.
+pub(crate) fn leave_out(object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    for mut map in object.maps_mut() {
+        let name = map.name().to_string_lossy();
+        if MAPS.contains(&&*name) || OTHERS.contains(&&*name) {
+            map.set_autocreate(false)?;
+        }
+    }
+    Ok(())
+}
 
 /// The entries of a program's maps that say how to print its rows.
 #[derive(Debug, Default)]
