@@ -4,7 +4,9 @@
 //! everything costs nothing a process, and goes on one processor. So processes must
 //! hold much before it pays.
 
+use parking_lot::Mutex;
 use rustix::system::sysinfo;
+use std::time::{Duration, Instant};
 
 /// A process, as the table of processes has it.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,26 @@ const ROWS_A_PART: u64 = 2000;
 /// Mappings a process has, by experience, and how many processes make it worth while.
 const MAPPINGS_A_PROCESS: u64 = 64;
 const MANY_PROCESSES: usize = 400;
+
+/// Remembers for a while that it did not pay: what processes hold changes slowly, and
+/// listing them may cost as much as a tenth of the walk.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<Option<Instant>>);
+
+/// How long a refusal is remembered.
+const REMEMBERED: Duration = Duration::from_secs(5);
+
+impl Refusals {
+    /// Whether it did not pay a while ago.
+    pub(crate) fn is_recent(&self) -> bool {
+        self.0.lock().is_some_and(|at| at.elapsed() < REMEMBERED)
+    }
+
+    /// It does not pay now.
+    pub(crate) fn note(&self) {
+        *self.0.lock() = Some(Instant::now());
+    }
+}
 
 /// Whether a walk over this target may be worth it: asked before the processes are
 /// listed, which costs more than a small table.

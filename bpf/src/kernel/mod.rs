@@ -14,6 +14,7 @@ use crate::objects;
 use crate::probe;
 use crate::program::Program;
 use crate::slot::Slot;
+use crate::split::Refusals;
 use crate::summary::Summary;
 use crate::tables::{Form, Pass, Tables, UserTable, View};
 use crate::text::TextReaders;
@@ -42,6 +43,8 @@ pub struct Kernel {
     text_readers: TextReaders,
     cgroups: Cgroups,
     net_namespaces: NetNamespaces,
+    /// When it last did not pay to split a walk by process.
+    refusals: Refusals,
 }
 
 impl Kernel {
@@ -71,6 +74,7 @@ impl Kernel {
             text_readers: TextReaders::default(),
             cgroups: Cgroups::default(),
             net_namespaces: NetNamespaces::default(),
+            refusals: Refusals::default(),
         })
     }
 

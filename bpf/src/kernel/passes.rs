@@ -103,7 +103,8 @@ impl Kernel {
         }
         let pid_namespace = told(caller.pid_namespace()?);
         let target = program.target();
-        if pid_namespace == 0 && !(split::may_pay(target) && self.links_to_processes(program)) {
+        let may_pay = || split::may_pay(target) && !self.refusals.is_recent();
+        if pid_namespace == 0 && !(may_pay() && self.links_to_processes(program)) {
             return Ok(None);
         }
         let Some(processes) = self.processes_here(view)? else {
@@ -111,7 +112,10 @@ impl Kernel {
         };
         let parts = match split::parts(target, &processes) {
             Some(parts) => parts,
-            None if pid_namespace == 0 => return Ok(None),
+            None if pid_namespace == 0 => {
+                self.refusals.note();
+                return Ok(None);
+            }
             None => vec![processes.iter().map(|process| process.pid).collect()],
         };
         let settings = Settings {
