@@ -6,6 +6,7 @@
 
 use parking_lot::Mutex;
 use rustix::system::sysinfo;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// A process, as the table of processes has it.
@@ -37,27 +38,35 @@ const MANY_PROCESSES: usize = 400;
 /// Remembers for a while that it did not pay: what processes hold changes slowly, and
 /// listing them may cost as much as a tenth of the walk.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<Option<Instant>>);
+pub(crate) struct Refusals(Mutex<HashMap<String, Instant>>);
 
 /// How long a refusal is remembered.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
 impl Refusals {
-    /// Whether it did not pay a while ago.
-    pub(crate) fn is_recent(&self) -> bool {
-        self.0.lock().is_some_and(|at| at.elapsed() < REMEMBERED)
+    /// Whether it did not pay for this target a while ago.
+    pub(crate) fn is_recent(&self, target: &str) -> bool {
+        let refusals = self.0.lock();
+        refusals
+            .get(target)
+            .is_some_and(|at| at.elapsed() < REMEMBERED)
     }
 
     /// It does not pay now.
-    pub(crate) fn note(&self) {
-        *self.0.lock() = Some(Instant::now());
+    pub(crate) fn note(&self, target: &str) {
+        self.0.lock().insert(target.into(), Instant::now());
     }
 }
 
 /// Whether a walk over this target may be worth it: asked before the processes are
 /// listed, which costs more than a small table.
 pub(crate) fn may_pay(target: &str) -> bool {
-    matches!(target, "task_file" | "task_vma") && sysinfo().procs >= FEW_THREADS
+    let threads = sysinfo().procs;
+    match target {
+        "task_file" => threads >= FEW_THREADS,
+        "task_vma" => usize::from(threads) >= MANY_PROCESSES,
+        _ => false,
+    }
 }
 
 /// The processes in parts, if that is worth it.

@@ -103,7 +103,7 @@ impl Kernel {
         }
         let pid_namespace = told(caller.pid_namespace()?);
         let target = program.target();
-        let may_pay = || split::may_pay(target) && !self.refusals.is_recent();
+        let may_pay = || split::may_pay(target) && !self.refusals.is_recent(target);
         if pid_namespace == 0 && !(may_pay() && self.links_to_processes(program)) {
             return Ok(None);
         }
@@ -113,7 +113,7 @@ impl Kernel {
         let parts = match split::parts(target, &processes) {
             Some(parts) => parts,
             None if pid_namespace == 0 => {
-                self.refusals.note();
+                self.refusals.note(target);
                 return Ok(None);
             }
             None => vec![processes.iter().map(|process| process.pid).collect()],
