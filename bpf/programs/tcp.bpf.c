@@ -56,7 +56,7 @@ struct ROW("a TCP socket") tcp {
  * Ticks a second. No program can ask for it, but the ticks since boot tell:
  * they began 300 seconds short of 2^32 (include/linux/jiffies.h).
  */
-static __noinline u32 tick_rate(void)
+static __noinline u32 find_tick_rate(void)
 {
 	const u32 rates[] = { 100, 250, 300, 1000 };
 	u64 ticks = bpf_jiffies64(), microseconds = bpf_ktime_get_ns() / 1000;
@@ -75,10 +75,16 @@ static __noinline u32 tick_rate(void)
 	return found;
 }
 
+/* Of the kernel, not of a pass: whoever finds it first keeps it for all. */
+static u32 tick_rate;
+
 static __always_inline u64 time_until(unsigned long expires)
 {
 	s64 ticks = expires - bpf_jiffies64();
-	u32 rate = tick_rate();
+	u32 rate = tick_rate;
+
+	if (!rate)
+		tick_rate = rate = find_tick_rate();
 
 	return ticks > 0 && rate ? ticks * (NANOSECONDS / rate) : 0;
 }
