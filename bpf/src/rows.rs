@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::record::Records;
 use crate::schema::{Record, Schema, Value};
-use crate::tables::{Progress, Tables, View};
+use crate::tables::{Pass, Progress, Tables, View};
 use iterfs_mapping::Instance;
 
 /// More than the kernel hands out at once.
@@ -19,25 +19,32 @@ pub fn each_row(
     view: &View,
     mut visit: impl FnMut(&Schema, Record<'_>),
 ) -> Result<()> {
-    let mut pass = tables.open_own(instance, view)?;
-    let Some(schema) = pass.schema else {
+    let Pass {
+        schema,
+        source,
+        rest,
+    } = tables.open_own(instance, view)?;
+    let Some(schema) = schema else {
         return Ok(());
     };
     let mut buffer = vec![0; BUFFER];
-    let mut kept = 0;
-    loop {
-        match pass.source.read(&mut buffer[kept..])? {
-            Progress::End => return Ok(()),
-            Progress::Nothing => {}
-            Progress::Bytes(bytes) => {
-                let end = kept + bytes;
-                let mut records = Records::new(&schema, &buffer[..end]);
-                (&mut records).for_each(|record| visit(&schema, record));
-                kept = records.rest().len();
-                buffer.copy_within(end - kept..end, 0);
+    for mut part in [source].into_iter().chain(rest) {
+        let mut kept = 0;
+        loop {
+            match part.read(&mut buffer[kept..])? {
+                Progress::End => break,
+                Progress::Nothing => {}
+                Progress::Bytes(bytes) => {
+                    let end = kept + bytes;
+                    let mut records = Records::new(&schema, &buffer[..end]);
+                    (&mut records).for_each(|record| visit(&schema, record));
+                    kept = records.rest().len();
+                    buffer.copy_within(end - kept..end, 0);
+                }
             }
         }
     }
+    Ok(())
 }
 
 /// The number in a column of this name, if it has one.
