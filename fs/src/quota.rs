@@ -123,27 +123,24 @@ impl Account {
 
     /// Takes bytes that are given back together; none past the quota.
     pub(crate) fn charge(self: &Arc<Self>, bytes: usize) -> Option<Charge> {
-        self.has_room().then(|| {
-            self.keep(bytes);
-            Charge {
-                account: Arc::clone(self),
-                bytes,
-            }
-        })
+        self.has_room().then(|| self.keep(bytes))
     }
 
-    pub(crate) fn keep(&self, bytes: usize) {
+    /// Takes bytes that are there already, past the quota or not.
+    pub(crate) fn keep(self: &Arc<Self>, bytes: usize) -> Charge {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn forget(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+        Charge {
+            account: Arc::clone(self),
+            bytes,
+        }
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.account.forget(self.bytes);
+        self.account
+            .bytes
+            .fetch_sub(self.bytes as u64, Ordering::Relaxed);
     }
 }
 
@@ -167,7 +164,8 @@ mod tests {
         assert!(accounts.open(7, quota).is_none());
 
         let account = third.account().unwrap();
-        account.keep(10);
+        let most = account.keep(9);
+        let _last = account.keep(1);
         assert!(!account.has_room());
         assert!(
             accounts
@@ -177,7 +175,7 @@ mod tests {
                 .unwrap()
                 .has_room()
         );
-        account.forget(1);
+        drop(most);
         assert!(account.has_room());
     }
 

@@ -104,19 +104,19 @@ impl Kernel {
         let pid_namespace = told(caller.pid_namespace()?);
         let target = program.target();
         let may_pay = || split::may_pay(target) && !self.refusals.is_recent(target);
-        if pid_namespace == 0 && !(may_pay() && self.links_to_processes(program)) {
+        if pid_namespace == 0 && !may_pay() {
             return Ok(None);
         }
         let Some(processes) = self.processes_here(view)? else {
             return Ok(None);
         };
         let parts = match split::parts(target, &processes) {
-            Some(parts) => parts,
-            None if pid_namespace == 0 => {
+            Some(parts) if pid_namespace != 0 || self.links_to_processes(program) => parts,
+            _ if pid_namespace == 0 => {
                 self.refusals.note(target);
                 return Ok(None);
             }
-            None => vec![processes.iter().map(|process| process.pid).collect()],
+            _ => vec![processes.iter().map(|process| process.pid).collect()],
         };
         let settings = Settings {
             pid_namespace,

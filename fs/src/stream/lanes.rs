@@ -8,6 +8,7 @@
 use super::producer::{Made, Producer, Step};
 use super::window::Window;
 use crate::error::Failure;
+use crate::quota::Charge;
 use iterfs_bpf::Source;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -40,7 +41,7 @@ pub(super) struct Lanes {
 /// What a part behind the front has made.
 #[derive(Default)]
 struct Behind {
-    chunks: Vec<Made>,
+    chunks: Vec<(Made, Option<Charge>)>,
     end: Option<Result<(), Failure>>,
 }
 
@@ -135,8 +136,9 @@ impl Lanes {
             }
         } else {
             self.waiting += made.bytes.len();
+            let charge = window.charge(made.bytes.len());
             let behind = self.behind.entry(lane.part).or_default();
-            behind.chunks.push(made);
+            behind.chunks.push((made, charge));
             behind.end = end;
         }
         if !is_over {
@@ -183,8 +185,9 @@ impl Lanes {
             let Some(behind) = self.behind.remove(&self.front) else {
                 return;
             };
-            for made in behind.chunks {
+            for (made, charge) in behind.chunks {
                 self.waiting -= made.bytes.len();
+                drop(charge);
                 self.hand_out(made, window);
             }
             match behind.end {
@@ -193,6 +196,8 @@ impl Lanes {
             }
         }
         self.end = Some(end);
+        // After a failure nobody gets to see it.
+        self.behind.clear();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The stream over a fake pass: no kernel, no root.
 
 use super::*;
+use crate::quota::{Accounts, Quota};
 use iterfs_bpf::schema::{Column, Kind, Schema, Unit, Width};
 use iterfs_bpf::{Progress, Source};
 use std::collections::VecDeque;
@@ -68,6 +69,10 @@ fn open(acts: Vec<Act>) -> Opened {
 }
 
 fn open_parts(parts: Vec<Vec<Act>>, format: Format) -> Opened {
+    open_charged(parts, format, None)
+}
+
+fn open_charged(parts: Vec<Vec<Act>>, format: Format, account: Option<Arc<Account>>) -> Opened {
     let steps = Arc::new(AtomicUsize::new(0));
     let mut sources = parts.into_iter().map(|acts| {
         Box::new(Fake {
@@ -82,7 +87,7 @@ fn open_parts(parts: Vec<Vec<Act>>, format: Format) -> Opened {
     };
     let pool = Pool::with_lanes(4, 1, 3);
     Opened {
-        stream: Stream::new(pass, format, Arc::default(), None, pool),
+        stream: Stream::new(pass, format, Arc::default(), account, pool),
         steps,
     }
 }
@@ -400,4 +405,27 @@ fn a_reader_that_goes_away_ends_all_parts() {
         assert!(std::time::Instant::now() < deadline, "the pass goes on");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn what_waits_behind_the_front_is_on_the_account_until_it_goes() {
+    let quota = Quota {
+        handles: 1,
+        bytes: 400_000,
+    };
+    let seat = Accounts::new(10).open(7, quota).unwrap();
+    let account = seat.account().unwrap();
+    // The front makes nothing, so all that is made waits behind it.
+    let (mut parts, _) = in_parts(&[0, 1_000_000, 1_000_000]);
+    parts[0] = vec![Act::Nothing; 200];
+    let opened = open_charged(parts, Format::JsonLines, Some(Arc::clone(&account)));
+    let read = opened.start_read(0, 1 << 17);
+    let refused = read.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(refused, Err(libc::ENOMEM));
+    opened.settled();
+    assert!(!account.has_room());
+    drop(opened);
+    assert!(account.has_room());
+    let _rest = account.keep(quota.bytes as usize - 1);
+    assert!(account.has_room(), "something stayed on the account");
 }

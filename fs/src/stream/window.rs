@@ -1,6 +1,6 @@
 //! The bytes of a stream that are kept: some behind the reader, some ahead.
 
-use crate::quota::Account;
+use crate::quota::{Account, Charge};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -26,6 +26,7 @@ pub(super) struct Window {
 struct Chunk {
     start: u64,
     bytes: Arc<Vec<u8>>,
+    _charge: Option<Charge>,
 }
 
 impl Chunk {
@@ -78,6 +79,11 @@ impl Window {
             .is_none_or(|account| account.has_room())
     }
 
+    /// Charges bytes that are kept, here or outside.
+    pub(super) fn charge(&self, bytes: usize) -> Option<Charge> {
+        self.account.as_ref().map(|account| account.keep(bytes))
+    }
+
     /// Appends what was produced.
     pub(super) fn push(&mut self, bytes: Vec<u8>) {
         if bytes.is_empty() {
@@ -86,12 +92,10 @@ impl Window {
         }
         let chunk = Chunk {
             start: self.end,
+            _charge: self.charge(bytes.len()),
             bytes: Arc::new(bytes),
         };
         self.end = chunk.end();
-        if let Some(account) = &self.account {
-            account.keep(chunk.bytes.len());
-        }
         self.chunks.push_back(chunk);
         self.forget();
     }
@@ -162,22 +166,10 @@ impl Window {
             && chunk.end() + BEHIND <= self.position
         {
             let chunk = self.chunks.pop_front();
-            if let (Some(account), Some(chunk)) = (&self.account, &chunk) {
-                account.forget(chunk.bytes.len());
-            }
             if let Some(Ok(mut bytes)) = chunk.map(|chunk| Arc::try_unwrap(chunk.bytes)) {
                 bytes.clear();
                 self.spare = Some(bytes);
             }
-        }
-    }
-}
-
-impl Drop for Window {
-    fn drop(&mut self) {
-        if let Some(account) = &self.account {
-            let kept = self.chunks.iter().map(|chunk| chunk.bytes.len());
-            account.forget(kept.sum());
         }
     }
 }
