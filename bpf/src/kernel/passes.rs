@@ -118,14 +118,7 @@ impl Kernel {
             }
             _ => vec![processes.iter().map(|process| process.pid).collect()],
         };
-        let settings = Settings {
-            pid_namespace,
-            net_namespace: match scope {
-                Scope::PidAndNetNamespace => caller.net_namespace()?,
-                _ => 0,
-            },
-            ..Settings::of(view)
-        };
+        let settings = of_whole(scope, view)?;
         let parts = parts.into_iter().map(|part| {
             let program = Arc::clone(program);
             ProcessChain::new(program, settings, part)
@@ -286,21 +279,25 @@ impl Kernel {
     /// What a summary's pass walks; the whole of a table, as no summary is narrowed.
     pub(super) fn walk(&self, scope: Scope, view: &View) -> Result<Walk> {
         let caller = &view.caller;
-        let mut walk = Walk {
-            settings: Settings::of(view),
-            net_namespace: None,
-        };
-        if matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace) {
-            walk.settings.pid_namespace = told(caller.pid_namespace()?);
-        }
-        if scope == Scope::PidAndNetNamespace {
-            walk.settings.net_namespace = caller.net_namespace()?;
-        }
-        if scope == Scope::NetNamespace && caller.net_namespace()? != self.net_namespace {
-            walk.net_namespace = Some(caller.open(Kind::Net)?);
-        }
-        Ok(walk)
+        let is_elsewhere =
+            scope == Scope::NetNamespace && caller.net_namespace()? != self.net_namespace;
+        Ok(Walk {
+            settings: of_whole(scope, view)?,
+            net_namespace: is_elsewhere.then(|| caller.open(Kind::Net)).transpose()?,
+        })
     }
+}
+
+/// What the program of a whole table is told of its reader.
+fn of_whole(scope: Scope, view: &View) -> Result<Settings> {
+    let mut settings = Settings::of(view);
+    if matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace) {
+        settings.pid_namespace = told(view.caller.pid_namespace()?);
+    }
+    if scope == Scope::PidAndNetNamespace {
+        settings.net_namespace = view.caller.net_namespace()?;
+    }
+    Ok(settings)
 }
 
 /// A pid namespace as programs are told of it.

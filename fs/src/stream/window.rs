@@ -67,9 +67,10 @@ impl Piece {
 impl Window {
     /// An empty window, to be charged to an account.
     pub(super) fn charged_to(account: Option<Arc<Account>>) -> Window {
-        let mut window = Window::default();
-        window.account = account;
-        window
+        Window {
+            account,
+            ..Window::default()
+        }
     }
 
     /// Whether more may be kept.
