@@ -185,6 +185,20 @@ pub struct Record<'a> {
     pub(crate) tail: &'a [u8],
 }
 
+impl<'a> Record<'a> {
+    /// The part of fixed size.
+    #[inline]
+    pub fn fixed(self) -> &'a [u8] {
+        self.fixed
+    }
+
+    /// The string at its end.
+    #[inline]
+    pub fn tail(self) -> &'a [u8] {
+        self.tail
+    }
+}
+
 /// One value, as every format shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {

@@ -1,5 +1,6 @@
 //! CSV as RFC 4180 has it: a header, CRLF, quotes where they are needed.
 
+use super::line::Line;
 use super::spelling::{as_utf8, plain};
 use iterfs_bpf::schema::{Record, Schema};
 
@@ -7,17 +8,23 @@ use iterfs_bpf::schema::{Record, Schema};
 #[derive(Debug)]
 pub struct Lines {
     header: Vec<u8>,
+    columns: usize,
+    line: Line,
 }
 
 impl Lines {
     pub(super) fn new(schema: &Schema) -> Lines {
+        let columns = schema.columns.len();
         let mut header = Vec::new();
-        for column in &schema.columns {
+        for (index, column) in schema.columns.iter().enumerate() {
             quoted(&mut header, &column.name);
-            header.push(b',');
+            header.extend_from_slice(after(index + 1 == columns));
         }
-        end_line(&mut header);
-        Lines { header }
+        Lines {
+            header,
+            columns,
+            line: Line::new(schema),
+        }
     }
 
     pub(super) fn header(&self, out: &mut Vec<u8>) {
@@ -25,21 +32,20 @@ impl Lines {
     }
 
     #[inline]
-    pub(super) fn row(&self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
-        for column in &schema.columns {
-            plain(out, column.value(record), |out, bytes| {
+    pub(super) fn row(&mut self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
+        let columns = self.columns;
+        self.line.show(schema, record, out, |index, value, out| {
+            plain(out, value, |out, bytes| {
                 as_utf8(bytes, |text| quoted(out, text));
             });
-            out.push(b',');
-        }
-        end_line(out);
+            out.extend_from_slice(after(index + 1 == columns));
+        });
     }
 }
 
-/// Puts the end of the line in place of the last comma.
-fn end_line(out: &mut Vec<u8>) {
-    out.pop();
-    out.extend_from_slice(b"\r\n");
+/// What comes after a field.
+fn after(is_last: bool) -> &'static [u8] {
+    if is_last { b"\r\n" } else { b"," }
 }
 
 fn quoted(out: &mut Vec<u8>, text: &str) {

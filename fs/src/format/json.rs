@@ -1,5 +1,6 @@
 //! JSON: one array, or an object a line.
 
+use super::line::Line;
 use super::nesting::Nesting;
 use super::remembered::Remembered;
 use super::spelling::{as_utf8, decimal, formatted, hex, hexadecimal, ip, is_plain, string};
@@ -23,6 +24,7 @@ pub struct Objects {
     /// What comes after the last.
     end: Box<[u8]>,
     flags: Vec<Remembered>,
+    line: Line,
     first: bool,
 }
 
@@ -30,10 +32,16 @@ impl Objects {
     pub(super) fn new(schema: &Schema, framing: Framing) -> Objects {
         let mut nesting = Nesting::default();
         let keys = schema.columns.iter().map(|column| nesting.before(column));
+        let keys = keys.collect();
+        let mut end = nesting.end().into_vec();
+        if framing == Framing::Lines {
+            end.push(b'\n');
+        }
         Objects {
             framing,
-            keys: keys.collect(),
-            end: nesting.end(),
+            keys,
+            end: end.into(),
+            line: Line::new(schema),
             flags: schema
                 .columns
                 .iter()
@@ -58,18 +66,19 @@ impl Objects {
             Framing::Lines => {}
         }
         self.first = false;
-        let columns = self.keys.iter().zip(&schema.columns);
-        for ((key, column), remembered) in columns.zip(&mut self.flags) {
-            out.extend_from_slice(key);
-            match column.value(record) {
-                Value::Flags(set) => out.extend_from_slice(remembered.spelled(set, flags)),
+        let Objects {
+            keys, flags, end, ..
+        } = self;
+        self.line.show(schema, record, out, |index, value, out| {
+            out.extend_from_slice(&keys[index]);
+            match value {
+                Value::Flags(set) => out.extend_from_slice(flags[index].spelled(set, names)),
                 value => write(out, value),
             }
-        }
-        out.extend_from_slice(&self.end);
-        if self.framing == Framing::Lines {
-            out.push(b'\n');
-        }
+            if index + 1 == keys.len() {
+                out.extend_from_slice(end);
+            }
+        });
     }
 
     pub(super) fn follow_rows(&mut self) {
@@ -108,7 +117,7 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
         Value::Name(name) => string(out, name),
         // A string even so: a column keeps to one type.
         Value::Nameless(number) => quoted(out, |out| decimal(out, number)),
-        Value::Flags(set) => flags(out, set),
+        Value::Flags(set) => names(out, set),
         // Nothing to escape, most often.
         Value::Text(bytes) if is_plain(bytes) && !bytes.contains(&b'"') => {
             quoted(out, |out| out.extend_from_slice(bytes));
@@ -119,7 +128,7 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
     }
 }
 
-fn flags(out: &mut Vec<u8>, flags: Flags<'_>) {
+fn names(out: &mut Vec<u8>, flags: Flags<'_>) {
     out.push(b'[');
     let start = out.len();
     for name in flags.names() {

@@ -5,6 +5,7 @@
 
 mod csv;
 mod json;
+mod line;
 mod nesting;
 mod remembered;
 mod spelling;

@@ -293,7 +293,39 @@ fn any_row() -> impl Strategy<Value = Row> {
         )
 }
 
+/// Rows of which each resembles the one before.
+fn alike_rows() -> impl Strategy<Value = Vec<Row>> {
+    let changed = (any_row(), any::<u16>());
+    (any_row(), proptest::collection::vec(changed, 0..12)).prop_map(|(first, others)| {
+        let mut rows = vec![first];
+        for (other, columns) in others {
+            let mut row = rows[rows.len() - 1].clone();
+            let mut column = 0;
+            let mut is_changed = || {
+                column += 1;
+                columns >> column & 1 == 1
+            };
+            macro_rules! change {
+                ($($field:ident)*) => { $(if is_changed() { row.$field = other.$field; })* };
+            }
+            change!(count delta yes state flags mask device pages address path);
+            rows.push(row);
+        }
+        rows
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_row_is_spelled_alike_whatever_came_before(rows in alike_rows()) {
+        for format in [Format::Text, Format::JsonLines, Format::Csv] {
+            let header = show(format, &[]).len();
+            let alone = rows.iter().map(|row| show(format, std::slice::from_ref(row)));
+            let alone: String = alone.map(|shown| shown[header..].to_owned()).collect();
+            prop_assert_eq!(&show(format, &rows)[header..], &alone);
+        }
+    }
+
     #[test]
     fn the_formats_agree_value_by_value(rows in proptest::collection::vec(any_row(), 0..8)) {
         let text = show(Format::Text, &rows);
