@@ -18,6 +18,16 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// How many bytes at the front of `bytes` are whole records.
+    pub fn whole(schema: &Schema, bytes: &[u8]) -> usize {
+        if schema.tail_length.is_none() {
+            return bytes.len() - bytes.len() % schema.fixed_size;
+        }
+        let mut records = Records::new(schema, bytes);
+        (&mut records).for_each(drop);
+        bytes.len() - records.rest.len()
+    }
+
     /// What is left: the beginning of a record that has not come whole yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest

@@ -2,11 +2,14 @@
 //!
 //! A link to one process costs some 8 us to make, begin and close; a walk over
 //! everything costs nothing a process, and goes on one processor. So processes must
-//! hold much before it pays.
+//! hold much before it pays, and there must be processors for it: while one reads,
+//! another is kept busy by making text of what was read.
 
 use parking_lot::Mutex;
 use rustix::system::sysinfo;
 use std::collections::HashMap;
+use std::num::NonZero;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A process, as the table of processes has it.
@@ -17,6 +20,10 @@ pub(crate) struct Process {
     /// grown beyond the first.
     pub(crate) slots: u32,
 }
+
+/// With fewer processors there is none for a second walk: files that processes share
+/// would only be taken from each other's caches.
+const FEW_PROCESSORS: usize = 3;
 
 /// With fewer threads in the system a walk is not even thought about.
 const FEW_THREADS: u16 = 100;
@@ -61,6 +68,9 @@ impl Refusals {
 /// Whether a walk over this target may be worth it: asked before the processes are
 /// listed, which costs more than a small table.
 pub(crate) fn may_pay(target: &str) -> bool {
+    if processors() < FEW_PROCESSORS {
+        return false;
+    }
     let threads = sysinfo().procs;
     match target {
         "task_file" => threads >= FEW_THREADS,
@@ -69,8 +79,17 @@ pub(crate) fn may_pay(target: &str) -> bool {
     }
 }
 
-/// The processes in parts, if that is worth it.
-pub(crate) fn parts(target: &str, processes: &[Process]) -> Option<Vec<Vec<u32>>> {
+/// Processors that this process may use.
+pub(crate) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// The processes in parts, if that is worth it with so many processors.
+pub(crate) fn parts(
+    target: &str,
+    processes: &[Process],
+    processors: usize,
+) -> Option<Vec<Vec<u32>>> {
     let rows = |process: &Process| match target {
         "task_vma" => MAPPINGS_A_PROCESS,
         _ => u64::from(process.slots),
@@ -85,7 +104,7 @@ pub(crate) fn parts(target: &str, processes: &[Process]) -> Option<Vec<Vec<u32>>
         }
         _ => false,
     };
-    if !pays {
+    if !pays || processors < FEW_PROCESSORS {
         return None;
     }
     let mut parts = vec![Vec::new()];
@@ -113,17 +132,18 @@ mod tests {
 
     #[test]
     fn walks_that_pay_are_split_and_no_others() {
-        assert!(parts("task", &processes(10_000, 1024)).is_none());
-        assert!(parts("task_file", &processes(10_000, FIRST_SLOTS)).is_none());
-        assert!(parts("task_file", &processes(10, 256)).is_none());
-        assert!(parts("task_vma", &processes(100, 64)).is_none());
-        assert!(parts("task_vma", &processes(1000, 64)).is_some());
+        assert!(parts("task", &processes(10_000, 1024), 4).is_none());
+        assert!(parts("task_file", &processes(10_000, FIRST_SLOTS), 4).is_none());
+        assert!(parts("task_file", &processes(10, 256), 4).is_none());
+        assert!(parts("task_vma", &processes(100, 64), 4).is_none());
+        assert!(parts("task_vma", &processes(1000, 64), 4).is_some());
+        assert!(parts("task_vma", &processes(1000, 64), 2).is_none());
     }
 
     #[test]
     fn every_process_is_in_one_part_in_its_order() {
         for (count, slots) in [(1000, 1024), (3, 1 << 20), (100_000, 128)] {
-            let parts = parts("task_file", &processes(count, slots)).unwrap();
+            let parts = parts("task_file", &processes(count, slots), 4).unwrap();
             assert!(parts.len() > 1 && parts.iter().all(|part| !part.is_empty()));
             assert_eq!(parts.concat(), (1..=count).collect::<Vec<_>>());
         }

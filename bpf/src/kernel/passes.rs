@@ -110,7 +110,7 @@ impl Kernel {
         let Some(processes) = self.processes_here(view)? else {
             return Ok(None);
         };
-        let parts = match split::parts(target, &processes) {
+        let parts = match split::parts(target, &processes, split::processors()) {
             Some(parts) if pid_namespace != 0 || self.links_to_processes(program) => parts,
             _ if pid_namespace == 0 => {
                 self.refusals.note(target);

@@ -1,210 +1,156 @@
-//! The making of one file by several threads at once.
+//! Who does what next in the making of one file by several threads at once.
 //!
-//! A large pass comes in parts, which may be walked side by side and whose rows go
-//! out in order. Each lane makes one part after the other. What the part at the
-//! front makes goes to the window; what later ones make waits behind it, up to a
-//! bound. A pass in one part has one lane, and nothing ever waits behind it.
+//! A lane that reads a part of a pass goes on reading it, and others make what it has
+//! read into chunks: what a processor has in its cache is dear to another, and a walk
+//! through the kernel's tables suffers most. Where no other lane is free, who reads
+//! makes chunks, too. A very large pass comes in several parts, which are read side by
+//! side. Chunks go out in [`order`](super::order).
 
-use super::producer::{Made, Producer, Step};
+use super::batch::{BATCH, Batch, Part};
+use super::maker::{Chunk, Maker, Recipe};
+use super::order::Order;
+use super::parts::Parts;
 use super::window::Window;
 use crate::error::Failure;
-use crate::quota::Charge;
 use iterfs_bpf::Source;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-/// Bytes that may wait behind the part at the front.
-const WAITING: usize = 2 * 1024 * 1024;
+/// Bytes made before their turn, above which the part whose turn it is alone is read.
+const BEHIND_ORDER: usize = 1024 * 1024;
 
-/// A lane with what it is at.
+/// Batches that may wait to be made before who reads makes one.
+const MAX_READ: usize = 2;
+
+/// A thread's share in a pass.
 pub(super) struct Lane {
-    part: usize,
-    producer: Box<Producer>,
+    pub(super) maker: Maker,
+    pub(super) turn: Turn,
 }
 
-/// The lanes of one pass. Their threads take them out to work.
+/// What it does next.
+pub(super) enum Turn {
+    /// Reads a batch of a part.
+    Read(Part),
+    /// Makes one into a chunk.
+    Make(Batch),
+}
+
+/// The lanes of one pass. Threads take them out to work.
 pub(super) struct Lanes {
-    /// Lanes that rest: nobody reads, or enough is made.
-    resting: Vec<Lane>,
-    /// Parts that no lane has begun, and the number of the first.
-    parts: VecDeque<Box<dyn Source>>,
-    next: usize,
-    /// The part whose rows go out now, and the number of all.
-    front: usize,
-    all: usize,
-    /// What parts behind the front have made.
-    behind: BTreeMap<usize, Behind>,
-    waiting: usize,
-    any_rows: bool,
-    end: Option<Result<(), Failure>>,
-}
-
-/// What a part behind the front has made.
-#[derive(Default)]
-struct Behind {
-    chunks: Vec<(Made, Option<Charge>)>,
-    end: Option<Result<(), Failure>>,
+    parts: Parts,
+    order: Order,
+    recipe: Arc<Recipe>,
+    /// Of lanes that rest; more are made when they are first needed.
+    resting: Vec<Maker>,
+    unmade: usize,
+    /// Whether there is but one.
+    single: bool,
+    /// Batches that wait to be made.
+    read: VecDeque<Batch>,
+    /// Batches that are being read, wait or are being made.
+    at_work: usize,
 }
 
 impl Lanes {
-    /// Lanes for a pass whose first part a producer has, and the others.
-    pub(super) fn new(first: Producer, parts: Vec<Box<dyn Source>>, lanes: usize) -> Lanes {
-        let all = 1 + parts.len();
-        let mut parts = VecDeque::from(parts);
-        let mut resting = Vec::new();
-        while resting.len() + 1 < lanes
-            && let Some(source) = parts.pop_front()
-        {
-            let producer = first.beside(source);
-            resting.push(Lane {
-                part: 1 + resting.len(),
-                producer: Box::new(producer),
-            });
-        }
-        let next = 1 + resting.len();
-        resting.insert(
-            0,
-            Lane {
-                part: 0,
-                producer: Box::new(first),
-            },
-        );
+    /// That many lanes for a pass with these parts.
+    pub(super) fn new(
+        sources: impl ExactSizeIterator<Item = Box<dyn Source>>,
+        recipe: Recipe,
+        lanes: usize,
+    ) -> Lanes {
         Lanes {
-            resting,
-            parts,
-            next,
-            front: 0,
-            all,
-            behind: BTreeMap::new(),
-            waiting: 0,
-            any_rows: false,
-            end: None,
+            order: Order::new(sources.len()),
+            parts: Parts::new(sources),
+            recipe: Arc::new(recipe),
+            resting: Vec::new(),
+            unmade: lanes,
+            single: lanes <= 1,
+            read: VecDeque::with_capacity(MAX_READ + 1),
+            at_work: 0,
         }
     }
 
     /// How the pass ended, once it has.
     pub(super) fn end(&self) -> Option<&Result<(), Failure>> {
-        self.end.as_ref()
+        self.order.end()
+    }
+
+    /// Bytes that are made or about to be, and have not gone out.
+    pub(super) fn held(&self) -> u64 {
+        (self.order.behind() + self.at_work * BATCH) as u64
+    }
+
+    /// A lane that rested, with something to do if there is anything; `more` says
+    /// whether the reader wants what was not read yet.
+    pub(super) fn next(&mut self, more: bool) -> Option<Lane> {
+        if self.end().is_some() || self.resting.is_empty() && self.unmade == 0 {
+            return None;
+        }
+        let turn = match self.read.pop_front() {
+            Some(batch) => Turn::Make(batch),
+            None if more => {
+                let part = self.parts.take(self.order.behind() >= BEHIND_ORDER)?;
+                self.at_work += 1;
+                Turn::Read(part)
+            }
+            None => return None,
+        };
+        let maker = self.resting.pop().or_else(|| {
+            self.unmade = self.unmade.checked_sub(1)?;
+            Some(Maker::new(Arc::clone(&self.recipe)))
+        })?;
+        Some(Lane { maker, turn })
+    }
+
+    /// Lets a lane rest that has not read. Gives back what can be closed.
+    pub(super) fn rest(&mut self, maker: Maker, part: Part) -> Option<Part> {
+        self.at_work -= 1;
+        self.resting.push(maker);
+        self.parts.put_back(part, false)
+    }
+
+    /// Takes a batch that a lane has read, and says what this lane does next: it goes
+    /// on reading if it may, until too much waits to be made. Gives back what can be
+    /// closed.
+    pub(super) fn read(
+        &mut self,
+        maker: Maker,
+        part: Part,
+        batch: Batch,
+        goes_on: bool,
+    ) -> (Option<Lane>, Option<Part>) {
+        if self.end().is_some() {
+            return (None, Some(part));
+        }
+        let is_over = batch.end.is_some();
+        self.read.push_back(batch);
+        if goes_on && !is_over && !self.single && self.read.len() <= MAX_READ {
+            self.at_work += 1;
+            let turn = Turn::Read(part);
+            return (Some(Lane { maker, turn }), None);
+        }
+        let finished = self.parts.put_back(part, is_over);
+        let lane = self.read.pop_front().map(|batch| Lane {
+            maker,
+            turn: Turn::Make(batch),
+        });
+        (lane, finished)
+    }
+
+    /// Takes what a lane has made; the lane rests. Says whether the pass has stalled.
+    pub(super) fn made(&mut self, mut maker: Maker, chunk: Chunk, window: &mut Window) -> bool {
+        self.at_work -= 1;
+        let finish = |any_rows| maker.finish(any_rows);
+        let stalled = self.order.take(chunk, window, finish);
+        self.resting.push(maker);
+        stalled
     }
 
     /// Ends the pass: what rests is given up.
-    pub(super) fn close(&mut self) -> Vec<Lane> {
-        self.end = Some(Ok(()));
-        self.parts.clear();
-        self.behind.clear();
-        std::mem::take(&mut self.resting)
-    }
-
-    /// The lanes that should go on, that of the front first. `front` says whether the
-    /// reader wants more of it.
-    pub(super) fn wanted(&mut self, front: bool) -> Vec<Lane> {
-        if self.resting.is_empty() || self.end.is_some() {
-            return Vec::new();
-        }
-        let (at_front, full) = (self.front, self.waiting >= WAITING);
-        let goes_on = |lane: &mut Lane| front && (lane.part == at_front || !full);
-        let mut wanted: Vec<_> = self.resting.extract_if(.., goes_on).collect();
-        wanted.sort_by_key(|lane| lane.part);
-        wanted
-    }
-
-    /// Lets a lane rest.
-    pub(super) fn rest(&mut self, lane: Lane) {
-        self.resting.push(lane);
-    }
-
-    /// Takes what a lane has made, and the lane back, with a new part if it has
-    /// finished its own. Gives back what can be closed.
-    pub(super) fn made(
-        &mut self,
-        mut lane: Lane,
-        made: Made,
-        step: Step,
-        window: &mut Window,
-    ) -> Option<Box<dyn Source>> {
-        if self.end.is_some() {
-            return Some(lane.producer.give_up());
-        }
-        let end = match step {
-            Step::More => None,
-            Step::End(end) => Some(end),
-        };
-        let is_over = end.is_some();
-        if lane.part == self.front {
-            self.hand_out(made, window);
-            if let Some(end) = end {
-                self.advance(end, window, &mut lane.producer);
-            }
-        } else {
-            self.waiting += made.bytes.len();
-            let charge = window.charge(made.bytes.len());
-            let behind = self.behind.entry(lane.part).or_default();
-            behind.chunks.push((made, charge));
-            behind.end = end;
-        }
-        if !is_over {
-            self.resting.push(lane);
-            return None;
-        }
-        let Some(source) = self.parts.pop_front() else {
-            return Some(lane.producer.give_up());
-        };
-        lane.part = self.next;
-        self.next += 1;
-        let finished = lane.producer.go_on_with(source);
-        self.resting.push(lane);
-        Some(finished)
-    }
-
-    /// Whether a lane's next chunk is for the window.
-    pub(super) fn is_front(&self, lane: &Lane) -> bool {
-        lane.part == self.front
-    }
-
-    fn hand_out(&mut self, mut made: Made, window: &mut Window) {
-        if made.rows > 0 && !self.any_rows {
-            self.any_rows = true;
-            // A later part cannot know that it has the first row.
-            if made.separated {
-                made.bytes.remove(0);
-            }
-        }
-        window.push(made.bytes);
-    }
-
-    /// Goes to the next part after the one at the front has ended so.
-    fn advance(&mut self, end: Result<(), Failure>, window: &mut Window, producer: &mut Producer) {
-        let mut end = end;
-        while end.is_ok() {
-            self.front += 1;
-            if self.front == self.all {
-                let mut bytes = Vec::new();
-                producer.finish(self.any_rows, &mut bytes);
-                window.push(bytes);
-                break;
-            }
-            let Some(behind) = self.behind.remove(&self.front) else {
-                return;
-            };
-            for (made, charge) in behind.chunks {
-                self.waiting -= made.bytes.len();
-                drop(charge);
-                self.hand_out(made, window);
-            }
-            match behind.end {
-                Some(ended) => end = ended,
-                None => return,
-            }
-        }
-        self.end = Some(end);
-        // After a failure nobody gets to see it.
-        self.behind.clear();
-    }
-}
-
-impl Lane {
-    /// Makes a chunk. Should a row ever make us panic, its readers get an error, not
-    /// silence.
-    pub(super) fn step(&mut self, chunk: Vec<u8>) -> (Made, Step) {
-        self.producer.step(chunk)
+    pub(super) fn close(&mut self) -> Vec<Part> {
+        self.order.close();
+        self.read.clear();
+        self.parts.close()
     }
 }

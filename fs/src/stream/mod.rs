@@ -1,31 +1,37 @@
 //! From a pass to the bytes that a reader asks for.
 //!
-//! One way: a [`producer`] takes records from the pass and formats them into
-//! chunks; [`lanes`] has several of them work on the parts of a large pass; the
-//! [`window`] keeps the chunks around the reader; a [`Stream`] puts them together
-//! and answers reads. Producing happens on the thread that asks
-//! first, and after that ahead of the reader on a thread of the [`pool`]. Nothing
+//! One way: a [`batch`] of records is read from a part of the pass and a [`maker`]
+//! formats it into a chunk; [`order`] hands chunks to the [`window`], which keeps
+//! those around the reader; a [`Stream`] puts them together and answers reads.
+//! [`lanes`] says which thread does what next. Producing happens on the thread that
+//! asks first, and after that ahead of the reader on threads of the [`pool`]. Nothing
 //! here knows the kernel but by the trait of `iterfs_bpf::tables`.
 
+mod batch;
 mod lanes;
+mod maker;
+mod order;
+mod parts;
 mod pool;
-mod producer;
 mod window;
 
 use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use crate::quota::Account;
+use batch::{Batch, Part};
 use iterfs_bpf::Pass;
 use iterfs_mapping::Format;
-use lanes::{Lane, Lanes};
+use lanes::{Lane, Lanes, Turn};
+use maker::{Maker, Recipe};
 use parking_lot::Mutex;
 pub use pool::Pool;
-use producer::Producer;
 use std::sync::Arc;
 use window::{Found, Piece, Window};
 
-/// Bytes produced ahead of the reader before a pass pauses.
-const AHEAD: u64 = 512 * 1024;
+/// Bytes produced ahead of the reader before a pass pauses: as much as was read so
+/// far, within these. Who looks at the front of a table and stops keeps little.
+const LEAST_AHEAD: u64 = 64 * 1024;
+const MOST_AHEAD: u64 = 1024 * 1024;
 
 /// Takes the answer to a read, once: bytes, none at the end, or a failure.
 pub type Answer = Box<dyn FnOnce(Result<&[u8]>) + Send>;
@@ -39,8 +45,8 @@ pub struct Stream {
 struct Shared {
     /// Who reads, to take turns with others.
     user: u32,
-    /// The only lock of a stream. Never held across a system call: who must
-    /// produce takes the producer out, who must answer takes the bytes out.
+    /// The only lock of a stream. Never held across a system call: who must read or
+    /// format takes a lane out, who must answer takes the bytes out.
     state: Mutex<State>,
 }
 
@@ -69,13 +75,16 @@ impl Stream {
         pool: Arc<Pool>,
     ) -> Stream {
         let user = account.as_ref().map_or(0, |account| account.user());
+        let recipe = Recipe {
+            schema: pass.schema,
+            format,
+            counts,
+        };
+        let mut sources = pass.rest;
+        sources.insert(0, pass.source);
         let state = State {
             window: Window::charged_to(account),
-            lanes: Lanes::new(
-                Producer::new(pass.schema, pass.source, format, counts),
-                pass.rest,
-                pool.lanes(),
-            ),
+            lanes: Lanes::new(sources.into_iter(), recipe, pool.lanes()),
             waiting: Vec::new(),
             closed: false,
         };
@@ -112,14 +121,15 @@ impl Stream {
         } else {
             None
         };
-        let first = inline.as_ref().and_then(|_| lanes.next());
-        for lane in lanes {
-            Shared::run(&self.shared, lane, &self.pool);
-        }
-        if let Some(lane) = first {
-            for lane in self.shared.step(lane) {
-                Shared::run(&self.shared, lane, &self.pool);
+        let mut at_hand = inline.as_ref().and_then(|_| lanes.next());
+        Shared::run_all(&self.shared, lanes, &self.pool);
+        while let Some(lane) = at_hand.take() {
+            let makes = matches!(lane.turn, Turn::Make(_));
+            let mut next = self.shared.turn(lane, &self.pool, false).into_iter();
+            if !makes {
+                at_hand = next.next();
             }
+            Shared::run_all(&self.shared, next, &self.pool);
         }
     }
 }
@@ -128,10 +138,10 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let mut state = self.shared.state.lock();
         state.closed = true;
-        let lanes = state.lanes.close();
+        let parts = state.lanes.close();
         drop(state);
         // Closing the iterators is a system call, so it happens out of the lock.
-        drop(lanes);
+        drop(parts);
     }
 }
 
@@ -190,69 +200,96 @@ impl State {
     }
 
     fn wants_more(&self) -> bool {
-        !self.closed && (!self.waiting.is_empty() || self.window.ahead() < AHEAD)
+        let ahead = self.window.ahead() + self.lanes.held();
+        let enough = self.window.position().clamp(LEAST_AHEAD, MOST_AHEAD);
+        !self.closed && (!self.waiting.is_empty() || ahead < enough)
     }
 
     /// The lanes that rest and should not.
     fn wanted(&mut self) -> Vec<Lane> {
-        let more = self.wants_more();
-        self.lanes.wanted(more)
+        let mut wanted = Vec::new();
+        while let more = self.wants_more()
+            && let Some(lane) = self.lanes.next(more)
+        {
+            wanted.push(lane);
+        }
+        wanted
     }
 }
 
 impl Shared {
-    /// Runs a lane on a thread of the pool until enough is made, and the lanes that
-    /// can go on for what it has made on others.
-    fn run(shared: &Arc<Shared>, lane: Lane, pool: &Arc<Pool>) {
-        let (shared, own) = (Arc::clone(shared), Arc::clone(pool));
-        pool.run(shared.user, move || {
-            let mut lane = Some(lane);
-            while let Some(at_work) = lane.take() {
-                let mut wanted = shared.step(at_work).into_iter();
-                // Others wait for a thread: it is their turn.
-                if !own.is_crowded() {
-                    lane = wanted.next();
-                }
-                for other in wanted {
-                    Shared::run(&shared, other, &own);
-                }
-            }
-        });
+    /// Runs lanes on threads of the pool.
+    fn run_all(shared: &Arc<Shared>, lanes: impl IntoIterator<Item = Lane>, pool: &Arc<Pool>) {
+        for lane in lanes {
+            let (shared, own) = (Arc::clone(shared), Arc::clone(pool));
+            pool.run(shared.user, move || Shared::work(&shared, lane, &own));
+        }
     }
 
-    /// Has a lane make a chunk, answers who waited for it, and says which lanes
-    /// should go on.
-    fn step(&self, mut lane: Lane) -> Vec<Lane> {
+    /// Works on a lane until enough is made, or others wait for a thread.
+    fn work(shared: &Arc<Shared>, lane: Lane, pool: &Arc<Pool>) {
+        let mut lane = Some(lane);
+        while let Some(at_work) = lane.take() {
+            let mut next = shared.turn(at_work, pool, true).into_iter();
+            if !pool.is_crowded() {
+                lane = next.next();
+            }
+            Shared::run_all(shared, next, pool);
+        }
+    }
+
+    /// Has a lane do its turn, and says which should go on; the first of them best on
+    /// this thread. `goes_on` says whether one that reads should read on.
+    fn turn(&self, lane: Lane, pool: &Pool, goes_on: bool) -> Vec<Lane> {
+        match lane.turn {
+            Turn::Read(part) => self.read(lane.maker, part, pool, goes_on),
+            Turn::Make(batch) => self.make(lane.maker, batch, pool),
+        }
+    }
+
+    /// Reads a batch.
+    fn read(&self, maker: Maker, mut part: Part, pool: &Pool, goes_on: bool) -> Vec<Lane> {
         let mut state = self.state.lock();
         if !state.window.has_room() {
             // The pass rests; who waits for it is refused, and may ask again.
-            state.lanes.rest(lane);
+            let closed = state.lanes.rest(maker, part);
             let refused = std::mem::take(&mut state.waiting);
             drop(state);
+            drop(closed);
             for read in refused {
                 Outcome::Failed(Failure::TooMuchKept).send(read);
             }
             return Vec::new();
         }
-        let chunk = state.window.spare().unwrap_or_default();
         drop(state);
 
-        let (made, step) = lane.step(chunk);
+        let batch = part.read(maker.schema(), pool.memory());
+
+        let mut state = self.state.lock();
+        let goes_on = goes_on && state.wants_more();
+        let (lane, finished) = state.lanes.read(maker, part, batch, goes_on);
+        let others = state.wanted();
+        drop(state);
+        // Iterators are closed, and replies are written, out of the lock.
+        drop(finished);
+        lane.into_iter().chain(others).collect()
+    }
+
+    /// Makes a batch into a chunk and answers who waited for it.
+    fn make(&self, mut maker: Maker, mut batch: Batch, pool: &Pool) -> Vec<Lane> {
+        let memory = self.state.lock().window.spare().unwrap_or_default();
+        let chunk = maker.make(&mut batch, memory);
+        pool.give_back(batch.into_memory());
 
         let mut state = self.state.lock();
         if state.closed {
-            drop(state);
             return Vec::new();
         }
-        let stalled = made.bytes.is_empty() && state.lanes.is_front(&lane);
         let State { window, lanes, .. } = &mut *state;
-        let finished = lanes.made(lane, made, step, window);
+        let stalled = lanes.made(maker, chunk, window);
         let answered = state.answered(stalled);
         let wanted = state.wanted();
         drop(state);
-
-        // Iterators are closed, and replies are written, out of the lock.
-        drop(finished);
         for (read, outcome) in answered {
             outcome.send(read);
         }

@@ -5,6 +5,7 @@
 //! process's memory, say) holds up its own readers and nobody else's. Where there is
 //! more to do than threads, users take turns, however much one of them asks for.
 
+use super::batch::BATCH;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -18,6 +19,9 @@ type Job = Box<dyn FnOnce() + Send>;
 /// Threads that one pass may keep busy.
 const MAX_LANES: usize = 4;
 
+/// Pieces of memory kept for batches to come.
+const MAX_SPARE: usize = 2 * MAX_LANES;
+
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -29,6 +33,8 @@ pub struct Pool {
     inline: AtomicUsize,
     max_inline: usize,
     lanes: usize,
+    /// Memory of batches, to be used again.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 #[derive(Default)]
@@ -85,6 +91,7 @@ impl Pool {
             inline: AtomicUsize::new(0),
             max_inline,
             lanes,
+            spare: Mutex::default(),
         })
     }
 
@@ -92,6 +99,20 @@ impl Pool {
     /// less than what the readers beside it lose.
     pub(super) fn lanes(&self) -> usize {
         self.lanes
+    }
+
+    /// Memory to read a batch into, with whatever is in it.
+    pub(super) fn memory(&self) -> Vec<u8> {
+        self.spare.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes such memory back.
+    pub(super) fn give_back(&self, memory: Vec<u8>) {
+        let mut spare = self.spare.lock();
+        // A pass of long rows is rare, and its memory large.
+        if spare.len() < MAX_SPARE && memory.len() == BATCH {
+            spare.push(memory);
+        }
     }
 
     /// Runs `job` for a user on a thread of the pool, now or when it is its turn.

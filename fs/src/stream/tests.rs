@@ -6,7 +6,7 @@ use iterfs_bpf::schema::{Column, Kind, Schema, Unit, Width};
 use iterfs_bpf::{Progress, Source};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,12 @@ fn schema() -> Arc<Schema> {
 }
 
 /// What a fake pass does at a step.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Act {
     Bytes(Vec<u8>),
     Nothing,
-    /// Nothing, and not before that account has no room.
-    NothingUntilFull(Arc<Account>),
+    /// Nothing, and not before that is so.
+    NothingUntil(Arc<dyn Fn() -> bool + Send + Sync>),
     Fail(i32),
     Panic,
 }
@@ -52,10 +52,10 @@ impl Source for Fake {
                 Ok(Progress::Bytes(bytes.len()))
             }
             Some(Act::Nothing) => Ok(Progress::Nothing),
-            Some(Act::NothingUntilFull(account)) => {
+            Some(Act::NothingUntil(is_so)) => {
                 let deadline = Instant::now() + Duration::from_secs(20);
-                while account.has_room() {
-                    assert!(Instant::now() < deadline, "nothing fills the account");
+                while !is_so() {
+                    assert!(Instant::now() < deadline, "it never is so");
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 Ok(Progress::Nothing)
@@ -196,10 +196,17 @@ fn only_the_last_read_is_short() {
 
 #[test]
 fn rows_do_not_wait_for_objects_without() {
-    let mut acts = vec![Act::Bytes(records(0..3)), Act::Nothing, Act::Nothing];
-    acts.push(Act::Bytes(records(3..6)));
-    let opened = open(acts);
+    let was_read = Arc::new(AtomicBool::new(false));
+    let is_read = Arc::clone(&was_read);
+    let opened = open(vec![
+        Act::Bytes(records(0..3)),
+        Act::Nothing,
+        Act::Nothing,
+        Act::NothingUntil(Arc::new(move || is_read.load(Ordering::SeqCst))),
+        Act::Bytes(records(3..6)),
+    ]);
     assert_eq!(opened.read(0, 4096).unwrap(), file(0..3));
+    was_read.store(true, Ordering::SeqCst);
     assert_eq!(
         opened.read(file(0..3).len() as u64, 4096).unwrap(),
         file(3..6)
@@ -427,7 +434,8 @@ fn what_waits_behind_the_front_is_on_the_account_until_it_goes() {
     let account = seat.account().unwrap();
     // The front makes nothing, so all that is made waits behind it.
     let (mut parts, _) = in_parts(&[0, 1_000_000, 1_000_000]);
-    parts[0] = vec![Act::NothingUntilFull(Arc::clone(&account))];
+    let fills = Arc::clone(&account);
+    parts[0] = vec![Act::NothingUntil(Arc::new(move || !fills.has_room()))];
     let opened = open_charged(parts, Format::JsonLines, Some(Arc::clone(&account)));
     let read = opened.start_read(0, 1 << 17);
     let refused = read.recv_timeout(Duration::from_secs(20)).unwrap();

@@ -129,6 +129,11 @@ impl Window {
         self.end.saturating_sub(self.position)
     }
 
+    /// The furthest end of a read.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Memory for the next chunk, if some was given up.
     pub(super) fn spare(&mut self) -> Option<Vec<u8>> {
         self.spare.take()

@@ -1,0 +1,137 @@
+//! Reads parts of a pass, a batch of records at a time.
+
+use crate::error::{Failure, Result};
+use iterfs_bpf::record::Records;
+use iterfs_bpf::schema::Schema;
+use iterfs_bpf::{Progress, Source};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The iterator's own buffer (kernel/bpf/bpf_iter.c): more does not come at once.
+const KERNEL_BUFFER: usize = 32 * 1024;
+
+/// Bytes of a batch: as text, mostly what cat asks for at once.
+pub(super) const BATCH: usize = 3 * KERNEL_BUFFER;
+
+/// Where a batch stands in its file: the batches of a part follow one another, and so
+/// do the parts.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Place {
+    pub(super) part: usize,
+    pub(super) batch: usize,
+}
+
+impl Place {
+    /// The first of a file.
+    pub(super) const FIRST: Place = Place { part: 0, batch: 0 };
+
+    /// The one after it in its part.
+    pub(super) fn next(self) -> Place {
+        Place {
+            batch: self.batch + 1,
+            ..self
+        }
+    }
+
+    /// The first after its part.
+    pub(super) fn next_part(self) -> Place {
+        Place {
+            part: self.part + 1,
+            batch: 0,
+        }
+    }
+}
+
+/// Whole records, or text that a program printed.
+pub(super) struct Batch {
+    pub(super) place: Place,
+    memory: Vec<u8>,
+    filled: usize,
+    /// How its part ended, if it is the last of it.
+    pub(super) end: Option<Result<()>>,
+}
+
+impl Batch {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.memory[..self.filled]
+    }
+
+    /// Its memory, for another batch.
+    pub(super) fn into_memory(self) -> Vec<u8> {
+        self.memory
+    }
+}
+
+/// A part of a pass that is being walked.
+pub(super) struct Part {
+    /// Of its next batch.
+    pub(super) place: Place,
+    source: Box<dyn Source>,
+    /// The beginning of a record of which the rest has not come.
+    torn: Vec<u8>,
+}
+
+impl Part {
+    /// A part that nobody has begun.
+    pub(super) fn new(number: usize, source: Box<dyn Source>) -> Part {
+        Part {
+            place: Place {
+                part: number,
+                batch: 0,
+            },
+            source,
+            torn: Vec::new(),
+        }
+    }
+
+    /// Reads its next batch into some memory: as much as there is room for, or less
+    /// where many objects give no row. Of a program that prints text there is no schema.
+    /// Should a source ever make us panic, that is the end.
+    pub(super) fn read(&mut self, schema: Option<&Schema>, mut memory: Vec<u8>) -> Batch {
+        // A long row comes at once, where its source has it whole.
+        let at_once = KERNEL_BUFFER.max(schema.map_or(0, |schema| schema.fixed_size));
+        let least = BATCH.max(self.torn.len() + at_once);
+        if memory.len() < least {
+            memory.resize(least, 0);
+        }
+        memory[..self.torn.len()].copy_from_slice(&self.torn);
+        let mut filled = self.torn.len();
+        self.torn.clear();
+        let mut end = catch_unwind(AssertUnwindSafe(|| {
+            self.fill(&mut memory, &mut filled, at_once)
+        }))
+        .unwrap_or(Some(Err(Failure::Broken)));
+
+        let whole = schema.map_or(filled, |schema| Records::whole(schema, &memory[..filled]));
+        if whole < filled {
+            match end {
+                Some(Ok(())) => end = Some(Err(Failure::Torn)),
+                _ => self.torn.extend_from_slice(&memory[whole..filled]),
+            }
+        }
+        let place = self.place;
+        self.place = place.next();
+        Batch {
+            place,
+            memory,
+            filled: whole,
+            end,
+        }
+    }
+
+    fn fill(
+        &mut self,
+        memory: &mut [u8],
+        filled: &mut usize,
+        at_once: usize,
+    ) -> Option<Result<()>> {
+        while memory.len() - *filled >= at_once {
+            match self.source.read(&mut memory[*filled..]) {
+                Ok(Progress::Bytes(bytes)) => *filled += bytes,
+                Ok(Progress::Nothing) => return None,
+                Ok(Progress::End) => return Some(Ok(())),
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+        None
+    }
+}
