@@ -65,6 +65,7 @@ enum bpf_iter_task_type { BPF_TASK_ITER_ALL };
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "read.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -429,6 +430,10 @@ struct mem_cgroup {
 };
 
 /* ---- what a task holds ---- */
+
+struct cpumask {
+	unsigned long bits[1];
+};
 
 struct fdtable {
 	unsigned int max_fds;

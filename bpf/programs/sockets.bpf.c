@@ -34,10 +34,10 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	if (!is_socket(file))
 		return 0;
 	socket = file->private_data;
-	sk = BPF_CORE_READ(socket, sk);
+	sk = READ(socket, sk);
 	if (!sk)
 		return 0;
-	row.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	row.netns = READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (reader->net_namespace && row.netns != reader->net_namespace)
 		return 0;
 	row.pid = readable_process(reader, task);
@@ -46,7 +46,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 
 	row.uid = task->cred->euid.val;
 	row.fd = ctx->fd;
-	__builtin_memcpy(row.comm, task->group_leader->comm, sizeof(row.comm));
+	copy_name(row.comm, task->group_leader->comm);
 	read_ends(&row.ends, sk);
 	row.inode = file->f_inode->i_ino;
 	if (row.ends.family == AF_UNIX)
