@@ -619,6 +619,7 @@ struct sock {
 	u32 sk_mark;
 	struct socket *sk_socket;
 	kuid_t sk_uid;
+	unsigned long sk_ino;
 	u16 sk_type;
 	u16 sk_protocol;
 	u32 sk_ack_backlog;

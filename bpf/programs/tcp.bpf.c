@@ -203,14 +203,11 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 	row.sent = row.acked = row.received = row.retransmitted = UNKNOWN;
 
 	/* Three kinds of struct, which share their front; the helpers tell them apart. */
-	tcp = bpf_skc_to_tcp_sock(common);
-	timewait = bpf_skc_to_tcp_timewait_sock(common);
-	request = bpf_skc_to_tcp_request_sock(common);
-	if (tcp)
+	if ((tcp = bpf_skc_to_tcp_sock(common)))
 		read_connection(&row, tcp);
-	else if (timewait)
+	else if ((timewait = bpf_skc_to_tcp_timewait_sock(common)))
 		read_timewait(&row, timewait);
-	else if (request)
+	else if ((request = bpf_skc_to_tcp_request_sock(common)))
 		read_request(&row, request);
 
 	write_row(seq, &row, sizeof(row));
