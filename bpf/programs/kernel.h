@@ -52,7 +52,7 @@ enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
 enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
 enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
 enum cgroup_subsys_id { memory_cgrp_id };
-enum bpf_func_id { BPF_FUNC_map_lookup_percpu_elem = 195 };
+enum bpf_func_id { BPF_FUNC_sock_from_file = 162, BPF_FUNC_map_lookup_percpu_elem = 195 };
 
 /* An open-coded iterator's state (kernel/bpf/bpf_iter.c, 6.4). */
 struct bpf_iter_num {

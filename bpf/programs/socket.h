@@ -70,6 +70,22 @@ static __always_inline bool is_socket(struct file *file)
 	return file->f_inode->i_sb->s_magic == SOCKFS_MAGIC;
 }
 
+/* The socket behind a file; NULL if it is none. */
+static __always_inline struct sock *socket_of(struct file *file)
+{
+	struct socket *socket;
+
+	/* Since 5.11 a helper tells by the file alone, of which most are none. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)) {
+		socket = bpf_sock_from_file(file);
+		return socket ? socket->sk : NULL;
+	}
+	if (!is_socket(file))
+		return NULL;
+	socket = file->private_data;
+	return READ(socket, sk);
+}
+
 static __always_inline u16 host_order(__be16 value)
 {
 	return __builtin_bswap16(value);

@@ -57,17 +57,13 @@ int sum_sockets(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct sockets_by_process *row;
-	struct socket *socket;
 	struct sock *sk;
 
 	if (!task || !file) {
 		put_process(meta);
 		return 0;
 	}
-	if (!is_socket(file))
-		return 0;
-	socket = file->private_data;
-	sk = READ(socket, sk);
+	sk = socket_of(file);
 	if (!sk)
 		return 0;
 	row = process_row(meta, task);
