@@ -40,7 +40,7 @@ static __always_inline enum file_type type_of_socket(struct file *file)
 {
 	struct socket *socket = file->private_data;
 
-	switch (BPF_CORE_READ(socket, sk, __sk_common.skc_family)) {
+	switch (READ(socket, sk, __sk_common.skc_family)) {
 	case AF_UNIX:
 		return file_type__unix;
 	case AF_INET:

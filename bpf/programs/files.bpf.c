@@ -58,12 +58,11 @@ struct ROW("an open file in a process") file_row {
 /* Of the descriptor, not of the file: a duplicate may differ, fcntl(2) changes it. */
 static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 {
-	/* Read as they are: a helper's call for each step would cost more than the rest. */
 	unsigned long *bits = task->files->fdt->close_on_exec;
-	unsigned long word = 0;
+	/* No struct of the kernel's; said to be one of bits, its first word is a single load. */
+	struct cpumask *word = (void *)(bits + fd / 64);
 
-	bpf_probe_read_kernel(&word, sizeof(word), bits + fd / 64);
-	return word >> (fd % 64) & 1;
+	return READ(word, bits[0]) >> (fd % 64) & 1;
 }
 
 SEC("iter/task_file")
@@ -98,7 +97,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	row->tid = number_for(reader, task->thread_pid);
 	row->uid = task->cred->euid.val;
 	row->fd = ctx->fd;
-	__builtin_memcpy(row->comm, task->group_leader->comm, sizeof(row->comm));
+	copy_name(row->comm, task->group_leader->comm);
 
 	inode = file->f_inode;
 	row->type = type_of(file, inode);

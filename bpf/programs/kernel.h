@@ -52,7 +52,7 @@ enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
 enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
 enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
 enum cgroup_subsys_id { memory_cgrp_id };
-enum bpf_func_id { BPF_FUNC_map_lookup_percpu_elem = 195 };
+enum bpf_func_id { BPF_FUNC_sock_from_file = 162, BPF_FUNC_map_lookup_percpu_elem = 195 };
 
 /* An open-coded iterator's state (kernel/bpf/bpf_iter.c, 6.4). */
 struct bpf_iter_num {
@@ -65,6 +65,7 @@ enum bpf_iter_task_type { BPF_TASK_ITER_ALL };
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+#include "read.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -430,6 +431,10 @@ struct mem_cgroup {
 
 /* ---- what a task holds ---- */
 
+struct cpumask {
+	unsigned long bits[1];
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	unsigned long *close_on_exec;
@@ -614,6 +619,7 @@ struct sock {
 	u32 sk_mark;
 	struct socket *sk_socket;
 	kuid_t sk_uid;
+	unsigned long sk_ino;
 	u16 sk_type;
 	u16 sk_protocol;
 	u32 sk_ack_backlog;

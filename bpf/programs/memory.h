@@ -24,9 +24,9 @@ enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 		struct mm_struct___plain_rss *plain = (void *)(mm);                                \
 		s64 pages;                                                                         \
 		if (bpf_core_field_exists(struct mm_rss_stat, count))                              \
-			pages = BPF_CORE_READ(plain, rss_stat.count[kind].counter);                \
+			pages = READ(plain, rss_stat.count[kind].counter);                         \
 		else                                                                               \
-			pages = BPF_CORE_READ(mm, rss_stat[kind].count);                           \
+			pages = READ(mm, rss_stat[kind].count);                                    \
 		pages > 0 ? pages : 0;                                                             \
 	})
 

@@ -41,18 +41,18 @@ static __noinline bool step_up(struct path_walk *walk)
 	dentry = walk->dentry;
 	mount = walk->mount;
 	reader = walk->reader;
-	parent = BPF_CORE_READ(dentry, d_parent);
+	parent = READ(dentry, d_parent);
 
-	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
-		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+	if (dentry == READ(mount, mnt.mnt_root) || dentry == parent) {
+		struct mount *above = READ(mount, mnt_parent);
 
 		walk->complete = above == mount || !above;
-		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->dentry = READ(mount, mnt_mountpoint);
 		walk->mount = above;
 		return walk->complete;
 	}
-	length = BPF_CORE_READ(dentry, d_name.len) & NAME_MAX;
-	name = BPF_CORE_READ(dentry, d_name.name);
+	length = READ(dentry, d_name.len) & NAME_MAX;
+	name = READ(dentry, d_name.name);
 	/* Kept in memory: the verifier would follow each value of a variable. */
 	at = reader->path_start;
 	if (at <= length + 1)
@@ -85,7 +85,7 @@ static __always_inline u32 walk_path(struct reader *reader, struct dentry *dentr
 	reader->path_start = PATH_MAX;
 
 	/* Unhashed and not a root: the name is gone (d_unlinked()). */
-	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry) {
+	if (!READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry) {
 		reader->path_start -= DELETED_SIZE;
 		__builtin_memcpy(reader->record + PATH_MAX - DELETED_SIZE, DELETED, DELETED_SIZE);
 	}

@@ -76,7 +76,7 @@ static __always_inline u32 pid_for_reader(struct task_struct *task)
 			__builtin_memset(&at, 0, sizeof(at));                                      \
 			at.pid = key.pid;                                                          \
 			at.uid = (task)->cred->euid.val;                                           \
-			BPF_CORE_READ_INTO(&at.comm, task, group_leader, comm);                    \
+			copy_name(at.comm, (task)->group_leader->comm);                            \
 		}                                                                                  \
 	})
 

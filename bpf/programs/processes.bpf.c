@@ -57,9 +57,9 @@ struct usage {
 
 static __always_inline void add_thread(struct usage *usage, struct task_struct *thread)
 {
-	usage->utime += BPF_CORE_READ(thread, utime);
-	usage->stime += BPF_CORE_READ(thread, stime);
-	usage->runtime += BPF_CORE_READ(thread, se.sum_exec_runtime);
+	usage->utime += READ(thread, utime);
+	usage->stime += READ(thread, stime);
+	usage->runtime += READ(thread, se.sum_exec_runtime);
 }
 
 /* A walk along the list of a process's threads. */
@@ -80,7 +80,7 @@ static __noinline bool step_on(struct thread_walk *walk)
 		return true;
 	}
 	add_thread(walk->usage, (void *)node - bpf_core_field_offset(struct task_struct, thread_node));
-	walk->node = BPF_CORE_READ(node, next);
+	walk->node = READ(node, next);
 	return false;
 }
 
@@ -92,7 +92,7 @@ static __always_inline void add_threads_by_list(struct usage *usage, struct sign
 {
 	struct thread_walk walk = {
 		.usage = usage,
-		.node = BPF_CORE_READ(signal, thread_head.next),
+		.node = READ(signal, thread_head.next),
 		.head = (void *)signal + bpf_core_field_offset(signal->thread_head),
 	};
 
@@ -144,7 +144,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 
 	row.state = state_of(task);
 	row.threads = task->signal->nr_threads;
-	row.slots = BPF_CORE_READ(task, files, fdt, max_fds);
+	row.slots = READ(task, files, fdt, max_fds);
 	row.prio = task->prio - MAX_RT_PRIO;
 	row.nice = task->static_prio - DEFAULT_PRIO;
 	row.policy = task->policy;
@@ -170,9 +170,9 @@ int dump_processes(struct bpf_iter__task *ctx)
 	}
 	/* /proc shows anybody the numbers, but what it runs to those who may look in. */
 	if (mm && !(task->flags & PF_KTHREAD) && may_look_into(reader, task, mm)) {
-		program = BPF_CORE_READ(mm, exe_file);
-		length = walk_path(reader, BPF_CORE_READ(program, f_path.dentry),
-				   BPF_CORE_READ(program, f_path.mnt));
+		program = READ(mm, exe_file);
+		length = walk_path(reader, READ(program, f_path.dentry),
+				   READ(program, f_path.mnt));
 	}
 
 	/* The path was built from its end, so it goes out after the rest. */

@@ -70,6 +70,22 @@ static __always_inline bool is_socket(struct file *file)
 	return file->f_inode->i_sb->s_magic == SOCKFS_MAGIC;
 }
 
+/* The socket behind a file; NULL if it is none. */
+static __always_inline struct sock *socket_of(struct file *file)
+{
+	struct socket *socket;
+
+	/* Since 5.11 a helper tells by the file alone, of which most are none. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)) {
+		socket = bpf_sock_from_file(file);
+		return socket ? socket->sk : NULL;
+	}
+	if (!is_socket(file))
+		return NULL;
+	socket = file->private_data;
+	return READ(socket, sk);
+}
+
 static __always_inline u16 host_order(__be16 value)
 {
 	return __builtin_bswap16(value);
@@ -83,53 +99,63 @@ static __always_inline enum socket_state state_of(u8 state)
 
 static __always_inline void local_address(u8 *out, struct sock_common *common)
 {
-	if (BPF_CORE_READ(common, skc_family) == AF_INET6) {
+	__be32 address;
+
+	if (READ(common, skc_family) == AF_INET6) {
 		out[0] = 6;
 		bpf_core_read(out + 1, 16, &common->skc_v6_rcv_saddr);
 	} else {
 		out[0] = 4;
-		bpf_core_read(out + 1, 4, &common->skc_rcv_saddr);
+		address = READ(common, skc_rcv_saddr);
+		__builtin_memcpy(out + 1, &address, sizeof(address));
 	}
 }
 
 static __always_inline void remote_address(u8 *out, struct sock_common *common)
 {
-	if (BPF_CORE_READ(common, skc_family) == AF_INET6) {
+	__be32 address;
+
+	if (READ(common, skc_family) == AF_INET6) {
 		out[0] = 6;
 		bpf_core_read(out + 1, 16, &common->skc_v6_daddr);
 	} else {
 		out[0] = 4;
-		bpf_core_read(out + 1, 4, &common->skc_daddr);
+		address = READ(common, skc_daddr);
+		__builtin_memcpy(out + 1, &address, sizeof(address));
 	}
 }
 
 /* The inode number that /proc/<pid>/fd shows; 0 once no descriptor is left. */
 static __always_inline u64 inode_of(struct sock *sk)
 {
-	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+	struct socket *socket;
 
+	/* Since 6.18 it has a copy, which saves two reads of memory that nothing else needs. */
+	if (bpf_core_field_exists(sk->sk_ino))
+		return READ(sk, sk_ino);
+	socket = READ(sk, sk_socket);
 	if (!socket)
 		return 0;
-	return BPF_CORE_READ((struct socket_alloc *)socket, vfs_inode.i_ino);
+	return READ((struct socket_alloc *)socket, vfs_inode.i_ino);
 }
 
 static __always_inline u64 cgroup_of(struct sock *sk)
 {
 	if (!bpf_core_field_exists(struct sock_cgroup_data, cgroup))
 		return 0;
-	return BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+	return READ(sk, sk_cgrp_data.cgroup, kn, id);
 }
 
 static __always_inline u32 drops_of(struct sock *sk)
 {
-	u32 drops = BPF_CORE_READ(sk, sk_drops.counter);
+	u32 drops = READ(sk, sk_drops.counter);
 
 	if (bpf_core_field_exists(sk->sk_drop_counters)) {
-		struct numa_drop_counters *counters = BPF_CORE_READ(sk, sk_drop_counters);
+		struct numa_drop_counters *counters = READ(sk, sk_drop_counters);
 
 		if (counters)
-			drops += BPF_CORE_READ(counters, drops0.counter) +
-				 BPF_CORE_READ(counters, drops1.counter);
+			drops += READ(counters, drops0.counter) +
+				 READ(counters, drops1.counter);
 	}
 	return drops;
 }
@@ -154,16 +180,16 @@ static __always_inline void read_ends(struct socket_ends *ends, struct sock *sk)
 {
 	struct sock_common *common = &sk->__sk_common;
 
-	ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	ends->type = BPF_CORE_READ(sk, sk_type);
-	ends->protocol = BPF_CORE_READ(sk, sk_protocol);
-	ends->state = state_of(BPF_CORE_READ(sk, __sk_common.skc_state));
+	ends->family = READ(sk, __sk_common.skc_family);
+	ends->type = READ(sk, sk_type);
+	ends->protocol = READ(sk, sk_protocol);
+	ends->state = state_of(READ(sk, __sk_common.skc_state));
 	if (ends->family != AF_INET && ends->family != AF_INET6)
 		return;
 	local_address(ends->local, common);
-	ends->local_port = BPF_CORE_READ(common, skc_num);
+	ends->local_port = READ(common, skc_num);
 	/* The other end of what is not connected is nowhere, not at address 0. */
-	ends->remote_port = host_order(BPF_CORE_READ(common, skc_dport));
+	ends->remote_port = host_order(READ(common, skc_dport));
 	if (ends->remote_port)
 		remote_address(ends->remote, common);
 }
@@ -179,15 +205,15 @@ struct mapped_socket {
 static __always_inline void read_mapped_socket(struct mapped_socket *socket, struct sock *sk)
 {
 	read_ends(&socket->ends, sk);
-	socket->uid = BPF_CORE_READ(sk, sk_uid.val);
+	socket->uid = READ(sk, sk_uid.val);
 	socket->inode = inode_of(sk);
-	socket->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	socket->netns = READ(sk, __sk_common.skc_net.net, ns.inum);
 }
 
 /* Bytes being sent. The counter starts at 1 (sk_alloc()), as sk_wmem_alloc_get() knows. */
 static __always_inline u64 sending_of(struct sock *sk)
 {
-	u32 allocated = BPF_CORE_READ(sk, sk_wmem_alloc.refs.counter);
+	u32 allocated = READ(sk, sk_wmem_alloc.refs.counter);
 
 	return allocated ? allocated - 1 : 0;
 }

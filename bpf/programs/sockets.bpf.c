@@ -21,23 +21,21 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct file *file = ctx->file;
-	struct reader *reader = task_reader(seq, task);
 	struct socket_row row = {};
+	struct reader *reader;
 	struct unix_name name;
-	struct socket *socket;
 	struct sock *sk;
 
-	if (!task || !file)
+	/* Most files are no sockets, and there it ends; but not where the pass does. */
+	sk = file ? socket_of(file) : NULL;
+	if (task && !sk)
+		return 0;
+	reader = task_reader(seq, task);
+	if (!task || !sk)
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
-	if (!is_socket(file))
-		return 0;
-	socket = file->private_data;
-	sk = BPF_CORE_READ(socket, sk);
-	if (!sk)
-		return 0;
-	row.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	row.netns = READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (reader->net_namespace && row.netns != reader->net_namespace)
 		return 0;
 	row.pid = readable_process(reader, task);
@@ -46,7 +44,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 
 	row.uid = task->cred->euid.val;
 	row.fd = ctx->fd;
-	__builtin_memcpy(row.comm, task->group_leader->comm, sizeof(row.comm));
+	copy_name(row.comm, task->group_leader->comm);
 	read_ends(&row.ends, sk);
 	row.inode = file->f_inode->i_ino;
 	if (row.ends.family == AF_UNIX)

@@ -23,13 +23,13 @@ PROCESS_GROUPS(struct sockets_by_process);
 
 static __always_inline void count(struct sockets_by_process *row, struct sock *sk)
 {
-	u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+	u16 protocol = READ(sk, sk_protocol);
 
 	row->sockets++;
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == socket_state__LISTEN)
+	if (READ(sk, __sk_common.skc_state) == socket_state__LISTEN)
 		row->listening++;
 
-	switch (BPF_CORE_READ(sk, __sk_common.skc_family)) {
+	switch (READ(sk, __sk_common.skc_family)) {
 	case AF_UNIX:
 		row->unix++;
 		return;
@@ -57,17 +57,13 @@ int sum_sockets(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct sockets_by_process *row;
-	struct socket *socket;
 	struct sock *sk;
 
 	if (!task || !file) {
 		put_process(meta);
 		return 0;
 	}
-	if (!is_socket(file))
-		return 0;
-	socket = file->private_data;
-	sk = BPF_CORE_READ(socket, sk);
+	sk = socket_of(file);
 	if (!sk)
 		return 0;
 	row = process_row(meta, task);

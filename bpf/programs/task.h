@@ -47,7 +47,7 @@ static __always_inline enum task_state state_of(struct task_struct *task)
 	if (bpf_core_field_exists(task->__state))
 		state = task->__state;
 	else
-		state = BPF_CORE_READ(old, state);
+		state = old->state;
 
 	/* As __task_state_index() does: an idle kernel thread is not in disk sleep. */
 	if (state == TASK_IDLE)
@@ -68,7 +68,7 @@ static __always_inline u32 cpu_of(struct task_struct *task)
 
 	if (bpf_core_field_exists(task->thread_info.cpu))
 		return task->thread_info.cpu;
-	return BPF_CORE_READ(old, cpu);
+	return old->cpu;
 }
 
 struct cpu_times {
@@ -80,8 +80,8 @@ struct cpu_times {
 	({                                                                                         \
 		struct cpu_times before = {};                                                      \
 		if (bpf_core_field_exists((owner)->prev_cputime)) {                                \
-			before.utime = BPF_CORE_READ(owner, prev_cputime.utime);                   \
-			before.stime = BPF_CORE_READ(owner, prev_cputime.stime);                   \
+			before.utime = (owner)->prev_cputime.utime;                                \
+			before.stime = (owner)->prev_cputime.stime;                                \
 		}                                                                                  \
 		before;                                                                            \
 	})
@@ -125,14 +125,17 @@ static __always_inline u32 parent_of(const struct reader *reader, struct task_st
 static __always_inline u32 pid_namespace_of(struct task_struct *task)
 {
 	struct pid *pid = task->thread_pid;
-	u32 level = BPF_CORE_READ(pid, level);
+	u32 level = pid->level;
 	struct upid upid;
 
+	/* Most are in the initial one, to which the verifier lets plain loads lead. */
+	if (!level)
+		return pid->numbers[0].ns->ns.inum;
 	if (level > MAX_PID_NS_LEVEL)
 		return 0;
 	if (bpf_probe_read_kernel(&upid, sizeof(upid), &pid->numbers[level]))
 		return 0;
-	return BPF_CORE_READ(upid.ns, ns.inum);
+	return READ(upid.ns, ns.inum);
 }
 
 /* Fills the columns that say who a task is and where it belongs. */
@@ -152,7 +155,7 @@ static __always_inline u32 pid_namespace_of(struct task_struct *task)
 			(row)->mntns = nsproxy->mnt_ns->ns.inum;                                   \
 			(row)->cgroupns = nsproxy->cgroup_ns->ns.inum;                             \
 		}                                                                                  \
-		__builtin_memcpy((row)->comm, (task)->comm, sizeof((row)->comm));                  \
+		copy_name((row)->comm, (task)->comm);                                              \
 	})
 
 #endif

@@ -113,7 +113,7 @@ static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
 		return;
 	}
 	if (bpf_core_field_exists(old->icsk_timeout))
-		expires = BPF_CORE_READ(old, icsk_timeout);
+		expires = old->icsk_timeout;
 	else
 		expires = connection->icsk_retransmit_timer.expires;
 	row->expires = time_until(expires);
@@ -139,7 +139,7 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 	row->ssthresh = tcp->snd_ssthresh;
 	if (row->ssthresh >= INFINITE_SSTHRESH)
 		row->ssthresh = UNKNOWN;
-	BPF_CORE_READ_INTO(&row->congestion, connection, icsk_ca_ops, name);
+	copy_name(row->congestion, connection->icsk_ca_ops->name);
 	/* A listening socket carries no data: what is left was never set. */
 	if (row->state == socket_state__LISTEN)
 		return;
@@ -158,11 +158,11 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 
 static __always_inline void read_timewait(struct tcp *row, struct tcp_timewait_sock *timewait)
 {
-	row->state = BPF_CORE_READ(timewait, tw_sk.tw_substate);
+	row->state = timewait->tw_sk.tw_substate;
 	row->timer = tcp_timer__timewait;
-	row->expires = time_until(BPF_CORE_READ(timewait, tw_sk.tw_timer.expires));
+	row->expires = time_until(timewait->tw_sk.tw_timer.expires);
 	if (bpf_core_field_exists(timewait->tw_sk.tw_mark))
-		row->mark = BPF_CORE_READ(timewait, tw_sk.tw_mark);
+		row->mark = timewait->tw_sk.tw_mark;
 }
 
 static __always_inline void read_request(struct tcp *row, struct tcp_request_sock *request)
@@ -170,10 +170,10 @@ static __always_inline void read_request(struct tcp *row, struct tcp_request_soc
 	struct request_sock *half = &request->req.req;
 
 	row->timer = tcp_timer__on;
-	row->expires = time_until(BPF_CORE_READ(half, rsk_timer.expires));
+	row->expires = time_until(half->rsk_timer.expires);
 	/* Timeouts, as /proc/net/tcp has it: a deferred connection is not asked again. */
 	row->retransmits = BPF_CORE_READ_BITFIELD_PROBED(half, num_timeout);
-	row->mark = BPF_CORE_READ(request, req.ir_mark);
+	row->mark = request->req.ir_mark;
 }
 
 SEC("iter/tcp")
@@ -203,14 +203,11 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 	row.sent = row.acked = row.received = row.retransmitted = UNKNOWN;
 
 	/* Three kinds of struct, which share their front; the helpers tell them apart. */
-	tcp = bpf_skc_to_tcp_sock(common);
-	timewait = bpf_skc_to_tcp_timewait_sock(common);
-	request = bpf_skc_to_tcp_request_sock(common);
-	if (tcp)
+	if ((tcp = bpf_skc_to_tcp_sock(common)))
 		read_connection(&row, tcp);
-	else if (timewait)
+	else if ((timewait = bpf_skc_to_tcp_timewait_sock(common)))
 		read_timewait(&row, timewait);
-	else if (request)
+	else if ((request = bpf_skc_to_tcp_request_sock(common)))
 		read_request(&row, request);
 
 	write_row(seq, &row, sizeof(row));

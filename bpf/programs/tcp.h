@@ -17,14 +17,14 @@ static __always_inline struct tcp_queues queues_of(struct tcp_sock *tcp, enum so
 	s32 unread;
 
 	if (state == socket_state__LISTEN) {
-		queues.receive = BPF_CORE_READ(sk, sk_ack_backlog);
-		queues.send = BPF_CORE_READ(sk, sk_max_ack_backlog);
+		queues.receive = sk->sk_ack_backlog;
+		queues.send = sk->sk_max_ack_backlog;
 		return queues;
 	}
 	/* The other end's FIN counts as a byte that is never read. */
-	unread = BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq);
+	unread = tcp->rcv_nxt - tcp->copied_seq;
 	queues.receive = unread > 0 ? unread : 0;
-	queues.send = (u32)(BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una));
+	queues.send = (u32)(tcp->write_seq - tcp->snd_una);
 	return queues;
 }
 

@@ -20,9 +20,9 @@ GROUPS(struct remote_key, struct tcp_by_remote);
 /* What a listening socket carried was never set; the other kinds keep no count. */
 static __always_inline void add_data(struct tcp_by_remote *row, struct tcp_sock *tcp)
 {
-	row->sent += BPF_CORE_READ(tcp, bytes_sent);
-	row->received += BPF_CORE_READ(tcp, bytes_received);
-	row->retransmitted += BPF_CORE_READ(tcp, bytes_retrans);
+	row->sent += tcp->bytes_sent;
+	row->received += tcp->bytes_received;
+	row->retransmitted += tcp->bytes_retrans;
 }
 
 SEC("iter/tcp")

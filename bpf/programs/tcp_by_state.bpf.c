@@ -34,7 +34,7 @@ int sum_tcp(struct bpf_iter__tcp *ctx)
 	if (tcp)
 		queues = queues_of(tcp, key.state);
 	else if (timewait)
-		key.state = BPF_CORE_READ(timewait, tw_sk.tw_substate);
+		key.state = timewait->tw_sk.tw_substate;
 
 	row = bpf_map_lookup_elem(&groups, &key);
 	if (!row) {

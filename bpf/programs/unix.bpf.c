@@ -36,13 +36,13 @@ static __noinline bool next_message(struct queue_walk *walk)
 	message = walk->message;
 	if (message == walk->head || !message)
 		return true;
-	walk->bytes += BPF_CORE_READ(message, len);
+	walk->bytes += READ(message, len);
 	/* Of datagrams only the first can be read at once. */
 	if (walk->type == SOCK_DGRAM)
 		return true;
 	parms = (void *)message + bpf_core_field_offset(message->cb);
-	walk->bytes -= BPF_CORE_READ(parms, consumed);
-	walk->message = BPF_CORE_READ(message, next);
+	walk->bytes -= READ(parms, consumed);
+	walk->message = READ(message, next);
 	return false;
 }
 
@@ -51,14 +51,14 @@ static __always_inline u64 unread(struct unix_sock *unix, u32 type)
 {
 	struct sock *sk = (struct sock *)unix;
 	struct queue_walk walk = {
-		.message = BPF_CORE_READ(sk, sk_receive_queue.next),
+		.message = READ(sk, sk_receive_queue.next),
 		.head = (void *)sk + bpf_core_field_offset(sk->sk_receive_queue),
 		.type = type,
 	};
 
 	/* Since 6.18 streams count. */
 	if (bpf_core_field_exists(unix->inq_len) && type == SOCK_STREAM)
-		return BPF_CORE_READ(unix, inq_len);
+		return READ(unix, inq_len);
 	return repeat(1 << 20, 64, next_message(&walk)) ? walk.bytes : UNKNOWN;
 }
 

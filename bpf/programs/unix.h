@@ -18,13 +18,13 @@ struct unix_name {
  */
 static __always_inline u32 read_unix_name(struct unix_name *name, struct unix_sock *unix)
 {
-	struct unix_address *address = BPF_CORE_READ(unix, addr);
+	struct unix_address *address = READ(unix, addr);
 	u32 length;
 
 	if (!address)
 		return 0;
 	/* The length counts the address family. */
-	length = BPF_CORE_READ(address, len) - sizeof(u16);
+	length = READ(address, len) - sizeof(u16);
 	if (!length || length > UNIX_PATH_MAX + 1)
 		return 0;
 	if (bpf_core_read(name->path, UNIX_PATH_MAX, &address->name[0].sun_path))

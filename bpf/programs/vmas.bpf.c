@@ -90,7 +90,7 @@ static __always_inline void fill(struct vma *row, struct task_struct *task,
 	row->perms[1] = vma->vm_flags & VM_WRITE ? 'w' : '-';
 	row->perms[2] = vma->vm_flags & VM_EXEC ? 'x' : '-';
 	row->perms[3] = vma->vm_flags & VM_MAYSHARE ? 's' : 'p';
-	__builtin_memcpy(row->comm, task->comm, sizeof(row->comm));
+	copy_name(row->comm, task->comm);
 }
 
 static __always_inline void write_backed(struct seq_file *seq, struct reader *reader,
