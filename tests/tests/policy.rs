@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 use iterfs_tests::configured::Configured;
+use iterfs_tests::daemon::wait_until;
 use iterfs_tests::users::User;
 use iterfs_tests::{Mount, programs};
 use nix::libc;
@@ -176,12 +177,17 @@ fn a_reload_that_fails_changes_nothing() {
     let text = format!("[[allow]]\npath = \"tasks\"\ngroup = \"{READERS}\"");
     let mount = Configured::new("", &text);
     let member = user(8).in_groups(&[READERS]);
-    for wrong in ["others = 7", "[[allow]]\npath = \"tusks\"", "["] {
+    for (before, wrong) in ["others = 7", "[[allow]]\npath = \"tusks\"", "["]
+        .into_iter()
+        .enumerate()
+    {
         let refused = mount.reload(wrong);
         assert_eq!(errno(refused), Some(libc::EINVAL), "{wrong}");
-        let log = mount.log().join("\n");
         let place = format!("{}:", mount.file().display());
-        assert!(log.contains(&place), "{log}");
+        wait_until("the log says where", || {
+            let log = mount.log();
+            log.iter().filter(|line| line.contains(&place)).count() > before
+        });
         check(&mount, &member, &["tasks"], &["processes"]);
     }
     fs::remove_file(mount.file()).unwrap();
