@@ -7,6 +7,7 @@
 //! asks first, and after that ahead of the reader on threads of the [`pool`]. Nothing
 //! here knows the kernel but by the trait of `iterfs_bpf::tables`.
 
+mod apart;
 mod batch;
 mod lanes;
 mod maker;
@@ -18,6 +19,7 @@ mod window;
 use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use crate::quota::Account;
+use apart::ReadOn;
 use batch::{Batch, Part};
 use iterfs_bpf::Pass;
 use iterfs_mapping::Format;
@@ -48,6 +50,7 @@ struct Shared {
     /// The only lock of a stream. Never held across a system call: who must read or
     /// format takes a lane out, who must answer takes the bytes out.
     state: Mutex<State>,
+    read_on: ReadOn,
 }
 
 struct State {
@@ -92,6 +95,7 @@ impl Stream {
             shared: Arc::new(Shared {
                 user,
                 state: Mutex::new(state),
+                read_on: ReadOn::default(),
             }),
             pool,
         }
@@ -239,11 +243,21 @@ impl Shared {
     }
 
     /// Has a lane do its turn, and says which should go on; the first of them best on
-    /// this thread. `goes_on` says whether one that reads should read on.
-    fn turn(&self, lane: Lane, pool: &Pool, goes_on: bool) -> Vec<Lane> {
+    /// this thread. On one of the `pool`'s, who reads goes on reading.
+    fn turn(&self, lane: Lane, pool: &Pool, is_pools: bool) -> Vec<Lane> {
         match lane.turn {
-            Turn::Read(part) => self.read(lane.maker, part, pool, goes_on),
-            Turn::Make(batch) => self.make(lane.maker, batch, pool),
+            Turn::Read(part) => {
+                if is_pools {
+                    self.read_on.here();
+                }
+                self.read(lane.maker, part, pool, is_pools)
+            }
+            Turn::Make(batch) => {
+                if is_pools {
+                    self.read_on.not_here();
+                }
+                self.make(lane.maker, batch, pool)
+            }
         }
     }
 
