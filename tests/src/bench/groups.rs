@@ -11,6 +11,7 @@ mod elements;
 mod million;
 mod opening;
 mod processes;
+mod readers;
 pub mod scaling;
 mod small;
 mod sockets;
@@ -23,6 +24,7 @@ type Group = (&'static [&'static str], fn(&mut Run) -> Result<()>);
 const GROUPS: &[Group] = &[
     (opening::ROWS, opening::measure),
     (small::ROWS, small::measure),
+    (readers::ROWS, readers::measure),
     (processes::ROWS, processes::measure),
     (threads::ROWS, threads::measure),
     (sockets::ROWS, sockets::measure),
