@@ -29,6 +29,10 @@ pub fn filled(document: &str, report: &Report, criterion: &Path) -> Result<Strin
             "announcement",
             figures(report, |figure| figure.name == "announcement"),
         ),
+        (
+            "first-open",
+            figures(report, |figure| figure.name == "first-open"),
+        ),
         ("missing", missing(report)),
     ];
     if criterion.exists() {
@@ -47,7 +51,7 @@ pub fn filled(document: &str, report: &Report, criterion: &Path) -> Result<Strin
 
 /// What has a table of its own.
 fn is_apart(name: &str) -> bool {
-    ["scaling", "stages", "announcement"]
+    ["scaling", "stages", "announcement", "first-open"]
         .iter()
         .any(|apart| name.starts_with(apart))
 }
@@ -167,7 +171,9 @@ mod tests {
     #[test]
     fn a_table_replaces_the_one_before() {
         let markers = ["machine", "ratios", "figures", "scaling", "stages"];
-        let markers = markers.iter().chain(&["announcement", "missing"]);
+        let markers = markers
+            .iter()
+            .chain(&["announcement", "first-open", "missing"]);
         let empty: String = markers
             .map(|name| format!("<!-- {name} -->old<!-- end -->\n"))
             .collect();

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 mod announcement;
 mod cgroups;
 mod elements;
+mod first_open;
 mod million;
 mod opening;
 mod processes;
@@ -23,6 +24,7 @@ type Group = (&'static [&'static str], fn(&mut Run) -> Result<()>);
 
 const GROUPS: &[Group] = &[
     (opening::ROWS, opening::measure),
+    (first_open::ROWS, first_open::measure),
     (small::ROWS, small::measure),
     (readers::ROWS, readers::measure),
     (processes::ROWS, processes::measure),
