@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The iterator's own buffer (kernel/bpf/bpf_iter.c): more does not come at once.
 const KERNEL_BUFFER: usize = 32 * 1024;
 
-/// Bytes of a batch: as text, mostly what cat asks for at once.
+/// Bytes of a batch at most: as text, mostly what cat asks for at once.
 pub(super) const BATCH: usize = 3 * KERNEL_BUFFER;
 
 /// Where a batch stands in its file: the batches of a part follow one another, and so
@@ -83,10 +83,15 @@ impl Part {
         }
     }
 
-    /// Reads its next batch into some memory: as much as there is room for, or less
-    /// where many objects give no row. Of a program that prints text there is no schema.
-    /// Should a source ever make us panic, that is the end.
-    pub(super) fn read(&mut self, schema: Option<&Schema>, mut memory: Vec<u8>) -> Batch {
+    /// Reads its next batch into some memory: until there are `enough` bytes or no more
+    /// room, or less where many objects give no row. Of a program that prints text there
+    /// is no schema. Should a source ever make us panic, that is the end.
+    pub(super) fn read(
+        &mut self,
+        schema: Option<&Schema>,
+        mut memory: Vec<u8>,
+        enough: usize,
+    ) -> Batch {
         // A long row comes at once, where its source has it whole.
         let at_once = KERNEL_BUFFER.max(schema.map_or(0, |schema| schema.fixed_size));
         let least = BATCH.max(self.torn.len() + at_once);
@@ -96,8 +101,9 @@ impl Part {
         memory[..self.torn.len()].copy_from_slice(&self.torn);
         let mut filled = self.torn.len();
         self.torn.clear();
+        let end_of_room = memory.len() - at_once;
         let mut end = catch_unwind(AssertUnwindSafe(|| {
-            self.fill(&mut memory, &mut filled, at_once)
+            self.fill(&mut memory, &mut filled, enough.min(end_of_room))
         }))
         .unwrap_or(Some(Err(Failure::Broken)));
 
@@ -118,13 +124,9 @@ impl Part {
         }
     }
 
-    fn fill(
-        &mut self,
-        memory: &mut [u8],
-        filled: &mut usize,
-        at_once: usize,
-    ) -> Option<Result<()>> {
-        while memory.len() - *filled >= at_once {
+    /// Fills memory from where it is filled, until more is than `enough`.
+    fn fill(&mut self, memory: &mut [u8], filled: &mut usize, enough: usize) -> Option<Result<()>> {
+        while *filled <= enough {
             match self.source.read(&mut memory[*filled..]) {
                 Ok(Progress::Bytes(bytes)) => *filled += bytes,
                 Ok(Progress::Nothing) => return None,

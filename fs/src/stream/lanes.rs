@@ -76,9 +76,14 @@ impl Lanes {
         self.order.end()
     }
 
-    /// Bytes that are made or about to be, and have not gone out.
-    pub(super) fn held(&self) -> u64 {
-        (self.order.behind() + self.at_work * BATCH) as u64
+    /// About as many bytes as are being read or made.
+    pub(super) fn at_work(&self) -> u64 {
+        (self.at_work * BATCH) as u64
+    }
+
+    /// Bytes that wait for their turn.
+    pub(super) fn behind(&self) -> u64 {
+        self.order.behind() as u64
     }
 
     /// A lane that rested, with something to do if there is anything; `more` says

@@ -32,7 +32,7 @@ use window::{Found, Piece, Window};
 
 /// Bytes produced ahead of the reader before a pass pauses: as much as was read so
 /// far, within these. Who looks at the front of a table and stops keeps little.
-const LEAST_AHEAD: u64 = 64 * 1024;
+const LEAST_AHEAD: u64 = 32 * 1024;
 const MOST_AHEAD: u64 = 1024 * 1024;
 
 /// Takes the answer to a read, once: bytes, none at the end, or a failure.
@@ -203,10 +203,17 @@ impl State {
             .collect()
     }
 
+    /// Bytes that somebody waits for and that are not made yet.
+    fn missing(&self) -> u64 {
+        let ends = self.waiting.iter();
+        let end = ends.map(|read| read.offset.saturating_add(read.size as u64));
+        end.max().unwrap_or(0).saturating_sub(self.window.end())
+    }
+
     fn wants_more(&self) -> bool {
-        let ahead = self.window.ahead() + self.lanes.held();
+        let ahead = self.window.ahead() + self.lanes.behind() + self.lanes.at_work();
         let enough = self.window.position().clamp(LEAST_AHEAD, MOST_AHEAD);
-        !self.closed && (!self.waiting.is_empty() || ahead < enough)
+        !self.closed && (self.lanes.at_work() < self.missing() || ahead < enough)
     }
 
     /// The lanes that rest and should not.
@@ -275,9 +282,12 @@ impl Shared {
             }
             return Vec::new();
         }
+        // As much as is wanted, and little for who has read little.
+        let enough = state.missing().max(state.window.position());
         drop(state);
 
-        let batch = part.read(maker.schema(), pool.memory());
+        let enough = usize::try_from(enough).unwrap_or(usize::MAX);
+        let batch = part.read(maker.schema(), pool.memory(), enough);
 
         let mut state = self.state.lock();
         let goes_on = goes_on && state.wants_more();

@@ -437,7 +437,7 @@ fn what_waits_behind_the_front_is_on_the_account_until_it_goes() {
     let fills = Arc::clone(&account);
     parts[0] = vec![Act::NothingUntil(Arc::new(move || !fills.has_room()))];
     let opened = open_charged(parts, Format::JsonLines, Some(Arc::clone(&account)));
-    let read = opened.start_read(0, 1 << 17);
+    let read = opened.start_read(0, 1 << 20);
     let refused = read.recv_timeout(Duration::from_secs(20)).unwrap();
     assert_eq!(refused.map(|bytes| bytes.len()), Err(libc::ENOMEM));
     opened.settled();

@@ -134,6 +134,11 @@ impl Window {
         self.position
     }
 
+    /// All that was produced.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Memory for the next chunk, if some was given up.
     pub(super) fn spare(&mut self) -> Option<Vec<u8>> {
         self.spare.take()
