@@ -272,10 +272,15 @@ fn kernel_threads_that_rest() {
         let Some((counts, stat)) = before else {
             continue;
         };
-        if stat.state() == "running" || switches(&directory) != Some(counts) {
+        let rests = |stat: &Stat| stat.state() != "running" && switches(&directory) == Some(counts);
+        if !rests(&stat) {
             continue;
         }
+        // One that was woken since has not switched yet, but rests no more.
         let moment = Moment::of(&directory);
+        if !rests(&moment.stat) {
+            continue;
+        }
         let row = find(&rows, &[("tid", tid.into())]);
         compare(row, pid, tid, &moment);
         states.push(stat.state());
