@@ -8,9 +8,11 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The processor on which a pass was read last.
-#[derive(Debug, Default)]
+/// The processor on which a pass was read last, or `NOWHERE`.
+#[derive(Debug)]
 pub(super) struct ReadOn(AtomicUsize);
+
+const NOWHERE: usize = usize::MAX;
 
 /// Where a thread may run.
 struct Allowed {
@@ -24,6 +26,12 @@ thread_local! {
     static ALLOWED: RefCell<Option<Allowed>> = const { RefCell::new(None) };
 }
 
+impl Default for ReadOn {
+    fn default() -> ReadOn {
+        ReadOn(AtomicUsize::new(NOWHERE))
+    }
+}
+
 impl ReadOn {
     /// This thread reads: anywhere, and that is noted.
     pub(super) fn here(&self) {
@@ -33,7 +41,8 @@ impl ReadOn {
 
     /// This thread makes what another reads.
     pub(super) fn not_here(&self) {
-        avoid(Some(self.0.load(Ordering::Relaxed)));
+        let read_on = self.0.load(Ordering::Relaxed);
+        avoid((read_on < CpuSet::MAX_CPU).then_some(read_on));
     }
 }
 
@@ -59,4 +68,31 @@ fn avoid(processor: Option<usize>) {
         }
         let _ = sched_setaffinity(None, &set);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_keeps_off_and_who_reads_is_anywhere() {
+        let here = || sched_getaffinity(None).unwrap();
+        std::thread::spawn(move || {
+            let all = here();
+            let read_on = ReadOn::default();
+            read_on.not_here();
+            assert_eq!(here(), all);
+            for processor in (0..CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor)) {
+                read_on.0.store(processor, Ordering::Relaxed);
+                read_on.not_here();
+                let kept_off = !here().is_set(processor);
+                assert_eq!(kept_off, all.count() > 1);
+            }
+            read_on.here();
+            assert_eq!(here(), all);
+            assert!(all.is_set(read_on.0.load(Ordering::Relaxed)));
+        })
+        .join()
+        .unwrap();
+    }
 }
