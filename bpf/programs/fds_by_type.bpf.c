@@ -31,8 +31,10 @@ int sum_fds(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
-	if (moved_on(walk, ctx->meta, task))
+	if (!is_at(walk, ctx->meta, task)) {
+		move_on(walk, ctx->meta, task);
 		pid = pid_for_reader(task);
+	}
 	if (!pid)
 		return 0;
 	inode = file->f_inode;

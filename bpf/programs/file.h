@@ -57,17 +57,10 @@ static __always_inline enum file_type type_of_socket(struct file *file)
 
 static __always_inline enum file_type type_of(struct file *file, struct inode *inode)
 {
-	unsigned long magic = inode->i_sb->s_magic;
+	u16 type = inode->i_mode & S_IFMT;
+	unsigned long magic;
 
-	/* A pidfd was an anonymous inode before 6.9, and is still shown as one. */
-	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
-		return file_type__a_inode;
-	if (is_socket(file))
-		return type_of_socket(file);
-
-	switch (inode->i_mode & S_IFMT) {
-	case S_IFREG:
-		return file_type__REG;
+	switch (type) {
 	case S_IFDIR:
 		return file_type__DIR;
 	case S_IFCHR:
@@ -78,6 +71,18 @@ static __always_inline enum file_type type_of(struct file *file, struct inode *i
 		return file_type__FIFO;
 	case S_IFLNK:
 		return file_type__LINK;
+	}
+	/* The rest may be none of a disk's. */
+	magic = inode->i_sb->s_magic;
+	/* A pidfd was an anonymous inode before 6.9, and is still shown as one. */
+	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
+		return file_type__a_inode;
+	if (magic == SOCKFS_MAGIC)
+		return type_of_socket(file);
+
+	switch (type) {
+	case S_IFREG:
+		return file_type__REG;
 	case S_IFSOCK:
 		return file_type__sock;
 	}

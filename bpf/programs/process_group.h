@@ -28,18 +28,18 @@ struct process_key {
 struct process_walk {
 	u64 session;
 	/* The process's global id: cheaper to compare than the reader's. */
-	u32 process;
+	s32 process;
 };
 
-/* Whether the walk has come to another process, or begun; then it is there from now on. */
-#define moved_on(walk, meta, task)                                                                 \
+/* Whether the walk is still at this task's process. */
+#define is_at(walk, meta, task)                                                                    \
+	((walk).process == (task)->tgid && (walk).session == (meta)->session_id)
+
+/* It is there from now on. */
+#define move_on(walk, meta, task)                                                                  \
 	({                                                                                         \
-		u32 process = (task)->tgid;                                                        \
-		u64 session = (meta)->session_id;                                                  \
-		bool moved = (walk).process != process || (walk).session != session;               \
-		(walk).process = process;                                                          \
-		(walk).session = session;                                                          \
-		moved;                                                                             \
+		(walk).process = (task)->tgid;                                                     \
+		(walk).session = (meta)->session_id;                                               \
 	})
 
 #define PROCESS_GROUPS(row_type)                                                                   \
@@ -83,10 +83,9 @@ static __always_inline u32 pid_for_reader(struct task_struct *task)
 /* The row to add to; NULL if the reader is not to see the process. */
 #define process_row(meta, task)                                                                    \
 	({                                                                                         \
-		if (walk.session != (meta)->session_id)                                            \
-			at.pid = 0;                                                                \
-		if (moved_on(walk, meta, task)) {                                                  \
+		if (!is_at(walk, meta, task)) {                                                    \
 			put_process(meta);                                                         \
+			move_on(walk, meta, task);                                                 \
 			enter_process(task);                                                       \
 		}                                                                                  \
 		at.pid ? &at : NULL;                                                               \
