@@ -241,6 +241,16 @@ mod tests {
         assert_eq!(counters.idle(), 1, "the first is there for others");
     }
 
+    /// What a source brings in the end, however many objects there are before.
+    fn past_nothing(source: &mut dyn Source) -> Progress {
+        loop {
+            match source.read(&mut [0]).unwrap() {
+                Progress::Nothing => {}
+                progress => return progress,
+            }
+        }
+    }
+
     #[test]
     fn a_pass_given_up_leaves_nothing_to_the_next() {
         let counters = counters(1 << 14, 1 << 14);
@@ -256,9 +266,9 @@ mod tests {
         // As after a step of a walk that takes several.
         let counter = counters.borrow(counters.room()).unwrap();
         let mut iterator = Walk::default().begin(&counter.program).unwrap();
-        assert_eq!(iterator.read(&mut [0]).unwrap(), Progress::End);
+        assert_eq!(past_nothing(&mut iterator), Progress::End);
         drop((iterator, counter));
-        assert_eq!(given_up.source.read(&mut [0]).unwrap(), Progress::Bytes(1));
+        assert_eq!(past_nothing(&mut *given_up.source), Progress::Bytes(1));
         drop(given_up);
         let found = pids(&mut Summary::pass(counters.clone(), mine())).unwrap();
         assert_eq!(found, [std::process::id()]);
