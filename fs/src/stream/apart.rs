@@ -5,7 +5,7 @@
 //! the reader's, and the two would work in turns while others stand idle.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The processor on which a pass was read last, or `NOWHERE`.
@@ -15,15 +15,18 @@ pub(super) struct ReadOn(AtomicUsize);
 const NOWHERE: usize = usize::MAX;
 
 /// Where a thread may run.
+#[derive(Clone, Copy)]
 struct Allowed {
     /// As the daemon was told.
     all: CpuSet,
-    /// The processor of these that it keeps off.
+    /// As it was set last.
+    set: CpuSet,
+    /// The processor that it keeps off.
     avoided: Option<usize>,
 }
 
 thread_local! {
-    static ALLOWED: RefCell<Option<Allowed>> = const { RefCell::new(None) };
+    static ALLOWED: Cell<Option<Allowed>> = const { Cell::new(None) };
 }
 
 impl Default for ReadOn {
@@ -46,28 +49,45 @@ impl ReadOn {
     }
 }
 
+/// Where a thread that this one starts may run, if that is not where this one may: it
+/// would keep off what this one does.
+pub(super) fn of_started() -> Option<CpuSet> {
+    ALLOWED
+        .get()
+        .filter(|allowed| allowed.avoided.is_some())
+        .map(|allowed| allowed.all)
+}
+
+/// Has this thread, which was just started, run there.
+pub(super) fn begin(all: CpuSet) {
+    let _ = sched_setaffinity(None, &all);
+}
+
 /// Has this thread keep off a processor, if there are others. It is no matter if it
 /// cannot: then it is as slow as it would be.
 fn avoid(processor: Option<usize>) {
-    ALLOWED.with_borrow_mut(|allowed| {
-        if allowed.is_none() {
-            *allowed = sched_getaffinity(None)
-                .ok()
-                .map(|all| Allowed { all, avoided: None });
-        }
-        let Some(allowed) = allowed else {
-            return;
-        };
-        if allowed.avoided == processor {
-            return;
-        }
-        allowed.avoided = processor;
-        let mut set = allowed.all;
-        if let Some(processor) = processor.filter(|_| allowed.all.count() > 1) {
-            set.unset(processor);
-        }
-        let _ = sched_setaffinity(None, &set);
-    });
+    let before = ALLOWED.get();
+    if before.map(|allowed| allowed.avoided) == Some(processor) {
+        return;
+    }
+    let Ok(found) = sched_getaffinity(None) else {
+        return;
+    };
+    // What somebody else has set since (taskset(1), a cpuset) holds.
+    let all = match before {
+        Some(allowed) if allowed.set == found => allowed.all,
+        _ => found,
+    };
+    let mut set = all;
+    if let Some(processor) = processor.filter(|_| all.count() > 1) {
+        set.unset(processor);
+    }
+    let _ = sched_setaffinity(None, &set);
+    ALLOWED.set(Some(Allowed {
+        all,
+        set,
+        avoided: processor,
+    }));
 }
 
 #[cfg(test)]
@@ -88,9 +108,24 @@ mod tests {
                 let kept_off = !here().is_set(processor);
                 assert_eq!(kept_off, all.count() > 1);
             }
+            let started = of_started().unwrap();
+            let begun = std::thread::spawn(move || {
+                begin(started);
+                here()
+            });
+            assert_eq!(begun.join().unwrap(), all);
             read_on.here();
             assert_eq!(here(), all);
-            assert!(all.is_set(read_on.0.load(Ordering::Relaxed)));
+            assert!(of_started().is_none());
+            let read = read_on.0.load(Ordering::Relaxed);
+            assert!(all.is_set(read));
+
+            // What somebody else sets, holds.
+            let mut only = CpuSet::new();
+            only.set(read);
+            sched_setaffinity(None, &only).unwrap();
+            read_on.not_here();
+            assert_eq!(here(), only);
         })
         .join()
         .unwrap();

@@ -5,6 +5,7 @@
 //! process's memory, say) holds up its own readers and nobody else's. Where there is
 //! more to do than threads, users take turns, however much one of them asks for.
 
+use super::apart;
 use super::batch::BATCH;
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -130,9 +131,15 @@ impl Pool {
             return;
         }
         let pool = Arc::clone(self);
+        let allowed = apart::of_started();
         let spawned = thread::Builder::new()
             .name("producer".into())
-            .spawn(move || pool.work());
+            .spawn(move || {
+                if let Some(allowed) = allowed {
+                    apart::begin(allowed);
+                }
+                pool.work();
+            });
         if let Err(error) = spawned {
             // The threads there are will come to it; without any, this one does.
             tracing::error!("a thread cannot be started: {error}");
