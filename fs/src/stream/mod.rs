@@ -240,7 +240,16 @@ impl Shared {
     /// Works on a lane until enough is made, or others wait for a thread.
     fn work(shared: &Arc<Shared>, lane: Lane, pool: &Arc<Pool>) {
         let mut lane = Some(lane);
+        let mut has_read = false;
         while let Some(at_work) = lane.take() {
+            let reads = matches!(at_work.turn, Turn::Read(_));
+            match reads {
+                true => shared.read_on.here(),
+                // What this thread has read itself is at hand here.
+                false if has_read => {}
+                false => shared.read_on.not_here(),
+            }
+            has_read = reads;
             let mut next = shared.turn(at_work, pool, true).into_iter();
             if !pool.is_crowded() {
                 lane = next.next();
@@ -250,21 +259,11 @@ impl Shared {
     }
 
     /// Has a lane do its turn, and says which should go on; the first of them best on
-    /// this thread. On one of the `pool`'s, who reads goes on reading.
-    fn turn(&self, lane: Lane, pool: &Pool, is_pools: bool) -> Vec<Lane> {
+    /// this thread. `goes_on` says whether one that reads should read on.
+    fn turn(&self, lane: Lane, pool: &Pool, goes_on: bool) -> Vec<Lane> {
         match lane.turn {
-            Turn::Read(part) => {
-                if is_pools {
-                    self.read_on.here();
-                }
-                self.read(lane.maker, part, pool, is_pools)
-            }
-            Turn::Make(batch) => {
-                if is_pools {
-                    self.read_on.not_here();
-                }
-                self.make(lane.maker, batch, pool)
-            }
+            Turn::Read(part) => self.read(lane.maker, part, pool, goes_on),
+            Turn::Make(batch) => self.make(lane.maker, batch, pool),
         }
     }
 
