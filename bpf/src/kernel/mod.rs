@@ -14,7 +14,7 @@ use crate::objects;
 use crate::probe;
 use crate::program::Program;
 use crate::slot::Slot;
-use crate::split::Refusals;
+use crate::split::Splitter;
 use crate::summary::Summary;
 use crate::tables::{Form, Pass, Tables, UserTable, View};
 use crate::text::TextReaders;
@@ -43,8 +43,7 @@ pub struct Kernel {
     text_readers: TextReaders,
     cgroups: Cgroups,
     net_namespaces: NetNamespaces,
-    /// When it last did not pay to split a walk by process.
-    refusals: Refusals,
+    splitter: Splitter,
 }
 
 impl Kernel {
@@ -74,7 +73,7 @@ impl Kernel {
             text_readers: TextReaders::default(),
             cgroups: Cgroups::default(),
             net_namespaces: NetNamespaces::default(),
-            refusals: Refusals::default(),
+            splitter: Splitter::new(),
         })
     }
 

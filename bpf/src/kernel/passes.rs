@@ -12,7 +12,7 @@ use crate::reader::Settings;
 use crate::rows;
 use crate::slot::Slot;
 use crate::source::{Iterator, Nothing};
-use crate::split::{self, Process};
+use crate::split::Process;
 use crate::summary::Walk;
 use crate::sys::{self, LinkTo};
 use crate::tables::{Pass, Source, View};
@@ -103,17 +103,16 @@ impl Kernel {
         }
         let pid_namespace = told(caller.pid_namespace()?);
         let target = program.target();
-        let may_pay = || split::may_pay(target) && !self.refusals.is_recent(target);
-        if pid_namespace == 0 && !may_pay() {
+        if pid_namespace == 0 && !self.splitter.may_pay(target) {
             return Ok(None);
         }
         let Some(processes) = self.processes_here(view)? else {
             return Ok(None);
         };
-        let parts = match split::parts(target, &processes, split::processors()) {
+        let parts = match self.splitter.parts(target, &processes) {
             Some(parts) if pid_namespace != 0 || self.links_to_processes(program) => parts,
             _ if pid_namespace == 0 => {
-                self.refusals.note(target);
+                self.splitter.refuse(target);
                 return Ok(None);
             }
             _ => vec![processes.iter().map(|process| process.pid).collect()],
