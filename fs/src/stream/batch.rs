@@ -9,6 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The iterator's own buffer (kernel/bpf/bpf_iter.c): more does not come at once.
 const KERNEL_BUFFER: usize = 32 * 1024;
 
+/// What comes at once and is less is of the last rows, mostly: their end is asked for
+/// with them, so that nobody is woken to find it.
+const ALMOST: usize = KERNEL_BUFFER / 2;
+
 /// Bytes of a batch at most: as text, mostly what cat asks for at once.
 pub(super) const BATCH: usize = 3 * KERNEL_BUFFER;
 
@@ -103,7 +107,11 @@ impl Part {
         self.torn.clear();
         let end_of_room = memory.len() - at_once;
         let mut end = catch_unwind(AssertUnwindSafe(|| {
-            self.fill(&mut memory, &mut filled, enough.min(end_of_room))
+            self.fill(
+                &mut memory,
+                &mut filled,
+                enough.max(ALMOST).min(end_of_room),
+            )
         }))
         .unwrap_or(Some(Err(Failure::Broken)));
 
