@@ -4,14 +4,14 @@ use super::{Kernel, missing};
 use crate::btf;
 use crate::error::{Error, Result};
 use crate::exchange::program_of;
-use crate::loader::{self};
+use crate::loader;
 use crate::map;
 use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::program::{self, Pinned, Program};
 use crate::programs::{Loaded, Narrowing, Programs};
 use crate::sys::{self, LinkTo};
-use crate::text::{self};
+use crate::text;
 use iterfs_mapping::{Instance, Parameter, Place, Subject, TableId};
 use std::os::fd::{AsFd, OwnedFd};
 
