@@ -42,11 +42,7 @@ fn value(field: &mut [u8], kind: &Kind, row: u64, column: u64) {
         }
         Kind::Signed(width) => number_at(field, *width, row),
         Kind::Bool => field[0] = (row % 2) as u8,
-        Kind::Name(width, names) => {
-            let known: Vec<u64> = names.iter().map(|(value, _)| value).collect();
-            number_at(field, *width, known[row as usize % known.len()]);
-        }
-        Kind::Flags(width, names) => {
+        Kind::Name(width, names) | Kind::Flags(width, names) => {
             let known: Vec<u64> = names.iter().map(|(value, _)| value).collect();
             number_at(field, *width, known[row as usize % known.len()]);
         }
@@ -67,11 +63,6 @@ fn value(field: &mut [u8], kind: &Kind, row: u64, column: u64) {
 }
 
 fn number_at(field: &mut [u8], width: Width, number: u64) {
-    let size = match width {
-        Width::One => 1,
-        Width::Two => 2,
-        Width::Four => 4,
-        Width::Eight => 8,
-    };
+    let size = width.bytes();
     field[..size].copy_from_slice(&number.to_ne_bytes()[..size]);
 }
