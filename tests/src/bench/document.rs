@@ -17,24 +17,12 @@ pub fn filled(document: &str, report: &Report, criterion: &Path) -> Result<Strin
         ("machine", machine(report)),
         ("ratios", ratios(report)),
         ("figures", figures(report, |figure| !is_apart(&figure.name))),
-        (
-            "scaling",
-            figures(report, |figure| figure.name == "scaling"),
-        ),
-        (
-            "stages",
-            figures(report, |figure| figure.name.starts_with("stages")),
-        ),
-        (
-            "announcement",
-            figures(report, |figure| figure.name == "announcement"),
-        ),
-        (
-            "first-open",
-            figures(report, |figure| figure.name == "first-open"),
-        ),
         ("missing", missing(report)),
     ];
+    parts.extend(APART.map(|name| {
+        let own = |figure: &Figure| figure.name.starts_with(name);
+        (name, figures(report, own))
+    }));
     if criterion.exists() {
         parts.push(("formats", formats::table(criterion)?));
     }
@@ -49,11 +37,11 @@ pub fn filled(document: &str, report: &Report, criterion: &Path) -> Result<Strin
     Ok(text)
 }
 
-/// What has a table of its own.
+/// Rows whose figures have tables of their own, by how their names begin.
+const APART: [&str; 4] = ["scaling", "stages", "announcement", "first-open"];
+
 fn is_apart(name: &str) -> bool {
-    ["scaling", "stages", "announcement", "first-open"]
-        .iter()
-        .any(|apart| name.starts_with(apart))
+    APART.iter().any(|apart| name.starts_with(apart))
 }
 
 fn machine(report: &Report) -> String {
@@ -170,10 +158,8 @@ mod tests {
 
     #[test]
     fn a_table_replaces_the_one_before() {
-        let markers = ["machine", "ratios", "figures", "scaling", "stages"];
-        let markers = markers
-            .iter()
-            .chain(&["announcement", "first-open", "missing"]);
+        let markers = ["machine", "ratios", "figures", "missing"];
+        let markers = markers.iter().chain(&APART);
         let empty: String = markers
             .map(|name| format!("<!-- {name} -->old<!-- end -->\n"))
             .collect();
