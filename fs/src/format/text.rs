@@ -19,11 +19,16 @@ pub struct Columns {
 
 #[derive(Debug)]
 struct Cell {
+    shape: Shape,
+    flags: Remembered,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
     width: usize,
     right: bool,
     /// What comes after it.
     end: u8,
-    flags: Remembered,
 }
 
 /// Enough blanks for any column's width.
@@ -35,11 +40,14 @@ impl Columns {
             let is_last = index + 1 == schema.columns.len();
             let (width, right) = column.kind.shape();
             let width = width.max(column.name.len()).min(BLANKS.len());
-            Cell {
+            let shape = Shape {
                 // No blanks before the end of a line.
                 width: if is_last && !right { 0 } else { width },
                 right,
                 end: if is_last { b'\n' } else { b' ' },
+            };
+            Cell {
+                shape,
                 flags: Remembered::default(),
             }
         });
@@ -53,7 +61,8 @@ impl Columns {
 
     pub(super) fn header(&self, out: &mut Vec<u8>) {
         for (cell, name) in self.cells.iter().zip(&self.names) {
-            cell.fill(out, |out| out.extend_from_slice(name.as_bytes()));
+            let name = name.as_bytes();
+            cell.shape.fill(out, |out| out.extend_from_slice(name));
         }
     }
 
@@ -69,27 +78,28 @@ impl Columns {
 impl Cell {
     #[inline]
     fn show(&mut self, value: Value<'_>, out: &mut Vec<u8>) {
+        let shape = self.shape;
         match value {
-            Value::Unsigned(number) if self.right => {
+            Value::Unsigned(number) if shape.right => {
                 let mut digits = itoa::Buffer::new();
                 let digits = digits.format(number).as_bytes();
-                out.extend_from_slice(&BLANKS[..self.width.saturating_sub(digits.len())]);
+                out.extend_from_slice(&BLANKS[..shape.width.saturating_sub(digits.len())]);
                 out.extend_from_slice(digits);
-                out.push(self.end);
+                out.push(shape.end);
             }
             Value::Flags(flags) => {
-                let mut remembered = std::mem::take(&mut self.flags);
-                let spelled = remembered.spelled(flags, or_dash);
-                self.fill(out, |out| out.extend_from_slice(spelled));
-                self.flags = remembered;
+                let spelled = self.flags.spelled(flags, or_dash);
+                shape.fill(out, |out| out.extend_from_slice(spelled));
             }
-            value => self.fill(out, |out| spell(out, value)),
+            value => shape.fill(out, |out| spell(out, value)),
         }
     }
+}
 
+impl Shape {
     /// Appends what `write` does, with the blanks that belong to it.
     #[inline]
-    fn fill(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    fn fill(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         let start = out.len();
         write(out);
         let missing = self.width.saturating_sub(out.len() - start);
