@@ -18,7 +18,7 @@ pub(super) const BATCH: usize = 3 * KERNEL_BUFFER;
 
 /// Where a batch stands in its file: the batches of a part follow one another, and so
 /// do the parts.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Place {
     pub(super) part: usize,
     pub(super) batch: usize,

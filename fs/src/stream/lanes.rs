@@ -44,8 +44,6 @@ pub(super) struct Lanes {
     /// Of lanes that rest; more are made when they are first needed.
     resting: Vec<Maker>,
     unmade: usize,
-    /// Whether there is but one.
-    single: bool,
     /// Batches that wait to be made.
     read: VecDeque<Batch>,
     /// Batches that are being read, wait or are being made.
@@ -65,7 +63,6 @@ impl Lanes {
             recipe: Arc::new(recipe),
             resting: Vec::new(),
             unmade: lanes,
-            single: lanes <= 1,
             read: VecDeque::with_capacity(MAX_READ + 1),
             at_work: 0,
         }
@@ -130,7 +127,7 @@ impl Lanes {
         }
         let is_over = batch.end.is_some();
         self.read.push_back(batch);
-        if goes_on && !is_over && !self.single && self.read.len() <= MAX_READ {
+        if goes_on && !is_over && self.read.len() <= MAX_READ {
             self.at_work += 1;
             let turn = Turn::Read(part);
             return (Some(Lane { maker, turn }), None);

@@ -250,7 +250,9 @@ impl Shared {
                 false => shared.read_on.not_here(),
             }
             has_read = reads;
-            let mut next = shared.turn(at_work, pool, true).into_iter();
+            // Alone, it has nobody to make what it reads.
+            let goes_on = pool.lanes() > 1;
+            let mut next = shared.turn(at_work, pool, goes_on).into_iter();
             if !pool.is_crowded() {
                 lane = next.next();
             }
