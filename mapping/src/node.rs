@@ -261,6 +261,19 @@ impl Directory {
 }
 
 impl File {
+    /// The text file that shows the whole of a table, where there is one.
+    pub fn whole(table: TableId) -> Option<File> {
+        let mut directories = [Directory::Root]
+            .into_iter()
+            .chain(Directory::Root.directories());
+        let directory = directories.find(|directory| directory.tables().any(|id| id == table))?;
+        Some(File {
+            directory,
+            table,
+            format: Format::Text,
+        })
+    }
+
     /// What an open of it shows.
     pub fn instance(self) -> Instance {
         let parameter = match (self.directory, self.table.table().need) {

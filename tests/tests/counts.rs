@@ -2,7 +2,7 @@
 //! they were when last looked at: more means that something got slower.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
-use iterfs_mapping::{Need, Place, TABLES};
+use iterfs_mapping::TableId;
 use iterfs_tests::Mount;
 use iterfs_tests::bench::count_calls;
 use iterfs_tests::bench::reader::{PIECE, drain};
@@ -42,17 +42,12 @@ const UNLISTED: (u64, u64) = (10_000, 16 * 1024);
 #[test]
 fn programs_stay_small() {
     let mount = Mount::new();
-    for table in TABLES {
-        let directory = match (table.need, table.places[0]) {
-            (Need::Nothing, Place::Root) => "",
-            (Need::Nothing, Place::Net) => "net/",
-            (Need::Nothing, Place::Bpf) => "bpf/",
-            (Need::Nothing, Place::Kernel) => "kernel/",
-            (Need::Cgroup(_), _) => "cgroup/",
-            // Where a map is asked for, their tests load them.
-            _ => continue,
+    for table in TableId::all() {
+        // Where a map is asked for, their tests load them.
+        let Some(file) = iterfs_mapping::File::whole(table) else {
+            continue;
         };
-        let path = mount.path(&format!("{directory}{}", table.name));
+        let path = mount.path(&file.path());
         if path.exists() {
             File::open(path).unwrap();
         }

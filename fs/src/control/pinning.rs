@@ -1,7 +1,7 @@
 //! Which tables are pinned, and where.
 
 use super::counted;
-use super::resolve::{names, whole, whole_tables};
+use super::resolve::{names, whole_tables};
 use crate::error::{Failure, Result};
 use iterfs_bpf::pins::Pin;
 use iterfs_bpf::{Error, ObjectFile, Pins, Programs};
@@ -236,7 +236,7 @@ fn file(table: TableId, parameter: Parameter) -> Option<File> {
         format: Format::Text,
     };
     let file = match parameter {
-        Parameter::None => whole(table)?,
+        Parameter::None => File::whole(table)?,
         Parameter::Process(pid) => in_directory(Directory::Process(pid)),
         Parameter::NetNamespace(inode) => in_directory(Directory::NetNamespace(inode)),
         Parameter::Map(id) => in_directory(Directory::Map(id)),

@@ -1,11 +1,10 @@
 //! What a fresh read of the control file tells.
 
-use super::resolve::whole;
 use super::{Control, Refusal};
 use crate::counts::Counted;
 use crate::error::{Failure, Result};
 use iterfs_bpf::programs::Loaded;
-use iterfs_mapping::{Need, Place, Subject, TableId};
+use iterfs_mapping::{File, Need, Place, Subject, TableId};
 use nix::errno::Errno;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -143,7 +142,7 @@ fn path(id: TableId) -> String {
         (Need::Map(_), _) => format!("bpf/map/<id>/{name}"),
         (Need::Cgroup(_), _) => format!("cgroup/<path>/{name}"),
         (Need::Nothing, [Place::Process]) => format!("pid/<n>/{name}"),
-        (Need::Nothing, _) => whole(id).map_or_else(|| name.into(), |file| file.path()),
+        (Need::Nothing, _) => File::whole(id).map_or_else(|| name.into(), |file| file.path()),
     }
 }
 

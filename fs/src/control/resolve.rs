@@ -56,18 +56,5 @@ pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
 pub(super) fn whole_tables(tables: &dyn Tables) -> impl Iterator<Item = File> {
     let here = TableId::all().filter(|id| tables.present(*id));
     here.filter(|id| id.table().need == Need::Nothing)
-        .filter_map(whole)
-}
-
-/// The text file that shows the whole of a table, where there is one.
-pub(super) fn whole(table: TableId) -> Option<File> {
-    let mut directories = [Directory::Root]
-        .into_iter()
-        .chain(Directory::Root.directories());
-    let directory = directories.find(|directory| directory.tables().any(|id| id == table))?;
-    Some(File {
-        directory,
-        table,
-        format: Format::Text,
-    })
+        .filter_map(File::whole)
 }

@@ -6,7 +6,7 @@ use crate::bench::run::Run;
 use crate::bench::spread::Spread;
 use crate::bpf_maps;
 use anyhow::Result;
-use iterfs_mapping::{Place, TABLES, Table};
+use iterfs_mapping::{TABLES, Table, TableId};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -34,20 +34,16 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
     let mut times: BTreeMap<&str, Vec<[f64; 2]>> = BTreeMap::new();
     for _ in 0..MOUNTS {
         let mount = Mount::new();
-        for table in TABLES.iter().filter(|table| has_program(table)) {
-            let directory = match table.places[0] {
-                Place::Root | Place::Process => String::new(),
-                Place::Net => "net/".into(),
-                Place::Bpf => "bpf/".into(),
-                Place::Map => {
+        for id in TableId::all().filter(|id| has_program(id.table())) {
+            let table = id.table();
+            let below = match iterfs_mapping::File::whole(id) {
+                Some(file) => file.path(),
+                None => {
                     let map = bpf_maps::map_of(&maps, table.name);
-                    format!("bpf/map/{}/", bpf_maps::id(&map))
+                    format!("bpf/map/{}/{}", bpf_maps::id(&map), table.name)
                 }
-                Place::Cgroup => "cgroup/".into(),
-                Place::Kernel => "kernel/".into(),
-                Place::Summary => "summary/".into(),
             };
-            let path = mount.path(&format!("{directory}{}", table.name));
+            let path = mount.path(&below);
             if path.exists() {
                 let both = [open(&path)?, open(&path)?];
                 times.entry(table.name).or_default().push(both);
