@@ -1,5 +1,6 @@
 //! What a piece of work costs.
 
+use crate::Mount;
 use anyhow::Result;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
@@ -21,10 +22,17 @@ pub struct Cost {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meter {
     /// The process whose work counts, too.
-    pub daemon: Option<u32>,
+    daemon: Option<u32>,
 }
 
 impl Meter {
+    /// For what a mount's daemon does, too.
+    pub fn of(mount: &Mount) -> Meter {
+        Meter {
+            daemon: Some(mount.daemon()),
+        }
+    }
+
     /// Does some work and tells what it cost.
     ///
     /// # Errors

@@ -19,9 +19,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
         cgroups.make(format!("{}/{number}", number % 30));
     }
     let mount = Mount::new();
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(&mount);
     let table = mount.path(&format!("cgroup/{}/cgroup.descendants", cgroups.name()));
     let directory = cgroups.path().to_str().context("a path in UTF-8")?;
     run.compare(

@@ -37,9 +37,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
     drop((keys, values));
     let id = bpf_maps::id(&map).to_string();
     let mount = Mount::new();
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(&mount);
     let path = mount.path(&format!("bpf/map/{id}/elements.json"));
     run.compare(
         "elements-bpftool",

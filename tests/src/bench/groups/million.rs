@@ -18,9 +18,7 @@ const SUMMARY: &str = "summary/fds_by_process";
 pub(super) fn measure(run: &mut Run) -> Result<()> {
     let _files = ManyFiles::start(1000, 997);
     let mount = Mount::new();
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(&mount);
     let mut text = Peer::load(FILES_TEXT)?;
     let pin = text.pin(&run.pins, "files")?;
     run.compare(

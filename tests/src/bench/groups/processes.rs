@@ -14,9 +14,7 @@ pub(super) const ROWS: &[&str] = &["files-lsof", "files-walk", "processes-ps"];
 pub(super) fn measure(run: &mut Run) -> Result<()> {
     let _processes = ManyFiles::start(5000, 18);
     let mount = Mount::new();
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(&mount);
     let this = current_exe()?;
     let this = this.to_str().context("a path in UTF-8")?;
     let ours = |table: &'static str| {

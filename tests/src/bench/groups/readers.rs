@@ -59,9 +59,7 @@ fn compare(
     ours: &Path,
     pin: &Path,
 ) -> Result<()> {
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(mount);
     for (name, readers) in rows.iter().zip(READERS) {
         let opens = opens(readers);
         run.compare(

@@ -22,9 +22,7 @@ pub const SIDES: [&str; 2] = ["iterfs", "pinned BPF_SEQ_PRINTF"];
 
 pub(super) fn measure(run: &mut Run) -> Result<()> {
     let mount = Mount::new();
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(&mount);
     let path = mount.path("files");
     let mut text = Peer::load(FILES_TEXT)?;
     let pin = text.pin(&run.pins, "scaling")?;

@@ -30,9 +30,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
     // The table has few rows in an empty namespace, the same ones for both.
     in_new_net_namespace(|| {
         let mount = Mount::new();
-        let meter = Meter {
-            daemon: Some(mount.daemon()),
-        };
+        let meter = Meter::of(&mount);
         let ours = mount.path("net/netlink");
         let mut peer = Peer::load(NETLINK_TEXT)?;
         let pin = peer.pin(&run.pins, "netlink")?;

@@ -27,9 +27,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
     in_new_net_namespace(|| {
         let _held = held();
         let mount = Mount::new();
-        let meter = Meter {
-            daemon: Some(mount.daemon()),
-        };
+        let meter = Meter::of(&mount);
         let tcp = mount.path("net/tcp");
         run.compare(
             "tcp-ss",

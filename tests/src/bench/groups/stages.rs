@@ -49,9 +49,7 @@ pub(super) fn measure(run: &mut Run) -> Result<()> {
 
 fn stages(run: &mut Run, row: &str, table: &str, nothing: &str) -> Result<()> {
     let mount = Mount::new();
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(&mount);
     let nothing = Peer::load(nothing)?;
     let kernel = Kernel::new()?;
     let Some(Node::File(file)) = Node::parse(table) else {

@@ -17,9 +17,7 @@ const STACK: usize = 64 * 1024;
 
 pub(super) fn measure(run: &mut Run) -> Result<()> {
     let mount = Mount::new();
-    let meter = Meter {
-        daemon: Some(mount.daemon()),
-    };
+    let meter = Meter::of(&mount);
     let path = mount.path("tasks");
     let [here, end] = [THREADS + 1, THREADS + 1].map(Barrier::new);
     thread::scope(|scope| {
