@@ -114,7 +114,7 @@ impl Filesystem for Adapter {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         handle: FileHandle,
         offset: u64,
@@ -129,7 +129,8 @@ impl Filesystem for Adapter {
             Ok(()) => reply.written(written),
             Err(failure) => reply.error(failure.errno()),
         });
-        self.0.write(handle.0, offset, data, answer);
+        self.0
+            .write(&requester(request), handle.0, offset, data, answer);
     }
 
     fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {

@@ -177,14 +177,20 @@ impl Operations {
     }
 
     fn open_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<u64> {
-        let node = Node::Control(form);
-        let view = self.access.view(&*self.tables, requester, node)?;
-        if !self.is_shown(&view.ok_or(Failure::Denied)?, node)? {
-            return Err(Failure::NotFound);
-        }
+        self.check_control(requester, form)?;
         let file = ControlFile::new(form);
         let seat = self.access.seat(requester)?;
         Ok(self.handles.insert(Handle::Control(Arc::new(file)), seat))
+    }
+
+    /// Refuses a requester that may not use the control file: only root of the host may.
+    fn check_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<()> {
+        let node = Node::Control(form);
+        let view = self.access.view(&*self.tables, requester, node)?;
+        match self.is_shown(&view.ok_or(Failure::Denied)?, node)? {
+            true => Ok(()),
+            false => Err(Failure::NotFound),
+        }
     }
 
     /// Reads an open table, now or when it has bytes.
@@ -207,11 +213,24 @@ impl Operations {
         });
     }
 
-    /// Writes to an open file: a command to the control file, or in vain.
-    pub fn write(&self, handle: u64, offset: u64, bytes: &[u8], answer: WriteAnswer) {
+    /// Writes to an open file. The control file takes a command from whoever may open
+    /// it now, whatever process opened it; every other file refuses the write.
+    pub fn write(
+        &self,
+        requester: &Requester,
+        handle: u64,
+        offset: u64,
+        bytes: &[u8],
+        answer: WriteAnswer,
+    ) {
         let Some(file) = self.handles.control(handle) else {
             return answer(Err(Failure::Unwritable));
         };
+        // Checked here, while the writer waits and cannot exit, not on the thread of
+        // commands.
+        if let Err(failure) = self.check_control(requester, file.form()) {
+            return answer(Err(failure));
+        }
         let control = Arc::clone(&self.control);
         // One byte more than a command may have shows that it is too long.
         let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();

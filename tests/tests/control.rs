@@ -383,6 +383,45 @@ fn the_control_file_is_roots() {
     assert_eq!(errno(&json.write(b"unpin").unwrap_err()), libc::EIO);
 }
 
+/// Each write counts as the writer's own, not as that of whoever opened the file.
+#[test]
+fn a_passed_descriptor_takes_commands_from_root_of_the_host_alone() {
+    let (control, _workshop) = with_word();
+    let mut file = control.open();
+    let user = User::new(61_104, 62_104);
+    for who in [&user, &user.clone().in_groups(&[0])] {
+        let error = who.run(|| file.write(b"unload w").unwrap_err());
+        assert_eq!(errno(&error), libc::EACCES, "{who:?}");
+        // Root's real user id does not help a thread that acts for somebody else.
+        let error = who.run_for_root(|| file.write(b"unload w").unwrap_err());
+        assert_eq!(errno(&error), libc::EACCES, "{who:?}");
+    }
+    let ctl = control.mount().path("ctl");
+    let container = "unshare --pid --fork --mount-proc --kill-child";
+    for writer in [
+        "setpriv --reuid 61104 --regid 62104 --clear-groups",
+        container,
+        "unshare --user --map-root-user",
+    ] {
+        let script = format!(
+            "exec 3<>{}; {writer} /bin/sh -c '/bin/echo unload w >&3'",
+            ctl.display()
+        );
+        let (code, said) = shell(&script);
+        assert!(
+            code != Some(0)
+                && (said.contains("Permission denied") || said.contains("No such file")),
+            "{writer}: {code:?} {said}"
+        );
+    }
+    // A refused write leaves nothing to read, and the table is still there.
+    let mut told = String::new();
+    file.read_to_string(&mut told).unwrap();
+    assert!(told.starts_with("path"), "{told}");
+    assert_eq!(control.mount().text("user/w"), "old\n");
+    assert_eq!(write(&mut file, b"unload w").unwrap(), "unloaded user/w\n");
+}
+
 #[test]
 fn a_read_only_mount_takes_no_commands() {
     let control = Control::with_pins(Default::default(), "ro");

@@ -23,6 +23,11 @@ impl ControlFile {
         }
     }
 
+    /// Which of the two control files it is.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+
     /// The next bytes, at most `size`: of the report, or of a command's outcome.
     pub(crate) fn read(&self, control: &Control, size: usize) -> Result<Vec<u8>> {
         let told = self.rest.lock().is_some();
