@@ -1,6 +1,7 @@
 //! Keeps what libbpf says while this thread loads an object, to tell why it failed.
 
-use libbpf_rs::{PrintLevel, set_print};
+mod sys;
+
 use std::cell::RefCell;
 use std::sync::Once;
 
@@ -14,9 +15,7 @@ thread_local! {
 /// Takes over libbpf's messages, which else go to standard error.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        set_print(Some((PrintLevel::Info, print)));
-    });
+    INSTALLED.call_once(sys::install);
 }
 
 /// Runs `load`, and returns with its result what libbpf printed meanwhile.
@@ -27,7 +26,9 @@ pub(crate) fn capture<T>(load: impl FnOnce() -> T) -> (T, String) {
     (result, LOG.take().unwrap_or_default())
 }
 
-fn print(_level: PrintLevel, message: String) {
+/// Logs a message, and keeps it for the thread that is loading an object.
+fn print(message: &[u8]) {
+    let message = printable(message);
     tracing::debug!(target: "libbpf", "{}", message.trim_end());
     LOG.with_borrow_mut(|log| {
         if let Some(log) = log {
@@ -40,12 +41,33 @@ fn print(_level: PrintLevel, message: String) {
     });
 }
 
+/// A message as text for a terminal or a log: it quotes names from the object, and
+/// those may hold anything.
+fn printable(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message);
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => plain.push(character),
+            character if character.is_control() => plain.extend(character.escape_default()),
+            character => plain.push(character),
+        }
+    }
+    plain
+}
+
+/// What libbpf prints before and after the verifier's log.
+const BEGIN: &str = "BEGIN PROG LOAD LOG";
+const END: &str = "END PROG LOAD LOG";
+
 /// The line of a log that says what is wrong: the verifier's last word, or libbpf's.
 pub(crate) fn reason(log: &str) -> &str {
+    // Of a long log the beginning is gone.
+    let is_cut = !log.contains(BEGIN) && log.contains(END);
     let verifier = log
         .lines()
-        .skip_while(|line| !line.contains("BEGIN PROG LOAD LOG"))
-        .take_while(|line| !line.contains("END PROG LOAD LOG"))
+        .skip_while(|line| !is_cut && !line.contains(BEGIN))
+        .take_while(|line| !line.contains(END))
         .filter(|line| !line.starts_with("processed ") && !line.trim().is_empty())
         .last();
     let libbpf = log.lines().find(|line| line.starts_with("libbpf:"));
@@ -54,7 +76,7 @@ pub(crate) fn reason(log: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::reason;
+    use super::*;
 
     #[test]
     fn the_verifiers_last_word_is_the_reason() {
@@ -68,5 +90,27 @@ mod tests {
         assert_eq!(reason(log), "R3 min value is negative");
         assert_eq!(reason("libbpf: elf: not found\n"), "libbpf: elf: not found");
         assert_eq!(reason(""), "");
+    }
+
+    #[test]
+    fn a_long_log_ends_with_the_reason() {
+        let (_, log) = capture(|| {
+            print(b"libbpf: prog 'x': -- BEGIN PROG LOAD LOG --\n");
+            for line in 0..20_000 {
+                print(format!("{line}: (b7) r0 = 0\n").as_bytes());
+            }
+            print(b"R3 is not wanted\nprocessed 9 insns\n-- END PROG LOAD LOG --\n");
+        });
+        assert!(log.len() <= 2 * KEPT, "{}", log.len());
+        assert_eq!(reason(&log), "R3 is not wanted");
+    }
+
+    #[test]
+    fn any_bytes_are_printed() {
+        let (_, log) = capture(|| print(b"FUNC s\x80y \x1b[2J\x00\xff\xfe\n\tend"));
+        assert_eq!(
+            log,
+            "FUNC s\u{fffd}y \\u{1b}[2J\\u{0}\u{fffd}\u{fffd}\n\tend"
+        );
     }
 }

@@ -21,6 +21,7 @@ pub mod many_files;
 pub mod maps;
 pub mod mount;
 pub mod netns;
+pub mod object;
 pub mod pins;
 pub mod proc;
 pub mod programs;
