@@ -14,6 +14,10 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Inode number of the initial pid namespace (include/uapi/linux/nsfs.h, PID_NS_INIT_INO).
 pub const INITIAL_PID_NAMESPACE: u32 = 0xEFFF_FFFC;
 
+/// How many descriptors [`Caller::has_open`] looks at, so that a caller with many cannot
+/// keep the daemon busy.
+const DESCRIPTORS_SEARCHED: usize = 256;
+
 /// The thread that asks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Caller {
@@ -66,17 +70,37 @@ impl Caller {
     /// Whether it is on the host as this process is: in the initial pid namespace
     /// and this process's user namespace. Root inside a container is not.
     pub fn is_on_host(&self) -> Result<bool> {
-        Ok(self.pid_namespace()? == INITIAL_PID_NAMESPACE
+        Ok(self.is_in_initial_pid_namespace()?
             && self.inode(Kind::User)? == Caller::Daemon.inode(Kind::User)?)
+    }
+
+    /// Whether processes have the same numbers for it as for this process.
+    pub fn is_in_initial_pid_namespace(&self) -> Result<bool> {
+        Ok(self.pid_namespace()? == INITIAL_PID_NAMESPACE)
+    }
+
+    /// Whether one of its first [`DESCRIPTORS_SEARCHED`] descriptors is an open file of
+    /// this inode number. A descriptor made with O_PATH opens nothing and does not count.
+    /// Before Linux 5.14 the kernel does not tell the number, and the answer is no.
+    pub fn has_open(&self, inode: u64) -> Result<bool> {
+        let directory = format!("{}/fdinfo", self.directory());
+        let entries = fs::read_dir(directory).map_err(Error::Caller)?;
+        let mut open = entries.take(DESCRIPTORS_SEARCHED).filter_map(|entry| {
+            // A descriptor may be closed by another thread meanwhile.
+            let text = fs::read_to_string(entry.ok()?.path()).ok()?;
+            let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+            let flags = u32::from_str_radix(field("flags:")?.trim(), 8).ok()?;
+            let is_path = OFlags::from_bits_retain(flags).contains(OFlags::PATH);
+            let found: u64 = field("ino:")?.trim().parse().ok()?;
+            Some(found == inode && !is_path)
+        });
+        Ok(open.any(|found| found))
     }
 
     /// Its real user and group, as the initial user namespace numbers them.
     pub fn real_user(&self) -> Result<User> {
-        let path = match self {
-            Caller::Daemon => "/proc/self/status".into(),
-            Caller::Thread(tid) => format!("/proc/{tid}/status"),
-        };
-        let status = fs::read_to_string(path).map_err(Error::Caller)?;
+        let status = format!("{}/status", self.directory());
+        let status = fs::read_to_string(status).map_err(Error::Caller)?;
         // Real, effective, saved, filesystem (proc_pid_status(5)).
         let real = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key))?;
@@ -132,9 +156,13 @@ impl Caller {
             Kind::Net => "net",
             Kind::User => "user",
         };
+        format!("{}/ns/{name}", self.directory())
+    }
+
+    fn directory(&self) -> String {
         match self {
-            Caller::Daemon => format!("/proc/self/ns/{name}"),
-            Caller::Thread(tid) => format!("/proc/{tid}/ns/{name}"),
+            Caller::Daemon => "/proc/self".into(),
+            Caller::Thread(tid) => format!("/proc/{tid}"),
         }
     }
 }

@@ -46,13 +46,13 @@ impl Filesystem for Adapter {
         }
     }
 
-    fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        self.reply_attributes(inode, reply);
+    fn getattr(&self, request: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        self.reply_attributes(request, inode, reply);
     }
 
     fn setattr(
         &self,
-        _: &Request,
+        request: &Request,
         inode: INodeNo,
         mode: Option<u32>,
         uid: Option<u32>,
@@ -70,13 +70,13 @@ impl Filesystem for Adapter {
     ) {
         // Truncating is allowed and does nothing, as in /proc: `> file` opens so.
         match (mode, uid, gid) {
-            (None, None, None) => self.reply_attributes(inode, reply),
+            (None, None, None) => self.reply_attributes(request, inode, reply),
             _ => reply.error(Failure::Unchangeable.errno()),
         }
     }
 
-    fn readlink(&self, _: &Request, inode: INodeNo, reply: ReplyData) {
-        match node(inode).and_then(|node| self.0.link_target(node)) {
+    fn readlink(&self, request: &Request, inode: INodeNo, reply: ReplyData) {
+        match node(inode).and_then(|node| self.0.link_target(&requester(request), node)) {
             Ok(target) => reply.data(target.as_bytes()),
             Err(failure) => reply.error(failure.errno()),
         }
@@ -205,7 +205,7 @@ impl Filesystem for Adapter {
         match entries {
             Ok(entries) => {
                 for (index, entry) in entries.iter().enumerate().skip(offset as usize) {
-                    let found = self.0.attributes(entry.node);
+                    let found = self.0.entry_attributes(entry);
                     let attr = file_attr(&found);
                     let next = index as u64 + 1;
                     if reply.add(
@@ -237,8 +237,11 @@ impl Filesystem for Adapter {
         reply.ok();
     }
 
-    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
-        reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096);
+    fn statfs(&self, request: &Request, inode: INodeNo, reply: ReplyStatfs) {
+        match node(inode).and_then(|node| self.0.statistics(&requester(request), node)) {
+            Ok(()) => reply.statfs(0, 0, 0, 0, 0, 4096, 255, 4096),
+            Err(failure) => reply.error(failure.errno()),
+        }
     }
 
     // What follows is answered as in /proc, and answered at all so that nothing is
@@ -386,12 +389,9 @@ impl Adapter {
         self.0.lookup(&requester(request), node(parent)?, name)
     }
 
-    fn reply_attributes(&self, inode: INodeNo, reply: ReplyAttr) {
-        match node(inode) {
-            Ok(node) => {
-                let found = self.0.attributes(node);
-                reply.attr(&found.lifetime, &file_attr(&found));
-            }
+    fn reply_attributes(&self, request: &Request, inode: INodeNo, reply: ReplyAttr) {
+        match node(inode).and_then(|node| self.0.attributes(&requester(request), node)) {
+            Ok(found) => reply.attr(&found.lifetime, &file_attr(&found)),
             Err(failure) => reply.error(failure.errno()),
         }
     }

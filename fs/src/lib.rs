@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod error;
 pub mod format;
 pub mod fuse;
+mod gate;
 mod handles;
 pub mod inode;
 mod listing;

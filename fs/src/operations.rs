@@ -5,14 +5,15 @@ use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
 use crate::counts::AllCounts;
 use crate::error::{Failure, Result};
+use crate::gate::Gate;
 use crate::handles::{Handle, Handles};
 use crate::listing::{Entry, Listing};
 use crate::live;
 use crate::options::Options;
 use crate::policy::{Policy, Requester};
 use crate::stream::{Answer, Pool, Stream};
-use iterfs_bpf::{Caller, Programs, Tables, View};
-use iterfs_mapping::{Directory, Format, Node, Scope, Subject, TableId};
+use iterfs_bpf::{Programs, Tables, View};
+use iterfs_mapping::{Directory, Format, Node, Subject};
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,6 +27,7 @@ pub struct Operations {
     control: Arc<Control>,
     counts: Arc<AllCounts>,
     access: Arc<Access>,
+    gate: Gate,
     handles: Handles,
     pool: Arc<Pool>,
     /// One thread, so that commands that wait for each other hold up no reader.
@@ -71,6 +73,7 @@ impl Operations {
             options.programs.clone(),
         )?;
         Ok(Operations {
+            gate: Gate::new(programs.clone(), Arc::clone(&access)),
             tables: programs,
             control: Arc::new(control),
             counts,
@@ -91,14 +94,28 @@ impl Operations {
             Some(node) => node,
             None => live::find(&*self.tables, directory, name)?.ok_or(Failure::NotFound)?,
         };
-        if !self.is_shown(&self.glimpse(requester, node)?, node)? {
+        if !self.gate.has(requester, node)? {
             return Err(Failure::NotFound);
         }
-        Ok(self.attributes(node))
+        Ok(self.describe(node))
     }
 
     /// What is known of a node that was looked up before.
-    pub fn attributes(&self, node: Node) -> Attributes {
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] or [`Failure::Denied`] if the requester's tree does not have
+    /// it, and the requester does not have it open either.
+    pub fn attributes(&self, requester: &Requester, node: Node) -> Result<Attributes> {
+        self.gate.admit_holder(requester, node)?;
+        Ok(self.describe(node))
+    }
+
+    /// What is known of an entry of a directory, for the one that listed it.
+    pub fn entry_attributes(&self, entry: &Entry) -> Attributes {
+        self.describe(entry.node)
+    }
+
+    fn describe(&self, node: Node) -> Attributes {
         let Policy { uid, gid, mode } = self.access.attributes(&*self.tables, node);
         Attributes {
             node,
@@ -114,11 +131,17 @@ impl Operations {
     }
 
     /// What a symbolic link holds.
-    pub fn link_target(&self, node: Node) -> Result<String> {
+    pub fn link_target(&self, requester: &Requester, node: Node) -> Result<String> {
+        self.gate.admit(requester, node)?;
         match node {
             Node::NetNamespaceName(inode) => Ok(inode.to_string()),
             _ => Err(Failure::NotALink),
         }
+    }
+
+    /// Whether a requester may ask about the filesystem that a node is in.
+    pub fn statistics(&self, requester: &Requester, node: Node) -> Result<()> {
+        self.gate.admit_holder(requester, node)
     }
 
     /// Has `forget` called with each node of which the kernel may keep attributes,
@@ -136,12 +159,13 @@ impl Operations {
         }
         let seat = self.access.seat(requester)?;
         if wanted == Wanted::Write {
+            self.gate.admit(requester, node)?;
             // As in /proc, root gets a descriptor that every write fails on.
             return Ok(self.handles.insert(Handle::WriteOnly, seat));
         }
         let view = self.access.view(&*self.tables, requester, node)?;
         let mut view = view.ok_or(Failure::Denied)?;
-        if !self.is_shown(&view, node)? {
+        if !self.gate.is_shown(&view, node)? {
             return Err(Failure::NotFound);
         }
         if let Directory::Process(pid) = node.directory() {
@@ -187,7 +211,7 @@ impl Operations {
     fn check_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<()> {
         let node = Node::Control(form);
         let view = self.access.view(&*self.tables, requester, node)?;
-        match self.is_shown(&view.ok_or(Failure::Denied)?, node)? {
+        match self.gate.is_shown(&view.ok_or(Failure::Denied)?, node)? {
             true => Ok(()),
             false => Err(Failure::NotFound),
         }
@@ -248,6 +272,7 @@ impl Operations {
         let Node::Directory(_) = node else {
             return Err(Failure::NotADirectory);
         };
+        self.gate.admit(requester, node)?;
         let seat = self.access.seat(requester)?;
         let view = self.access.view(&*self.tables, requester, node)?;
         let viewpoint = Viewpoint::of(&view.ok_or(Failure::Denied)?)?;
@@ -257,7 +282,7 @@ impl Operations {
 
     /// The entries of an open directory. Its first reading decides what they
     /// are; reading from the start again looks again. Whoever reads it, it is what
-    /// the one that opened it sees.
+    /// the one that opened it sees, if the reader's own tree has the directory at all.
     pub fn list(
         &self,
         requester: &Requester,
@@ -268,6 +293,7 @@ impl Operations {
         let Node::Directory(directory) = node else {
             return Err(Failure::NotADirectory);
         };
+        self.gate.admit(requester, node)?;
         let listing = self.handles.listing(handle).ok_or(Failure::BadHandle)?;
         let found = listing.entries();
         if offset > 0
@@ -296,22 +322,23 @@ impl Operations {
         ];
         for child in directory.directories() {
             let node = Node::Directory(child);
-            if self.is_shown(view, node)? {
+            if self.gate.is_shown(view, node)? {
                 entries.push(entry(child.name().as_ref(), node));
             }
         }
         for table in live::tables_in(&*self.tables, directory)? {
             let form = self.tables.form(table);
-            if is_in_scope(form.scope, view)? {
-                for file in directory.files_of(table, form.formats) {
-                    entries.push(entry(file.name().as_ref(), Node::File(file)));
+            for file in directory.files_of(table, form.formats) {
+                let node = Node::File(file);
+                if self.gate.is_in_scope(view, node)? {
+                    entries.push(entry(file.name().as_ref(), node));
                 }
             }
         }
         if directory == Directory::Root {
             for form in iterfs_mapping::Control::ALL {
                 let node = Node::Control(form);
-                if self.is_shown(view, node)? {
+                if self.gate.is_shown(view, node)? {
                     entries.push(entry(form.name().as_ref(), node));
                 }
             }
@@ -319,7 +346,7 @@ impl Operations {
         if directory == Directory::User {
             for (name, file) in live::user_files(&*self.tables) {
                 let node = Node::User(file);
-                if self.is_shown(view, node)? {
+                if self.gate.is_shown(view, node)? {
                     entries.push(entry(name.as_ref(), node));
                 }
             }
@@ -332,83 +359,6 @@ impl Operations {
         }
         Ok(entries)
     }
-
-    /// What a requester may see of a node's being there: what it may read, or if
-    /// that is nothing, what is its own.
-    fn glimpse(&self, requester: &Requester, node: Node) -> Result<View> {
-        let place = Node::Directory(node.directory());
-        if let Some(view) = self.access.view(&*self.tables, requester, place)? {
-            return Ok(view);
-        }
-        let caller = Caller::from_request(requester.tid)?;
-        if is_hidden(node) {
-            return Err(match caller.is_on_host()? {
-                true => Failure::Denied,
-                false => Failure::NotFound,
-            });
-        }
-        Ok(View {
-            own: Some(caller.real_user()?),
-            ..View::of(caller)
-        })
-    }
-
-    /// Whether a reader's tree has the node now: the one rule for what is listed,
-    /// found and opened.
-    fn is_shown(&self, view: &View, node: Node) -> Result<bool> {
-        let directory = node.directory();
-        if let Some(scope) = directory.scope()
-            && !is_in_scope(scope, view)?
-        {
-            return Ok(false);
-        }
-        if !live::exists(&*self.tables, view, directory)? {
-            return Ok(false);
-        }
-        match node {
-            Node::Directory(directory) => Ok(self.has_purpose(directory)),
-            Node::File(file) => {
-                let form = self.tables.form(file.table);
-                Ok(form.formats.contains(&file.format)
-                    && is_in_scope(form.scope, view)?
-                    && live::tables_in(&*self.tables, directory)?.contains(&file.table))
-            }
-            Node::User(file) => {
-                let tables = self.tables.user_tables();
-                let table = tables.into_iter().find(|table| table.number == file.table);
-                match table {
-                    Some(table) => Ok(table.form.formats.contains(&file.format)
-                        && is_in_scope(table.form.scope, view)?),
-                    None => Ok(false),
-                }
-            }
-            Node::Control(_) => is_in_scope(Scope::Host, view),
-            Node::NetNamespaceName(_) => Ok(true),
-        }
-    }
-
-    /// Whether the kernel has any of the tables a directory is there for.
-    fn has_purpose(&self, directory: Directory) -> bool {
-        directory.purpose().is_none_or(|place| {
-            TableId::all().any(|id| id.table().places.contains(&place) && self.tables.present(id))
-        })
-    }
-}
-
-/// Whether a reader is shown what is in a scope at all: what is the host's is for
-/// callers on the host.
-fn is_in_scope(scope: Scope, view: &View) -> Result<bool> {
-    Ok(scope != Scope::Host || view.caller.is_on_host()?)
-}
-
-/// Whether what comes and goes on the host is told to those alone who may read some of
-/// it: to look for it costs, and its being there says something.
-fn is_hidden(node: Node) -> bool {
-    matches!(node, Node::NetNamespaceName(_))
-        || matches!(
-            node.directory(),
-            Directory::NetNamespace(_) | Directory::Map(_) | Directory::Cgroup(1..)
-        )
 }
 
 /// Whether a node is there for everyone and always, so that the kernel may keep
