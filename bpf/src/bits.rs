@@ -2,7 +2,7 @@
 
 /// Where the bits of a field are, counted as BTF counts them: from the lowest bit
 /// of the first byte on a little-endian machine, from the highest on a big-endian.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct Bits {
     start: u8,
     count: u8,

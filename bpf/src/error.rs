@@ -44,6 +44,18 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// The process that loads objects could not be started.
+    #[error("no process can be started to load the object: {0}")]
+    ObjectProcess(#[source] io::Error),
+
+    /// The process that loads an object ended without an answer.
+    #[error("the object {0} cannot be used: the process that loaded it crashed ({1})")]
+    ObjectCrash(String, String),
+
+    /// The process that loads an object took too long.
+    #[error("the object {0} cannot be used: loading it took longer than a minute")]
+    ObjectTimeout(String),
+
     /// An object has no such program.
     #[error("{object} has no program '{program}'; it has {}", list(there))]
     NoProgram {

@@ -26,6 +26,7 @@ mod map;
 mod namespace;
 mod net_namespaces;
 pub mod object_file;
+pub mod object_process;
 pub mod objects;
 pub mod pins;
 pub mod probe;
@@ -43,6 +44,7 @@ mod summary;
 mod sys;
 pub mod tables;
 mod text;
+mod user_object;
 mod user_tables;
 mod verifier_log;
 

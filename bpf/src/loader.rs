@@ -3,18 +3,17 @@
 use crate::btf;
 use crate::error::{Error, Result};
 use crate::groups::{self, Groups};
-use crate::object_file::ObjectFile;
 use crate::objects;
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys;
 use crate::text::plan;
 use crate::verifier_log;
-use libbpf_rs::{MapCore, MapInfo, MapType, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{MapCore, MapType, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 /// The `readers` map that the programs share, made by the first that declares it.
@@ -22,6 +21,16 @@ use std::sync::Arc;
 pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
 
 impl SharedReaders {
+    /// The map as our own programs declare it, made if none of them was loaded yet.
+    pub(crate) fn of_our_programs(&self) -> Result<Arc<Readers>> {
+        if let Some(readers) = &*self.0.lock() {
+            return Ok(Arc::clone(readers));
+        }
+        let missing = || bad_object("processes", "no program of ours declares a map of readers");
+        let (max_entries, value_size) = own_readers().ok_or_else(missing)?;
+        self.get(max_entries, value_size)
+    }
+
     fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
         let mut readers = self.0.lock();
         match &*readers {
@@ -48,46 +57,24 @@ pub(crate) struct Loaded {
 
 /// How an object is loaded, where not as it says itself.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Options<'a> {
-    /// The program's name; if none is given, there is only one.
-    pub(crate) program: Option<&'a str>,
-    /// A map that is there already, for one that the object declares alike.
-    pub(crate) map: Option<BorrowedFd<'a>>,
+pub(crate) struct Options {
     /// How many groups the map of a summary has room for.
     pub(crate) room: Option<u32>,
 }
 
-/// Loads the program of a file, which may declare a map that is there already.
-pub(crate) fn load_file(
-    file: &ObjectFile,
-    map: Option<BorrowedFd<'_>>,
-    shared: &SharedReaders,
-) -> Result<Loaded> {
-    let options = Options {
-        program: file.program.as_deref(),
-        map,
-        room: None,
-    };
-    load(&file.name(), &file.read()?, options, shared)
-}
-
-/// Loads one program of an object, to write records or, if it was brought, whatever
-/// it writes.
+/// Loads the program of an object of ours, to write records.
 pub(crate) fn load(
     name: &str,
     elf: &[u8],
-    options: Options<'_>,
+    options: Options,
     shared: &SharedReaders,
 ) -> Result<Loaded> {
     let bad = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
     let schema = btf::schema_of(name, elf)?.map(Arc::new);
     let mut object = open(name, elf)?;
-    let (program, target) = choose(name, &mut object, options.program)?;
+    let (program, target) = choose(name, &mut object, None)?;
     plan::leave_out(&mut object).map_err(bad)?;
-    let readers = share_readers(name, &mut object, shared)?;
-    if let Some(map) = options.map {
-        share_map(name, &mut object, map)?;
-    }
+    let readers = share_readers(&mut object, shared)?;
     if let Some(room) = options.room {
         make_room(&mut object, room).map_err(bad)?;
     }
@@ -204,18 +191,9 @@ fn target_of(section: &OsStr) -> Option<String> {
     Some(target.to_owned())
 }
 
-fn share_readers(
-    name: &str,
-    object: &mut OpenObject,
-    shared: &SharedReaders,
-) -> Result<Option<Arc<Readers>>> {
-    // One that was brought may use the name for something else.
-    let brought = objects::find(name).is_none();
+fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
     for mut map in object.maps_mut() {
-        if map.name() == reader::MAP_NAME
-            && map.key_size() == reader::KEY_SIZE
-            && (!brought || own_readers() == Some((map.max_entries(), map.value_size())))
-        {
+        if map.name() == reader::MAP_NAME {
             let readers = shared.get(map.max_entries(), map.value_size())?;
             map.reuse_fd(readers.fd())
                 .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
@@ -225,29 +203,8 @@ fn share_readers(
     Ok(None)
 }
 
-/// Has the object use a map for the one that it declares alike: what walks a map
-/// can then also change it.
-fn share_map(name: &str, object: &mut OpenObject, map: BorrowedFd<'_>) -> Result<()> {
-    let failed = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
-    let there = MapInfo::new(map).map_err(failed)?;
-    let shape = (there.map_type(), there.info.key_size, there.info.value_size);
-    for mut declared in object.maps_mut() {
-        let declared_shape = (
-            declared.map_type(),
-            declared.key_size(),
-            declared.value_size(),
-        );
-        let called = declared.name().as_encoded_bytes();
-        let called = &called[..called.len().min(sys::OBJECT_NAME)];
-        if declared_shape == shape && there.name().map_err(failed)?.as_bytes() == called {
-            declared.reuse_fd(map).map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
 /// How many entries of which size the map `readers` of our own programs has.
-fn own_readers() -> Option<(u32, u32)> {
+pub(crate) fn own_readers() -> Option<(u32, u32)> {
     let elf = objects::names().filter_map(objects::find);
     elf.filter_map(|elf| {
         let object = ObjectBuilder::default().open_memory(elf).ok()?;

@@ -5,6 +5,7 @@ use crate::exchange::Exchange;
 use crate::groups::Groups;
 use crate::loader::{self, Loaded, SharedReaders, bad_object};
 use crate::object_file::ObjectFile;
+use crate::object_process;
 use crate::programs;
 use crate::reader::Readers;
 use crate::schema::Schema;
@@ -62,15 +63,7 @@ impl Program {
         room: Option<u32>,
         shared: &SharedReaders,
     ) -> Result<(Program, Groups)> {
-        let mut loaded = loader::load(
-            name,
-            elf,
-            loader::Options {
-                room,
-                ..Default::default()
-            },
-            shared,
-        )?;
+        let mut loaded = loader::load(name, elf, loader::Options { room }, shared)?;
         let groups = loaded.groups.take();
         let groups = groups.ok_or_else(|| bad_object(name, "it declares no map of groups"))?;
         Ok((loaded.linked(LinkTo::Everything, None)?, groups))
@@ -86,7 +79,7 @@ impl Program {
             LinkTo::Map(map) => Some(map),
             _ => None,
         };
-        let loaded = loader::load_file(file, map, shared)?;
+        let loaded = object_process::load(file, map, shared)?;
         check_narrowing(&loaded.target, to)?;
         loaded.linked(to, Some(file.path.clone()))
     }

@@ -5,10 +5,11 @@
 //! allocates nothing.
 
 use crate::bits::Bits;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The shape of a table's rows.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Schema {
     /// What one row is, such as "a thread".
     pub row: String,
@@ -21,7 +22,7 @@ pub struct Schema {
 }
 
 /// One column.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -39,7 +40,7 @@ pub struct Column {
 }
 
 /// A step from a row to a value nested in it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Step {
     /// To the member of this name.
     Member(Box<str>),
@@ -48,7 +49,7 @@ pub enum Step {
 }
 
 /// The bytes an integer takes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Width {
     /// One byte.
     One,
@@ -61,7 +62,7 @@ pub enum Width {
 }
 
 /// What a value is and how it is shown.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Kind {
     /// An unsigned number.
     Unsigned(Width, Unit),
@@ -104,7 +105,7 @@ pub enum Kind {
 }
 
 /// What an unsigned number counts.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Unit {
     /// Just a number.
     None,
@@ -117,7 +118,7 @@ pub enum Unit {
 }
 
 /// The names of an enumeration's values, sorted by value.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Names {
     list: Vec<(u64, Box<str>)>,
     /// Whether a value without a name is a signed number.

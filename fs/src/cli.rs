@@ -32,6 +32,9 @@ pub enum Command {
     /// Write the reference of all tables, docs/TABLES.md, to standard output.
     #[command(hide = true)]
     Tables,
+    /// Load an object for the daemon that started this process.
+    #[command(hide = true, name = iterfs_bpf::object_process::COMMAND)]
+    LoadObject,
     /// Write a shell's completions to standard output.
     #[command(hide = true)]
     Completions {

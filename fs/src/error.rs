@@ -141,12 +141,14 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
         Error::NoText(..) | Error::NoTextMode | Error::Pinned(_) => Errno::EOPNOTSUPP,
         Error::Endless => Errno::ELOOP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
-        Error::BadObject { .. } => Errno::ENOEXEC,
+        Error::BadObject { .. } | Error::ObjectCrash(..) => Errno::ENOEXEC,
+        Error::ObjectTimeout(_) => Errno::ETIMEDOUT,
         Error::Caller(_) => Errno::EACCES,
         Error::TooManyGroups(_) => Errno::E2BIG,
         Error::Load { source, .. }
         | Error::Attach { source, .. }
         | Error::ObjectFile { source, .. }
+        | Error::ObjectProcess(source)
         | Error::Pin { source, .. }
         | Error::Pass(source)
         | Error::Reader(source)

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Columns { path } => commands::columns::run(&path),
         Command::Check => commands::check::run(),
         Command::Tables => commands::tables::run(),
+        Command::LoadObject => commands::load_object::run(),
         Command::Completions { shell } => commands::completions::run(shell),
     }
 }

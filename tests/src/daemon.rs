@@ -1,6 +1,8 @@
 //! What /proc tells of a mount's daemon.
 
+use crate::proc;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long anything may take that is bound to happen.
@@ -33,6 +35,18 @@ impl Daemon {
             .take(2)
             .map(|ticks| ticks.parse::<u64>().expect("a number"))
             .sum()
+    }
+
+    /// The processes that it has started and not yet waited for.
+    pub fn children(self) -> Vec<u32> {
+        proc::numbers(Path::new("/proc"))
+            .into_iter()
+            .filter(|pid| {
+                let stat = proc::Stat::read(&proc::process(*pid));
+                // The fourth field is the parent (proc_pid_stat(5)).
+                stat.is_ok_and(|stat| stat.number(4) == i64::from(self.0))
+            })
+            .collect()
     }
 
     /// What its descriptors stand for.

@@ -1,5 +1,6 @@
 //! The bytes of an object file, to be changed in ways that no compiler does.
 
+use crate::random::Random;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -42,6 +43,38 @@ impl Object {
         let at = find(&self.bytes[strings.clone()], &whole).expect("the name");
         let at = strings.start + at + 1;
         self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// The same with a few bytes changed, mostly where what reads it goes by them: in its
+    /// headers and its types. At times it is cut short.
+    pub fn mutated(&self, random: &mut Random) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        let (types, strings) = self.btf();
+        // 64-bit ELF: its header, and the table of sections to which that leads.
+        let field = bytes[40..48].try_into().expect("eight bytes");
+        let sections = usize::try_from(u64::from_le_bytes(field)).expect("an offset");
+        let places = [
+            0..64,
+            sections..bytes.len(),
+            types.start - 24..types.start,
+            types,
+            strings,
+            0..bytes.len(),
+        ];
+        for _ in 0..=random.below(6) {
+            let place = &places[random.below(places.len())];
+            let at = place.start + random.below(place.len());
+            bytes[at] = match random.below(4) {
+                0 => random.byte(),
+                1 => bytes[at] ^ 1 << random.below(8),
+                2 => 0xff,
+                _ => bytes[at].wrapping_add(1),
+            };
+        }
+        if random.below(20) == 0 {
+            bytes.truncate(random.below(bytes.len()));
+        }
+        bytes
     }
 }
 

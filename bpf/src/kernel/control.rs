@@ -7,6 +7,7 @@ use crate::exchange::program_of;
 use crate::loader;
 use crate::map;
 use crate::object_file::ObjectFile;
+use crate::object_process;
 use crate::objects;
 use crate::program::{self, Pinned, Program};
 use crate::programs::{Loaded, Narrowing, Programs};
@@ -76,7 +77,7 @@ impl Programs for Kernel {
 
     fn update(&self, table: Subject, object: &ObjectFile, pinned: &[OwnedFd]) -> Result<()> {
         // Loaded before readers must wait for anything.
-        let loaded = loader::load_file(object, None, &self.readers)?;
+        let loaded = object_process::load(object, None, &self.readers)?;
         if loaded.writes_records() && !pinned.is_empty() {
             return Err(Error::Pinned(object.name()));
         }
