@@ -11,6 +11,7 @@ pub mod cgroups;
 pub mod columns;
 pub mod configured;
 pub mod connections;
+pub mod container;
 pub mod control;
 pub mod daemon;
 pub mod dmabuf;

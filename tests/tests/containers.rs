@@ -2,165 +2,78 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 use iterfs_tests::columns::select;
+use iterfs_tests::container::{CONTAINER, Container, OF_HOST, USER};
 use iterfs_tests::users::User;
-use iterfs_tests::workload::Workload;
-use iterfs_tests::{Mount, Row, proc};
+use iterfs_tests::{Mount, proc};
 use nix::libc;
-use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fs::{self, File, Permissions};
+use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::thread;
-use tempfile::TempDir;
 
-const CONTAINER: [&str; 6] = [
-    "--pid",
-    "--net",
-    "--mount",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-];
-const USER: [&str; 2] = ["--user", "--map-root-user"];
-
-/// What only the host has.
-const OF_HOST: [&str; 6] = ["bpf", "cgroup", "kernel", "netns", "ctl", "ctl.json"];
-
-/// A process in namespaces of its own, with the mount bound to a place of its own.
-struct Container {
-    inside: Workload,
-    place: PathBuf,
-    _directory: TempDir,
+/// Compares what it is shown with its own /proc.
+fn check_own_view(container: &mut Container, listener: &TcpListener) {
+    let names = container.inside.list(Path::new("/proc"));
+    let own: BTreeSet<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    for table in ["tasks", "processes", "files", "vmas"] {
+        let rows = container.rows(table);
+        let pids: BTreeSet<u64> = rows
+            .iter()
+            .map(|row| row["pid"].as_u64().unwrap())
+            .collect();
+        assert_eq!(pids, own, "{table}");
+    }
+    // The text form, as by cat.
+    let tasks = container.path("tasks");
+    assert_eq!(
+        container.inside.read(&tasks).lines().count(),
+        1 + container.rows("tasks").len()
+    );
+    let ports: Vec<u64> = container
+        .rows("net/tcp")
+        .iter()
+        .map(|row| row["local_port"].as_u64().unwrap())
+        .collect();
+    let port = u64::from(listener.local_addr().unwrap().port());
+    assert_eq!(ports, [port]);
+    let proc = container.inside.read(Path::new("/proc/net/tcp"));
+    assert_eq!(proc.lines().count(), 2, "{proc}");
+    assert!(proc.contains(&format!("00000000:{port:04X}")), "{proc}");
 }
 
-impl Container {
-    /// As `unshare` makes it with these options, run by a user.
-    fn new(mount: &Mount, user: &User, options: &[&str], kind: &str) -> Container {
-        let directory = tempfile::tempdir().unwrap();
-        let (place, program) = (
-            directory.path().join("iter"),
-            directory.path().join("workload"),
-        );
-        fs::create_dir(&place).unwrap();
-        fs::copy(Workload::program(), &program).unwrap();
-        for path in [directory.path(), &program] {
-            fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
-        }
-        let mut command = user.command("unshare");
-        command
-            .args(options)
-            .args([
-                "sh",
-                "-c",
-                "mount --bind \"$0\" \"$1\" && exec \"$2\" \"$3\"",
-            ])
-            .args([mount.directory(), &place, &program])
-            .arg(kind);
-        Container {
-            inside: Workload::from_command(command),
-            place,
-            _directory: directory,
+fn check_nothing_of_the_host(container: &mut Container, mount: &Mount) {
+    let root = container.place.clone();
+    let names = container.inside.list(&root);
+    assert!(names.contains(&"tasks".to_owned()), "{names:?}");
+    for name in OF_HOST {
+        assert!(mount.path(name).exists(), "{name}");
+        assert!(!names.contains(&name.to_owned()), "{names:?}");
+        for request in ["open", "list"] {
+            assert_eq!(
+                container.errno(request, name),
+                Some(libc::ENOENT),
+                "{request} {name}"
+            );
         }
     }
-
-    fn path(&self, below: &str) -> PathBuf {
-        self.place.join(below)
+    let namespace = proc::namespace(Path::new("/proc/self"), "net").unwrap();
+    for path in [
+        "bpf/maps",
+        "cgroup/cgroup.self",
+        &format!("netns/{namespace}/tcp"),
+    ] {
+        assert!(mount.path(path).exists(), "{path}");
+        assert_eq!(container.errno("open", path), Some(libc::ENOENT), "{path}");
     }
-
-    fn rows(&mut self, table: &str) -> Vec<Row> {
-        let path = self.path(&format!("{table}.jsonl"));
-        self.inside.rows(&path)
-    }
-
-    fn errno(&mut self, request: &str, below: &str) -> Option<i32> {
-        let path = self.path(below);
-        let answer = self.inside.ask(request, &path);
-        answer["errno"].as_i64().map(|errno| errno as i32)
-    }
-
-    /// The container's first process, as the host numbers it.
-    fn first(&self) -> u32 {
-        let parent = self.inside.pid();
-        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
-        children.unwrap().trim().parse().unwrap()
-    }
-
-    /// A listening socket in its net namespace.
-    fn listen(&self) -> TcpListener {
-        let namespace = File::open(format!("/proc/{}/ns/net", self.first())).unwrap();
-        let listening = thread::spawn(move || {
-            setns(&namespace, CloneFlags::CLONE_NEWNET).unwrap();
-            TcpListener::bind("0.0.0.0:0").unwrap()
-        });
-        listening.join().unwrap()
-    }
-
-    /// Compares what it is shown with its own /proc.
-    fn check_own_view(&mut self, listener: &TcpListener) {
-        let names = self.inside.list(Path::new("/proc"));
-        let own: BTreeSet<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        for table in ["tasks", "processes", "files", "vmas"] {
-            let rows = self.rows(table);
-            let pids: BTreeSet<u64> = rows
-                .iter()
-                .map(|row| row["pid"].as_u64().unwrap())
-                .collect();
-            assert_eq!(pids, own, "{table}");
-        }
-        // The text form, as by cat.
-        let tasks = self.path("tasks");
-        assert_eq!(
-            self.inside.read(&tasks).lines().count(),
-            1 + self.rows("tasks").len()
-        );
-        let ports: Vec<u64> = self
-            .rows("net/tcp")
-            .iter()
-            .map(|row| row["local_port"].as_u64().unwrap())
-            .collect();
-        let port = u64::from(listener.local_addr().unwrap().port());
-        assert_eq!(ports, [port]);
-        let proc = self.inside.read(Path::new("/proc/net/tcp"));
-        assert_eq!(proc.lines().count(), 2, "{proc}");
-        assert!(proc.contains(&format!("00000000:{port:04X}")), "{proc}");
-    }
-
-    fn check_nothing_of_the_host(&mut self, mount: &Mount) {
-        let root = self.place.clone();
-        let names = self.inside.list(&root);
-        assert!(names.contains(&"tasks".to_owned()), "{names:?}");
-        for name in OF_HOST {
-            assert!(mount.path(name).exists(), "{name}");
-            assert!(!names.contains(&name.to_owned()), "{names:?}");
-            for request in ["open", "list"] {
-                assert_eq!(
-                    self.errno(request, name),
-                    Some(libc::ENOENT),
-                    "{request} {name}"
-                );
-            }
-        }
-        let namespace = proc::namespace(Path::new("/proc/self"), "net").unwrap();
-        for path in [
-            "bpf/maps",
-            "cgroup/cgroup.self",
-            &format!("netns/{namespace}/tcp"),
-        ] {
-            assert!(mount.path(path).exists(), "{path}");
-            assert_eq!(self.errno("open", path), Some(libc::ENOENT), "{path}");
-        }
-        let parent = self.inside.pid();
-        assert_eq!(
-            self.errno("list", &format!("pid/{parent}")),
-            Some(libc::ENOENT)
-        );
-    }
+    let parent = container.inside.pid();
+    assert_eq!(
+        container.errno("list", &format!("pid/{parent}")),
+        Some(libc::ENOENT)
+    );
 }
 
 fn root() -> User {
@@ -172,8 +85,8 @@ fn a_container_of_root() {
     let mount = Mount::new();
     let mut container = Container::new(&mount, &root(), &CONTAINER, "threads");
     let listener = container.listen();
-    container.check_own_view(&listener);
-    container.check_nothing_of_the_host(&mount);
+    check_own_view(&mut container, &listener);
+    check_nothing_of_the_host(&mut container, &mount);
 }
 
 /// With a user namespace, the container's root is somebody whom the mode must let in.
@@ -184,8 +97,8 @@ fn a_container_of_a_user() {
     let mount = Mount::with_options("mode=0444");
     let mut container = Container::new(&mount, &user, &options, "threads");
     let listener = container.listen();
-    container.check_own_view(&listener);
-    container.check_nothing_of_the_host(&mount);
+    check_own_view(&mut container, &listener);
+    check_nothing_of_the_host(&mut container, &mount);
 
     let closed = Mount::new();
     let mut container = Container::new(&closed, &user, &options, "idle");

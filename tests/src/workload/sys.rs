@@ -57,3 +57,48 @@ pub(super) fn fork() -> io::Result<Option<u32>> {
         pid => Ok(Some(pid as u32)),
     }
 }
+
+/// A copy of a descriptor that this process inherited.
+pub(super) fn copy(number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes integers, and fails if there is no such descriptor.
+    let fd = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Opens an inode of a FUSE filesystem by its number with O_PATH, by a file handle as
+/// the kernel would have made it (fs/fuse/inode.c, fuse_encode_fh()).
+pub(super) fn open_by_handle(mount: &std::fs::File, inode: u64) -> io::Result<OwnedFd> {
+    /// FILEID_INO64_GEN (include/linux/exportfs.h).
+    const KIND: i32 = 0x81;
+
+    #[repr(C)]
+    struct Handle {
+        bytes: u32,
+        kind: i32,
+        words: [u32; 3],
+    }
+    let handle = Handle {
+        bytes: 12,
+        kind: KIND,
+        words: [(inode >> 32) as u32, inode as u32, 0],
+    };
+    // SAFETY: the handle has the layout of struct file_handle, followed by as many bytes
+    // as it says, and outlives the call.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_open_by_handle_at,
+            mount.as_raw_fd(),
+            ptr::from_ref(&handle),
+            libc::O_PATH | libc::O_CLOEXEC,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
