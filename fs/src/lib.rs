@@ -7,6 +7,7 @@
 //! it is named is decided in `iterfs-mapping`, how it is got in `iterfs-bpf`.
 
 mod access;
+pub mod answer;
 pub mod cli;
 pub mod commands;
 pub mod config;

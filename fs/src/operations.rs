@@ -1,6 +1,7 @@
 //! The file operations, plainly: no FUSE here, and no kernel but through [`Tables`].
 
 use crate::access::{Access, Viewpoint};
+use crate::answer::Answer;
 use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
 use crate::counts::AllCounts;
@@ -11,7 +12,7 @@ use crate::listing::{Entry, Listing};
 use crate::live;
 use crate::options::Options;
 use crate::policy::{Policy, Requester};
-use crate::stream::{Answer, Pool, Stream};
+use crate::stream::{Pool, Stream};
 use iterfs_bpf::{Programs, Tables, View};
 use iterfs_mapping::{Directory, Format, Node, Subject};
 use std::ffi::OsStr;
@@ -217,8 +218,14 @@ impl Operations {
         }
     }
 
+    /// Runs what may take a while for somebody: here, or on another thread if too many
+    /// are kept already.
+    pub(crate) fn run(&self, requester: &Requester, job: impl FnOnce() + Send + 'static) {
+        self.pool.run_inline_or_later(requester.uid, job);
+    }
+
     /// Reads an open table, now or when it has bytes.
-    pub fn read(&self, handle: u64, offset: u64, size: usize, answer: Answer) {
+    pub fn read(&self, handle: u64, offset: u64, size: usize, answer: Box<dyn Answer>) {
         match self.handles.table(handle) {
             Some(stream) => stream.read(offset, size, answer),
             None => self.read_control(handle, size, answer),
@@ -226,15 +233,22 @@ impl Operations {
     }
 
     /// Asking the kernel about every program takes a while: not here.
-    fn read_control(&self, handle: u64, size: usize, answer: Answer) {
+    fn read_control(&self, handle: u64, size: usize, answer: Box<dyn Answer>) {
         let Some(file) = self.handles.control(handle) else {
-            return answer(Err(Failure::BadHandle));
+            return answer.send(Err(Failure::BadHandle));
         };
         let control = Arc::clone(&self.control);
-        self.pool.run(0, move || match file.read(&control, size) {
-            Ok(bytes) => answer(Ok(&bytes)),
-            Err(failure) => answer(Err(failure)),
+        self.pool.run(0, move || {
+            let report = file.read(&control, size);
+            answer.send(report.as_deref().map_err(Clone::clone));
         });
+    }
+
+    /// The reader of an open table waits no longer.
+    pub(crate) fn abandoned(&self, handle: u64) {
+        if let Some(stream) = self.handles.table(handle) {
+            stream.abandoned();
+        }
     }
 
     /// Writes to an open file. The control file takes a command from whoever may open
@@ -245,21 +259,27 @@ impl Operations {
         handle: u64,
         offset: u64,
         bytes: &[u8],
-        answer: WriteAnswer,
+        answer: Box<dyn Answer>,
     ) {
         let Some(file) = self.handles.control(handle) else {
-            return answer(Err(Failure::Unwritable));
+            return answer.send(Err(Failure::Unwritable));
         };
         // Checked here, while the writer waits and cannot exit, not on the thread of
         // commands.
         if let Err(failure) = self.check_control(requester, file.form()) {
-            return answer(Err(failure));
+            return answer.send(Err(failure));
         }
         let control = Arc::clone(&self.control);
         // One byte more than a command may have shows that it is too long.
         let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();
-        self.commands
-            .run(0, move || answer(file.write(&control, offset, &bytes)));
+        self.commands.run(0, move || {
+            // A command that has begun is carried out, and its writer learns what came of
+            // it. One whose writer has gone does not begin.
+            if answer.commit() {
+                let done = file.write(&control, offset, &bytes);
+                answer.send(done.map(|()| &[][..]));
+            }
+        });
     }
 
     /// Closes a handle of either kind.
@@ -390,9 +410,6 @@ fn stable_nodes() -> impl Iterator<Item = Node> {
         [Node::Directory(directory)].into_iter().chain(files)
     })
 }
-
-/// Takes the answer to a write, once.
-pub type WriteAnswer = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

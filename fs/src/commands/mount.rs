@@ -7,7 +7,7 @@ use crate::log;
 use crate::mountpoint::{self, Mountpoint, Namespace};
 use crate::operations::Operations;
 use crate::options::Options;
-use crate::session::{self, Served};
+use crate::session::{self, End, Session};
 use crate::stream::Pool;
 use anyhow::Result;
 use iterfs_bpf::Kernel;
@@ -63,13 +63,16 @@ pub fn run(arguments: &Mount) -> ExitCode {
 }
 
 fn serve(arguments: &Mount, options: &Options, ready: impl FnOnce() -> Result<()>) -> Result<()> {
-    let (served, mountpoint) = mount(arguments, options)?;
+    let (session, mountpoint) = mount(arguments, options)?;
     ready().inspect_err(|_| mountpoint.unmount())?;
     // Only a service manager listens, and not every one.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     tracing::info!("mounted on {}", arguments.directory.display());
-    served.run()?;
-    tracing::info!("unmounted from {}", arguments.directory.display());
+    let directory = arguments.directory.display();
+    match session.run()? {
+        End::Unmounted => tracing::info!("unmounted from {directory}"),
+        End::Aborted => tracing::error!("the connection of {directory} was aborted"),
+    }
     Ok(())
 }
 
@@ -89,7 +92,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn mount(arguments: &Mount, options: &Options) -> Result<(Served, Mountpoint)> {
+fn mount(arguments: &Mount, options: &Options) -> Result<(Session, Mountpoint)> {
     raise_descriptor_limit();
     // The kernel first: what it lacks is known before anything is mounted.
     let kernel = Kernel::new()?;
@@ -105,6 +108,8 @@ fn mount(arguments: &Mount, options: &Options) -> Result<(Served, Mountpoint)> {
         &options.source,
         options.read_only,
     )?;
-    let served = session::begin(fuse, Adapter(Arc::new(operations)), &mountpoint)?;
-    Ok((served, mountpoint))
+    let adapter = Adapter::new(Arc::new(operations));
+    let session = session::begin(fuse, &adapter, &mountpoint)?;
+    adapter.forget_on_change(session.notifier());
+    Ok((session, mountpoint))
 }

@@ -16,8 +16,9 @@ mod parts;
 mod pool;
 mod window;
 
+use crate::answer::Answer;
 use crate::counts::Counts;
-use crate::error::{Failure, Result};
+use crate::error::Failure;
 use crate::quota::Account;
 use apart::ReadOn;
 use batch::{Batch, Part};
@@ -34,9 +35,6 @@ use window::{Found, Piece, Window};
 /// far, within these. Who looks at the front of a table and stops keeps little.
 const LEAST_AHEAD: u64 = 32 * 1024;
 const MOST_AHEAD: u64 = 1024 * 1024;
-
-/// Takes the answer to a read, once: bytes, none at the end, or a failure.
-pub type Answer = Box<dyn FnOnce(Result<&[u8]>) + Send>;
 
 /// One open of a table: a pass that is read as a file.
 pub struct Stream {
@@ -58,13 +56,15 @@ struct State {
     lanes: Lanes,
     /// Reads that wait for bytes.
     waiting: Vec<Read>,
+    /// Its reader gave up waiting and has not come back: nothing is produced for it.
+    abandoned: bool,
     closed: bool,
 }
 
 struct Read {
     offset: u64,
     size: usize,
-    answer: Answer,
+    answer: Box<dyn Answer>,
 }
 
 impl Stream {
@@ -89,6 +89,7 @@ impl Stream {
             window: Window::charged_to(account),
             lanes: Lanes::new(sources.into_iter(), recipe, pool.lanes()),
             waiting: Vec::new(),
+            abandoned: false,
             closed: false,
         };
         Stream {
@@ -102,13 +103,14 @@ impl Stream {
     }
 
     /// Answers a read of at most `size` bytes at `offset`, now or when there are some.
-    pub fn read(&self, offset: u64, size: usize, answer: Answer) {
+    pub fn read(&self, offset: u64, size: usize, answer: Box<dyn Answer>) {
         let read = Read {
             offset,
             size,
             answer,
         };
         let mut state = self.shared.state.lock();
+        state.abandoned = false;
         let answered = state.look(read, false);
         let lanes = state.wanted();
         drop(state);
@@ -136,6 +138,18 @@ impl Stream {
             Shared::run_all(&self.shared, next, &self.pool);
         }
     }
+
+    /// Forgets reads whose reader gave up. If none is left the pass rests until the next.
+    pub fn abandoned(&self) {
+        let mut state = self.shared.state.lock();
+        let before = state.waiting.len();
+        let abandoned: Vec<_> = (state.waiting)
+            .extract_if(.., |read| read.answer.is_abandoned())
+            .collect();
+        state.abandoned |= !abandoned.is_empty() && abandoned.len() == before;
+        drop(state);
+        drop(abandoned);
+    }
 }
 
 impl Drop for Stream {
@@ -158,7 +172,7 @@ enum Outcome {
 
 impl Outcome {
     fn send(self, read: Read) {
-        (read.answer)(match &self {
+        read.answer.send(match &self {
             Outcome::Bytes(piece) => Ok(piece.as_slice()),
             Outcome::End => Ok(&[]),
             Outcome::Failed(failure) => Err(failure.clone()),
@@ -213,7 +227,7 @@ impl State {
     fn wants_more(&self) -> bool {
         let ahead = self.window.ahead() + self.lanes.behind() + self.lanes.at_work();
         let enough = self.window.position().clamp(LEAST_AHEAD, MOST_AHEAD);
-        !self.closed && (self.lanes.at_work() < self.missing() || ahead < enough)
+        !self.closed && !self.abandoned && (self.lanes.at_work() < self.missing() || ahead < enough)
     }
 
     /// The lanes that rest and should not.

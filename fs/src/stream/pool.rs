@@ -154,6 +154,19 @@ impl Pool {
         }
     }
 
+    /// Runs `job` on this thread, which serves requests, unless too many of those are kept
+    /// already: then for a user on a thread of the pool.
+    pub(crate) fn run_inline_or_later(
+        self: &Arc<Self>,
+        user: u32,
+        job: impl FnOnce() + Send + 'static,
+    ) {
+        match self.try_inline() {
+            Some(_permit) => job(),
+            None => self.run(user, job),
+        }
+    }
+
     /// Whether somebody waits for a thread.
     pub(super) fn is_crowded(&self) -> bool {
         let queue = self.queue.lock();

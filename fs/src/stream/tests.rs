@@ -125,7 +125,7 @@ fn long_pass(count: u32) -> Vec<Act> {
 impl Opened {
     fn start_read(&self, offset: u64, size: usize) -> Receiver<Result<Vec<u8>, i32>> {
         let (send, receive) = channel();
-        let answer: Answer = Box::new(move |result| {
+        let answer = Box::new(move |result: crate::error::Result<&[u8]>| {
             let result = result.map(<[u8]>::to_vec);
             let _ = send.send(result.map_err(|failure| failure.errno().into()));
         });
@@ -446,4 +446,51 @@ fn what_waits_behind_the_front_is_on_the_account_until_it_goes() {
     assert!(account.has_room());
     let _rest = account.keep(quota.bytes as usize - 1);
     assert!(account.has_room(), "something stayed on the account");
+}
+
+/// A read that its caller can give up.
+struct Patient(Arc<AtomicBool>);
+
+impl Answer for Patient {
+    fn is_abandoned(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn commit(&self) -> bool {
+        true
+    }
+
+    fn send(self: Box<Self>, _: crate::error::Result<&[u8]>) {
+        assert!(self.is_abandoned(), "a pass without rows answers nothing");
+    }
+}
+
+#[test]
+fn a_pass_that_nobody_waits_for_rests_until_it_is_read_again() {
+    let end = Arc::new(AtomicBool::new(false));
+    let silent = {
+        let end = Arc::clone(&end);
+        Act::NothingUntil(Arc::new(move || end.load(Ordering::SeqCst)))
+    };
+    // Steps that bring nothing, and then rows.
+    let mut acts = vec![silent];
+    acts.extend(vec![Act::Nothing; 100]);
+    acts.push(Act::Bytes(records(0..10)));
+    let opened = Arc::new(open(acts));
+
+    let given_up = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (opened, given_up) = (Arc::clone(&opened), Arc::clone(&given_up));
+        std::thread::spawn(move || (opened.stream).read(0, 4096, Box::new(Patient(given_up))))
+    };
+    while opened.steps.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    given_up.store(true, Ordering::SeqCst);
+    opened.stream.abandoned();
+    end.store(true, Ordering::SeqCst);
+    reader.join().unwrap();
+    assert!(opened.settled() < 100, "{} steps", opened.settled());
+
+    assert_eq!(opened.read_on(0, 4096).unwrap(), file(0..10));
 }

@@ -1,0 +1,116 @@
+//! Requests that wait for their answers, and callers who no longer do.
+//!
+//! When a signal reaches a caller that waits for an answer, the kernel sends
+//! INTERRUPT and goes on waiting: even SIGKILL takes effect only once the request is
+//! answered (fs/fuse/dev.c, request_wait_answer()). Such a request is answered with
+//! EINTR, by whichever thread has time for it, whatever is still at work on it.
+
+use super::device::Device;
+use fuser::Errno;
+use parking_lot::{Condvar, Mutex};
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// How long an interrupted request may still be answered as usual. Most are by then,
+/// and programs that handle many signals (timers, profilers, Go's scheduler) do not
+/// see EINTR from what looks like a regular file.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// The requests that are waiting for an answer and may be interrupted.
+#[derive(Debug, Default)]
+pub(super) struct Interrupts {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+/// How a request waits.
+#[derive(Clone, Copy, Debug)]
+enum Waiting {
+    /// It may be given up. The handle is that of the open file that it reads, if any.
+    Interruptible(Option<u64>),
+    /// It is being carried out, and its caller waits for what comes of it.
+    Committed,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By number. Whoever takes a request out of here answers it: so each is answered once.
+    waiting: HashMap<u64, Waiting>,
+    /// Interrupted requests, with the time at which they are answered. In order.
+    due: VecDeque<(Instant, u64)>,
+    ended: bool,
+}
+
+impl Interrupts {
+    /// Notes that a request waits; `handle` is the open file it reads, if any.
+    pub(super) fn begin(&self, unique: u64, handle: Option<u64>) {
+        let waiting = Waiting::Interruptible(handle);
+        self.state.lock().waiting.insert(unique, waiting);
+    }
+
+    /// Has the caller of a request wait to its end. Returns false if it has given up.
+    pub(super) fn commit(&self, unique: u64) -> bool {
+        match self.state.lock().waiting.get_mut(&unique) {
+            Some(waiting) => {
+                *waiting = Waiting::Committed;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes a request out, to answer it. Returns false if it was answered already.
+    pub(super) fn take(&self, unique: u64) -> bool {
+        self.state.lock().waiting.remove(&unique).is_some()
+    }
+
+    /// Whether a request still waits for its answer.
+    pub(super) fn waits(&self, unique: u64) -> bool {
+        self.state.lock().waiting.contains_key(&unique)
+    }
+
+    /// Has a request answered soon. Returns false if no such request waits.
+    pub(super) fn interrupt(&self, unique: u64) -> bool {
+        let mut state = self.state.lock();
+        if !state.waiting.contains_key(&unique) {
+            return false;
+        }
+        state.due.push_back((Instant::now() + GRACE, unique));
+        drop(state);
+        self.wake.notify_one();
+        true
+    }
+
+    /// Answers interrupted requests when their time has come, until the session ends.
+    /// Tells `abandoned` which open files are no longer waited for.
+    pub(super) fn serve(&self, device: &Device, abandoned: impl Fn(u64)) {
+        let mut state = self.state.lock();
+        while !state.ended {
+            let Some(&(time, unique)) = state.due.front() else {
+                self.wake.wait(&mut state);
+                continue;
+            };
+            if Instant::now() < time {
+                self.wake.wait_until(&mut state, time);
+                continue;
+            }
+            state.due.pop_front();
+            let Some(&Waiting::Interruptible(handle)) = state.waiting.get(&unique) else {
+                continue;
+            };
+            state.waiting.remove(&unique);
+            drop(state);
+            device.answer(unique, Err(Errno::EINTR));
+            if let Some(handle) = handle {
+                abandoned(handle);
+            }
+            state = self.state.lock();
+        }
+    }
+
+    /// Ends [`Interrupts::serve`].
+    pub(super) fn end(&self) {
+        self.state.lock().ended = true;
+        self.wake.notify_one();
+    }
+}

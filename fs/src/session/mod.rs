@@ -1,0 +1,271 @@
+//! The conversation with the kernel, from its first request to the unmount.
+//!
+//! fuser shakes hands (INIT), knows the flags and sends notifications. The loop behind
+//! that is our own, for fuser 0.18 answers INTERRUPT with ENOSYS: the kernel then never
+//! sends another, and a reader cannot be killed before its read is answered. A few threads
+//! take requests from the [`device`]; each request is parsed once ([`request`]) and owes
+//! one answer ([`reply`]), unless its caller gives up first ([`interrupts`]).
+
+mod abi;
+mod device;
+mod interrupts;
+mod reply;
+mod request;
+
+use crate::mountpoint::Mountpoint;
+use anyhow::{Context, Result, anyhow};
+use device::Device;
+use fuser::{Config, Errno, Filesystem, InitFlags, KernelConfig, Notifier, SessionACL};
+use interrupts::Interrupts;
+pub(crate) use reply::{Entries, Reply};
+pub(crate) use request::{Operation, Read, Request, Slow};
+use rustix::io;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::os::fd::OwnedFd;
+use std::process;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+/// Threads that take requests from the kernel.
+const WORKERS: usize = 4;
+
+/// Of these, how many may be kept by one request at once, so that some are left to serve.
+pub const MAX_INLINE: usize = WORKERS - 2;
+
+/// The largest read or write the kernel may send as one request, in bytes.
+const MAX_REQUEST: usize = 1024 * 1024;
+
+/// Room for a request's headers, beside the bytes to write (fs/fuse/dev.c,
+/// fuse_dev_do_read() demands that much).
+const HEADERS: usize = 4096;
+
+/// RELEASE is a background request. The kernel holds back those beyond a limit while it
+/// goes on sending others, so that under busy readers thousands of closed handles wait
+/// (16 in fuser; 7588 waited for 100 readers). Without a limit they come in their turn.
+const MAX_BACKGROUND: u16 = u16::MAX;
+
+/// How long open files may hold up the end after a signal, and requests in progress the
+/// end after an unmount.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Serves requests.
+pub(crate) trait Handler: Send + Sync + 'static {
+    /// Answers a request, now or later. A thread that takes requests runs it, so it must
+    /// not wait long.
+    fn handle(self: Arc<Self>, request: Request, reply: Reply);
+
+    /// The reader of an open file was interrupted and waits no longer.
+    fn abandoned(&self, handle: u64);
+}
+
+/// How a mount ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// It was taken off.
+    Unmounted,
+    /// Its connection was aborted through fusectl. A dead mount may be left.
+    Aborted,
+}
+
+/// What the threads of a session share.
+#[derive(Debug)]
+struct Connection {
+    device: Device,
+    interrupts: Interrupts,
+}
+
+/// A mount that answers.
+pub struct Session {
+    connection: Arc<Connection>,
+    notifier: Notifier,
+    ends: Receiver<Result<End>>,
+}
+
+/// Answers the kernel's first request and starts the threads that serve the others. What
+/// cannot be started keeps the mount from being made.
+pub(crate) fn begin(
+    fuse: OwnedFd,
+    handler: &Arc<impl Handler>,
+    mountpoint: &Mountpoint,
+) -> Result<Session> {
+    start(fuse, handler, mountpoint).inspect_err(|_| mountpoint.unmount())
+}
+
+fn start(fuse: OwnedFd, handler: &Arc<impl Handler>, mountpoint: &Mountpoint) -> Result<Session> {
+    let device = fuse.try_clone().context("no descriptor is left")?;
+    let mut config = Config::default();
+    config.acl = SessionACL::All;
+    let greeted = fuser::Session::from_fd(Greeting, fuse, SessionACL::All, config)
+        .context("the kernel did not take up the mount")?;
+    let connection = Arc::new(Connection {
+        device: Device::new(device),
+        interrupts: Interrupts::default(),
+    });
+    let (end, ends) = channel();
+    start_threads(&connection, handler, &end).context("a thread cannot be started")?;
+    unmount_on_signal(mountpoint.clone()).context("signals cannot be waited for")?;
+    Ok(Session {
+        connection,
+        notifier: greeted.notifier(),
+        ends,
+    })
+}
+
+/// Starts the threads that take requests, and the one for those that are given up.
+fn start_threads(
+    connection: &Arc<Connection>,
+    handler: &Arc<impl Handler>,
+    end: &Sender<Result<End>>,
+) -> std::io::Result<()> {
+    for _ in 0..WORKERS {
+        Worker::start(connection, handler, end)?;
+    }
+    let (connection, handler) = (Arc::clone(connection), Arc::clone(handler));
+    thread::Builder::new()
+        .name("interrupts".into())
+        .spawn(move || {
+            let interrupts = &connection.interrupts;
+            interrupts.serve(&connection.device, |handle| handler.abandoned(handle));
+        })
+        .map(drop)
+}
+
+impl Session {
+    /// Tells the kernel what has changed.
+    pub fn notifier(&self) -> Notifier {
+        self.notifier.clone()
+    }
+
+    /// Serves until the mount is taken off, and says how that came about.
+    ///
+    /// # Errors
+    /// If the device breaks.
+    pub fn run(self) -> Result<End> {
+        let first = self.ends.recv().context("no thread is left to serve")?;
+        // The others learn of it as well, unless the kernel keeps one waiting.
+        for _ in 1..WORKERS {
+            if self.ends.recv_timeout(GRACE).is_err() {
+                break;
+            }
+        }
+        self.connection.interrupts.end();
+        first
+    }
+}
+
+/// What fuser needs to know to shake hands.
+struct Greeting;
+
+impl Filesystem for Greeting {
+    fn init(&mut self, _: &fuser::Request, config: &mut KernelConfig) -> std::io::Result<()> {
+        // The size of reads follows that of writes.
+        let _ = config.set_max_write(MAX_REQUEST as u32);
+        let _ = config.set_max_background(MAX_BACKGROUND);
+        // Looking a process up costs a pass, so `ls pid` asks for names alone and
+        // `ls -l pid` for both at once.
+        let _ = config
+            .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
+        let _ = config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS);
+        // Tells an abort from an unmount.
+        let _ = config.add_capabilities(InitFlags::FUSE_ABORT_ERROR);
+        Ok(())
+    }
+}
+
+/// A thread that takes requests.
+struct Worker<H: Handler> {
+    connection: Arc<Connection>,
+    handler: Arc<H>,
+    end: Sender<Result<End>>,
+}
+
+impl<H: Handler> Worker<H> {
+    fn start(
+        connection: &Arc<Connection>,
+        handler: &Arc<H>,
+        end: &Sender<Result<End>>,
+    ) -> std::io::Result<()> {
+        let worker = Worker {
+            connection: Arc::clone(connection),
+            handler: Arc::clone(handler),
+            end: end.clone(),
+        };
+        thread::Builder::new()
+            .name("requests".into())
+            .spawn(move || {
+                let ended = worker.serve();
+                // Nobody listens once the process ends.
+                let _ = worker.end.send(ended);
+            })
+            .map(drop)
+    }
+
+    fn serve(&self) -> Result<End> {
+        let Connection { device, interrupts } = &*self.connection;
+        let mut buffer = vec![0; HEADERS + MAX_REQUEST];
+        loop {
+            let length = match device.receive(&mut buffer) {
+                Ok(length) => length,
+                Err(io::Errno::NODEV) => return Ok(End::Unmounted),
+                Err(io::Errno::CONNABORTED) => return Ok(End::Aborted),
+                Err(errno) => return Err(errno).context("/dev/fuse cannot be read"),
+            };
+            let request = Request::parse(&buffer[..length])
+                .ok_or_else(|| anyhow!("the kernel sent {length} bytes that are no request"))?;
+            let unique = request.unique;
+            let is_interruptible = request.is_interruptible();
+            if is_interruptible {
+                interrupts.begin(unique, request.handle_being_read());
+            }
+            match request.operation {
+                // No answer is expected, and none would find its request.
+                Operation::Forget => continue,
+                Operation::Interrupt { unique: of } => {
+                    // Read before the request that it is about was noted: it comes again.
+                    // The kernel drops it if that has been answered.
+                    if !interrupts.interrupt(of) {
+                        device.answer(unique, Err(Errno::EAGAIN));
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            let reply = Reply::new(Arc::clone(&self.connection), unique, is_interruptible);
+            Arc::clone(&self.handler).handle(request, reply);
+        }
+    }
+}
+
+/// A thread may have to end: one that cannot leave a net namespace panics. Another takes
+/// its place, so that as many as ever serve.
+impl<H: Handler> Drop for Worker<H> {
+    fn drop(&mut self) {
+        if thread::panicking()
+            && let Err(error) = Worker::start(&self.connection, &self.handler, &self.end)
+        {
+            tracing::error!("a thread that ended cannot be replaced: {error}");
+        }
+    }
+}
+
+/// SIGTERM and SIGINT take the mount off, which ends the session. Files that
+/// stay open would keep it alive: they fail when the process ends all the same.
+fn unmount_on_signal(mountpoint: Mountpoint) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            if signals.forever().next().is_some() {
+                mountpoint.unmount();
+                thread::sleep(GRACE);
+                process::exit(0);
+            }
+        })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! What the kernel is told.
+
+use super::Connection;
+use super::abi::{self, Attr, Dirent, EntryOut};
+use crate::error::Failure;
+use crate::inode;
+use crate::operations::Attributes;
+use fuser::{Errno, FopenFlags};
+use iterfs_mapping::Node;
+use rustix::fs::FileType;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+use zerocopy::IntoBytes;
+
+/// The answer that a request is owed. One that is dropped is an error (EIO): no caller
+/// waits for ever.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    connection: Arc<Connection>,
+    unique: u64,
+    is_interruptible: bool,
+    is_owed: bool,
+}
+
+impl Reply {
+    pub(super) fn new(connection: Arc<Connection>, unique: u64, is_interruptible: bool) -> Reply {
+        Reply {
+            connection,
+            unique,
+            is_interruptible,
+            is_owed: true,
+        }
+    }
+
+    /// Whether the caller was interrupted and waits no longer.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.is_interruptible && !self.connection.interrupts.waits(self.unique)
+    }
+
+    /// Has the caller wait to the end, signals or not. Returns false if it has given up.
+    pub(crate) fn commit(&self) -> bool {
+        !self.is_interruptible || self.connection.interrupts.commit(self.unique)
+    }
+
+    /// Answers with bytes.
+    pub(crate) fn bytes(mut self, bytes: &[u8]) {
+        self.send(Ok(bytes));
+    }
+
+    /// Answers with an errno.
+    pub(crate) fn error(mut self, errno: Errno) {
+        self.send(Err(errno));
+    }
+
+    /// Answers with why something failed.
+    pub(crate) fn failed(self, failure: &Failure) {
+        self.error(failure.errno());
+    }
+
+    /// Says that something is done.
+    pub(crate) fn done(self) {
+        self.bytes(&[]);
+    }
+
+    /// Answers with what was found under a name.
+    pub(crate) fn entry(self, found: &Attributes) {
+        self.bytes(entry_out(found).as_bytes());
+    }
+
+    /// Answers with attributes.
+    pub(crate) fn attributes(self, found: &Attributes) {
+        let (attr_valid, attr_valid_nsec) = seconds(found.lifetime);
+        let out = abi::AttrOut {
+            attr_valid,
+            attr_valid_nsec,
+            dummy: 0,
+            attr: attr(found),
+        };
+        self.bytes(out.as_bytes());
+    }
+
+    /// Answers with an open handle. Returns false if the caller never hears of it, and so
+    /// never closes it.
+    #[must_use]
+    pub(crate) fn opened(mut self, handle: u64, flags: FopenFlags) -> bool {
+        let out = abi::OpenOut {
+            fh: handle,
+            open_flags: flags.bits(),
+            backing_id: 0,
+        };
+        self.send(Ok(out.as_bytes()))
+    }
+
+    /// Says how many bytes were written.
+    pub(crate) fn written(self, size: u32) {
+        let out = abi::WriteOut { size, padding: 0 };
+        self.bytes(out.as_bytes());
+    }
+
+    /// Says that there are no extended attributes, to somebody with room for `size` bytes
+    /// of them. 0 asks how much room it takes.
+    pub(crate) fn no_extended_attributes(self, size: u32) {
+        match size {
+            0 => self.bytes(abi::GetxattrOut::default().as_bytes()),
+            _ => self.bytes(&[]),
+        }
+    }
+
+    /// Tells of the filesystem: it holds nothing, and names may have 255 bytes.
+    pub(crate) fn filesystem(self, block: u32) {
+        let out = abi::StatfsOut {
+            bsize: block,
+            namelen: 255,
+            frsize: block,
+            ..Default::default()
+        };
+        self.bytes(out.as_bytes());
+    }
+
+    /// Answers, unless the caller has given up. Returns whether it hears of it.
+    fn send(&mut self, answer: Result<&[u8], Errno>) -> bool {
+        self.is_owed = false;
+        if self.is_interruptible && !self.connection.interrupts.take(self.unique) {
+            return false;
+        }
+        self.connection.device.answer(self.unique, answer)
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if self.is_owed {
+            self.send(Err(Errno::EIO));
+        }
+    }
+}
+
+/// The entries of a directory, as many as there is room for.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Entries {
+    /// None yet, in an answer of at most `room` bytes.
+    pub(crate) fn new(room: usize) -> Entries {
+        Entries {
+            bytes: Vec::new(),
+            room,
+        }
+    }
+
+    /// Adds a name, and all that is known of it if that is asked for. `next` is the offset
+    /// at which a listing goes on behind it. Returns false if there is no room.
+    pub(crate) fn add(
+        &mut self,
+        name: &OsStr,
+        node: Node,
+        next: u64,
+        found: Option<&Attributes>,
+    ) -> bool {
+        let entry = found.map(entry_out);
+        let entry = entry.as_ref().map_or(&[][..], IntoBytes::as_bytes);
+        let head = Dirent {
+            ino: inode::number(node),
+            off: next,
+            namelen: name.len() as u32,
+            kind: file_type(node).as_raw_mode() >> 12,
+        };
+        let length = (size_of::<Dirent>() + name.len()).next_multiple_of(abi::DIRENT_ALIGNMENT);
+        let end = self.bytes.len() + entry.len() + length;
+        if end > self.room {
+            return false;
+        }
+        self.bytes.extend_from_slice(entry);
+        self.bytes.extend_from_slice(head.as_bytes());
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.resize(end, 0);
+        true
+    }
+
+    /// What there is, as the kernel reads it.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn entry_out(found: &Attributes) -> EntryOut {
+    let (valid, valid_nsec) = seconds(found.lifetime);
+    EntryOut {
+        nodeid: inode::number(found.node),
+        // Inodes are never used again for something else: each stands for one path.
+        generation: 0,
+        entry_valid: valid,
+        attr_valid: valid,
+        entry_valid_nsec: valid_nsec,
+        attr_valid_nsec: valid_nsec,
+        attr: attr(found),
+    }
+}
+
+/// As in /proc, sizes are 0: nobody knows before the pass.
+fn attr(found: &Attributes) -> Attr {
+    let kind = file_type(found.node);
+    let since = found.time.duration_since(UNIX_EPOCH);
+    let (time, nanoseconds) = seconds(since.unwrap_or_default());
+    Attr {
+        ino: inode::number(found.node),
+        atime: time,
+        mtime: time,
+        ctime: time,
+        atimensec: nanoseconds,
+        mtimensec: nanoseconds,
+        ctimensec: nanoseconds,
+        mode: kind.as_raw_mode() | u32::from(found.mode),
+        nlink: if kind == FileType::Directory { 2 } else { 1 },
+        uid: found.uid,
+        gid: found.gid,
+        blksize: 128 * 1024,
+        ..Default::default()
+    }
+}
+
+fn file_type(node: Node) -> FileType {
+    match node {
+        Node::Directory(_) => FileType::Directory,
+        Node::NetNamespaceName(_) => FileType::Symlink,
+        Node::File(_) | Node::User(_) | Node::Control(_) => FileType::RegularFile,
+    }
+}
+
+fn seconds(duration: Duration) -> (u64, u32) {
+    (duration.as_secs(), duration.subsec_nanos())
+}

@@ -1,0 +1,316 @@
+//! What the kernel asks, parsed once.
+
+use super::abi::{self, InHeader, opcode};
+use crate::policy::Requester;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use zerocopy::FromBytes;
+
+/// A request of the kernel's.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Its number, by which it is answered and interrupted.
+    pub(super) unique: u64,
+    /// The inode that it is about.
+    pub(crate) inode: u64,
+    /// Who asks.
+    pub(crate) requester: Requester,
+    /// What is asked.
+    pub(crate) operation: Operation,
+}
+
+/// What is asked of an inode.
+#[derive(Debug)]
+pub(crate) enum Operation {
+    /// Something that may take a while.
+    Slow(Slow),
+    /// The kernel has forgotten inodes. It expects no answer.
+    Forget,
+    /// Change a mode or an owner.
+    ChangeAccess,
+    /// Read an open file.
+    Read(Read),
+    /// Write to an open file.
+    Write {
+        handle: u64,
+        offset: u64,
+        bytes: Box<[u8]>,
+    },
+    /// Close a file or a directory.
+    Release { handle: u64 },
+    /// List extended attributes in so many bytes; 0 asks how many it takes.
+    ListExtendedAttributes { size: u32 },
+    /// The caller of a request got a signal.
+    Interrupt { unique: u64 },
+    /// Make a name: a file, directory, device, symbolic or hard link.
+    Create,
+    /// Remove a name.
+    Remove,
+    /// Write out what is cached.
+    Sync,
+    /// Look for data or a hole.
+    Seek,
+    /// An ioctl(2).
+    Ioctl,
+    /// The mount is being taken down.
+    Destroy,
+    /// Something that iterfs leaves to the kernel.
+    Other,
+}
+
+/// An operation that may look at processes, load programs and start passes.
+#[derive(Debug)]
+pub(crate) enum Slow {
+    /// Find a name in this directory.
+    Lookup { name: Box<OsStr> },
+    /// Tell attributes, after a change of other attributes or without one.
+    GetAttributes,
+    /// Tell where a symbolic link leads.
+    ReadLink,
+    /// Tell of the filesystem as a whole.
+    StatFilesystem,
+    /// Open a file, with the flags of open(2).
+    Open { flags: u32 },
+    /// Open a directory.
+    OpenDirectory,
+    /// List an open directory.
+    ReadDirectory {
+        read: Read,
+        /// Whether each name's attributes are asked for, too (READDIRPLUS).
+        with_attributes: bool,
+    },
+    /// Rename something to a name in another directory.
+    Rename { directory: u64, name: Box<OsStr> },
+}
+
+/// A read of an open file or directory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read {
+    pub(crate) handle: u64,
+    pub(crate) offset: u64,
+    /// Bytes at most.
+    pub(crate) size: usize,
+}
+
+impl Request {
+    /// Parses what the device gave.
+    ///
+    /// None if it is no request: the kernel then speaks another protocol.
+    pub(super) fn parse(message: &[u8]) -> Option<Request> {
+        let (header, body) = InHeader::read_from_prefix(message).ok()?;
+        if header.len as usize != message.len() {
+            return None;
+        }
+        let body = body
+            .len()
+            .checked_sub(usize::from(header.total_extlen) * 8)
+            .and_then(|length| body.get(..length))?;
+        Some(Request {
+            unique: header.unique,
+            inode: header.nodeid,
+            requester: Requester {
+                tid: header.pid,
+                uid: header.uid,
+                gid: header.gid,
+            },
+            operation: Operation::parse(header.opcode, body)?,
+        })
+    }
+
+    /// Whether it may take so long that its caller must be able to give up waiting.
+    pub(super) fn is_interruptible(&self) -> bool {
+        match self.operation {
+            Operation::Slow(_) | Operation::Read(_) | Operation::Write { .. } => true,
+            Operation::Forget
+            | Operation::ChangeAccess
+            | Operation::Release { .. }
+            | Operation::ListExtendedAttributes { .. }
+            | Operation::Interrupt { .. }
+            | Operation::Create
+            | Operation::Remove
+            | Operation::Sync
+            | Operation::Seek
+            | Operation::Ioctl
+            | Operation::Destroy
+            | Operation::Other => false,
+        }
+    }
+}
+
+impl Request {
+    /// The open file that it reads, if it does.
+    pub(super) fn handle_being_read(&self) -> Option<u64> {
+        match self.operation {
+            Operation::Read(read) => Some(read.handle),
+            _ => None,
+        }
+    }
+}
+
+impl Operation {
+    fn parse(opcode: u32, body: &[u8]) -> Option<Operation> {
+        Some(match opcode {
+            opcode::LOOKUP => Operation::Slow(Slow::Lookup {
+                name: names(body).next()?.into(),
+            }),
+            opcode::FORGET | opcode::BATCH_FORGET => Operation::Forget,
+            opcode::GETATTR => Operation::Slow(Slow::GetAttributes),
+            opcode::SETATTR => {
+                let (set, _) = abi::SetattrIn::read_from_prefix(body).ok()?;
+                match set.valid & (abi::FATTR_MODE | abi::FATTR_UID | abi::FATTR_GID) {
+                    0 => Operation::Slow(Slow::GetAttributes),
+                    _ => Operation::ChangeAccess,
+                }
+            }
+            opcode::READLINK => Operation::Slow(Slow::ReadLink),
+            opcode::OPEN => {
+                let (open, _) = abi::OpenIn::read_from_prefix(body).ok()?;
+                Operation::Slow(Slow::Open { flags: open.flags })
+            }
+            opcode::READ => Operation::Read(Read::parse(body)?),
+            opcode::WRITE => {
+                let (write, bytes) = abi::WriteIn::read_from_prefix(body).ok()?;
+                Operation::Write {
+                    handle: write.fh,
+                    offset: write.offset,
+                    bytes: bytes.get(..write.size as usize)?.into(),
+                }
+            }
+            opcode::RELEASE | opcode::RELEASEDIR => {
+                let (release, _) = abi::ReleaseIn::read_from_prefix(body).ok()?;
+                Operation::Release { handle: release.fh }
+            }
+            opcode::OPENDIR => Operation::Slow(Slow::OpenDirectory),
+            opcode::READDIR | opcode::READDIRPLUS => Operation::Slow(Slow::ReadDirectory {
+                read: Read::parse(body)?,
+                with_attributes: opcode == opcode::READDIRPLUS,
+            }),
+            opcode::STATFS => Operation::Slow(Slow::StatFilesystem),
+            opcode::LISTXATTR => {
+                let (list, _) = abi::GetxattrIn::read_from_prefix(body).ok()?;
+                Operation::ListExtendedAttributes { size: list.size }
+            }
+            opcode::INTERRUPT => {
+                let (interrupt, _) = abi::InterruptIn::read_from_prefix(body).ok()?;
+                Operation::Interrupt {
+                    unique: interrupt.unique,
+                }
+            }
+            opcode::RENAME => {
+                let (rename, rest) = abi::RenameIn::read_from_prefix(body).ok()?;
+                Operation::rename(rename.newdir, rest)?
+            }
+            opcode::RENAME2 => {
+                let (rename, rest) = abi::Rename2In::read_from_prefix(body).ok()?;
+                Operation::rename(rename.newdir, rest)?
+            }
+            opcode::CREATE | opcode::MKNOD | opcode::MKDIR | opcode::SYMLINK | opcode::LINK => {
+                Operation::Create
+            }
+            opcode::UNLINK | opcode::RMDIR => Operation::Remove,
+            opcode::FSYNC | opcode::FSYNCDIR => Operation::Sync,
+            opcode::LSEEK => Operation::Seek,
+            opcode::IOCTL => Operation::Ioctl,
+            opcode::DESTROY => Operation::Destroy,
+            _ => Operation::Other,
+        })
+    }
+
+    fn rename(directory: u64, from_and_to: &[u8]) -> Option<Operation> {
+        Some(Operation::Slow(Slow::Rename {
+            directory,
+            name: names(from_and_to).nth(1)?.into(),
+        }))
+    }
+}
+
+impl Read {
+    fn parse(body: &[u8]) -> Option<Read> {
+        let (read, _) = abi::ReadIn::read_from_prefix(body).ok()?;
+        Some(Read {
+            handle: read.fh,
+            offset: read.offset,
+            size: read.size as usize,
+        })
+    }
+}
+
+/// The names in a message, each ended by a NUL.
+fn names(bytes: &[u8]) -> impl Iterator<Item = &OsStr> {
+    bytes
+        .split_inclusive(|byte| *byte == 0)
+        .filter_map(|name| name.strip_suffix(&[0]))
+        .map(OsStr::from_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use zerocopy::IntoBytes;
+
+    fn message(opcode: u32, body: &[u8]) -> Vec<u8> {
+        let header = InHeader {
+            len: (size_of::<InHeader>() + body.len()) as u32,
+            opcode,
+            unique: 42,
+            nodeid: 7,
+            uid: 1000,
+            gid: 100,
+            pid: 321,
+            total_extlen: 0,
+            padding: 0,
+        };
+        [header.as_bytes(), body].concat()
+    }
+
+    #[test]
+    fn a_lookup_has_its_name_and_who_asks() {
+        let request = Request::parse(&message(opcode::LOOKUP, b"tasks\0")).unwrap();
+        assert_eq!((request.unique, request.inode), (42, 7));
+        assert_eq!(request.requester.tid, 321);
+        assert_eq!((request.requester.uid, request.requester.gid), (1000, 100));
+        assert!(request.is_interruptible());
+        match request.operation {
+            Operation::Slow(Slow::Lookup { name }) => assert_eq!(&*name, "tasks"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_rename_is_about_the_second_name() {
+        let body = [9_u64.as_bytes(), &[0; 8], b"from\0to\0"].concat();
+        let request = Request::parse(&message(opcode::RENAME2, &body)).unwrap();
+        match request.operation {
+            Operation::Slow(Slow::Rename { directory, name }) => {
+                assert_eq!((directory, &*name), (9, OsStr::new("to")));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_body_that_extend_it_are_not_part_of_it() {
+        let mut extended = message(opcode::WRITE, &[0; 48]);
+        extended[36] = 1;
+        let request = Request::parse(&extended).unwrap();
+        assert!(matches!(request.operation, Operation::Write { bytes, .. } if bytes.is_empty()));
+    }
+
+    #[test]
+    fn a_cut_message_is_none() {
+        let whole = message(opcode::READ, &[0; 40]);
+        for length in 0..whole.len() {
+            assert!(Request::parse(&whole[..length]).is_none(), "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(opcode: u32, known in 0..60_u32, body: Vec<u8>, any: Vec<u8>) {
+            let _ = Request::parse(&message(opcode, &body));
+            let _ = Request::parse(&message(known, &body));
+            let _ = Request::parse(&any);
+        }
+    }
+}
