@@ -27,7 +27,7 @@ struct Silent {
 impl Silent {
     fn new() -> Silent {
         let objects = Workshop::new();
-        let object = objects.compile("silent", "silent", &["TURNS=2500"]);
+        let object = objects.compile("silent", "silent", &["TURNS=1200"]);
         let control = Control::new();
         control.command(&format!("load silent {}", object.display()));
         Silent {
