@@ -1,7 +1,9 @@
 //! Puts a program into several links: into all, or into none.
 
+use crate::attachment::Attachment;
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::program::attach;
+use crate::sys::{self, LinkTo};
 use libbpf_rs::query::LinkInfo;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -45,6 +47,26 @@ impl Drop for Exchange<'_> {
                 tracing::error!("a link cannot be put back: {error}");
             }
         }
+    }
+}
+
+/// Attaches a program, of the object `name`, on trial: BPF_LINK_CREATE checks whether the
+/// target runs sleepable programs, and whether the program stays within a map's key and
+/// value, and BPF_LINK_UPDATE does not (kernel/bpf/bpf_iter.c, bpf_iter_link_attach(),
+/// bpf_iter_link_replace()).
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn try_program(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<()> {
+    let tried = attach(name, program, to.target());
+    match (tried, to) {
+        // A link outlives its cgroup. Which one it is decides nothing that is checked.
+        (Err(Error::Attach { source, .. }), Attachment::Cgroup(_, order))
+            if source.kind() == io::ErrorKind::NotFound =>
+        {
+            attach(name, program, LinkTo::Cgroup(0, *order)).map(drop)
+        }
+        (tried, _) => tried.map(drop),
     }
 }
 

@@ -10,6 +10,7 @@
 //! [`record`] say what the bytes are;
 //! they touch no kernel. All `unsafe` is in `sys.rs`.
 
+mod attachment;
 mod bits;
 mod btf;
 pub mod caller;

@@ -1,7 +1,8 @@
 //! A loaded program with its link: made at the first open of its table, then kept.
 
+use crate::attachment::Attachment;
 use crate::error::{Error, Result};
-use crate::exchange::Exchange;
+use crate::exchange::{self, Exchange};
 use crate::groups::Groups;
 use crate::loader::{self, Loaded, SharedReaders, bad_object};
 use crate::object_file::ObjectFile;
@@ -25,6 +26,8 @@ pub(crate) struct Program {
     /// The link to everything, from which most iterators are made; none where
     /// the target must be told what to walk.
     link: Option<Arc<OwnedFd>>,
+    /// What that link is attached to.
+    attachment: Attachment,
     /// What the kernel calls what it walks.
     target: String,
     schema: Option<Arc<Schema>>,
@@ -50,8 +53,10 @@ impl Program {
             ));
         }
         match need {
-            Need::Nothing => loaded.linked(LinkTo::Everything, None),
-            Need::Map(_) | Need::Cgroup(_) => Ok(loaded.with_link(None, None)),
+            Need::Nothing => loaded.linked(Attachment::Everything, None),
+            Need::Map(_) | Need::Cgroup(_) => {
+                Ok(loaded.with_link(None, Attachment::Everything, None))
+            }
         }
     }
 
@@ -66,30 +71,30 @@ impl Program {
         let mut loaded = loader::load(name, elf, loader::Options { room }, shared)?;
         let groups = loaded.groups.take();
         let groups = groups.ok_or_else(|| bad_object(name, "it declares no map of groups"))?;
-        Ok((loaded.linked(LinkTo::Everything, None)?, groups))
+        Ok((loaded.linked(Attachment::Everything, None)?, groups))
     }
 
-    /// Loads a program that was brought, and links it to what its walk is for.
+    /// Loads a user's program, and attaches it to what its walk is narrowed to.
     pub(crate) fn bring(
         file: &ObjectFile,
-        to: LinkTo<'_>,
+        to: Attachment,
         shared: &SharedReaders,
     ) -> Result<Program> {
-        let map = match to {
-            LinkTo::Map(map) => Some(map),
-            _ => None,
-        };
-        let loaded = object_process::load(file, map, shared)?;
-        check_narrowing(&loaded.target, to)?;
+        let loaded = object_process::load(file, to.map(), shared)?;
+        check_narrowing(&loaded.target, to.target())?;
         loaded.linked(to, Some(file.path.clone()))
     }
 
     /// Puts another program into this one's link and into the pinned ones: one
-    /// brought in a file, or ours again. If one of them refuses it, none has it.
+    /// of a user's object, or ours again. The kernel checks less of a program that is put
+    /// into a link than of one that is attached, so each is attached first, on trial, to
+    /// what the link is attached to; where there is no link, to `part`. If any is
+    /// refused, nothing has changed.
     pub(crate) fn replaced(
         &self,
         loaded: Loaded,
         brought: Option<PathBuf>,
+        part: &Attachment,
         pinned: &[Pinned<'_>],
     ) -> Result<Program> {
         if loaded.target != self.target {
@@ -98,16 +103,23 @@ impl Program {
                 found: loaded.target,
             });
         }
+        let own = match self.link {
+            Some(_) => &self.attachment,
+            None => part,
+        };
+        exchange::try_program(&loaded.name, loaded.fd.as_fd(), own)?;
+        for pin in pinned {
+            exchange::try_program(&loaded.name, pin.program_or(&loaded.fd), &pin.attachment)?;
+        }
         let mut exchange = Exchange::default();
         if let Some(link) = &self.link {
             exchange.put(&loaded.name, link.as_fd(), loaded.fd.as_fd())?;
         }
         for pin in pinned {
-            let program = pin.program.as_ref().unwrap_or(&loaded.fd);
-            exchange.put(&loaded.name, pin.link, program.as_fd())?;
+            exchange.put(&loaded.name, pin.link, pin.program_or(&loaded.fd))?;
         }
         exchange.keep();
-        Ok(loaded.with_link(self.link.clone(), brought))
+        Ok(loaded.with_link(self.link.clone(), self.attachment.clone(), brought))
     }
 
     /// Whether it is one of ours, not one that was brought.
@@ -144,6 +156,11 @@ impl Program {
     /// The shape of its rows; none if it prints text itself.
     pub(crate) fn schema(&self) -> Option<&Arc<Schema>> {
         self.schema.as_ref()
+    }
+
+    /// What its link is attached to.
+    pub(crate) fn attachment(&self) -> &Attachment {
+        &self.attachment
     }
 
     /// The name of its target.
@@ -192,19 +209,10 @@ impl Program {
         if self.schema.is_some() {
             return Err(text("its program writes records, not text"));
         }
-        let to = match parameter {
-            Parameter::None => LinkTo::Everything,
-            Parameter::Process(process) => LinkTo::Process(process),
-            Parameter::Cgroup(id, order) => LinkTo::Cgroup(id, order),
-            Parameter::Map(id) => {
-                let map = sys::map_by_id(id).map_err(Error::Map)?;
-                return self.link(LinkTo::Map(map.as_fd()));
-            }
-            Parameter::NetNamespace(_) => {
-                return Err(text("a pin shows the net namespace of its reader"));
-            }
-        };
-        self.link(to)
+        if let Parameter::NetNamespace(_) = parameter {
+            return Err(text("a pin shows the net namespace of its reader"));
+        }
+        self.link(Attachment::to_part(parameter)?.target())
     }
 
     /// Makes an iterator: the pass begins with the first read of it.
@@ -223,11 +231,18 @@ impl Program {
     }
 }
 
-/// A pinned link of a table, and what it is to run: the table's program itself if
+/// A pinned link of a table, what it is attached to, and what it is to run: the table's program itself if
 /// none is given.
 pub(crate) struct Pinned<'a> {
     pub(crate) link: BorrowedFd<'a>,
+    pub(crate) attachment: Attachment,
     pub(crate) program: Option<OwnedFd>,
+}
+
+impl Pinned<'_> {
+    fn program_or<'b>(&'b self, of_table: &'b OwnedFd) -> BorrowedFd<'b> {
+        self.program.as_ref().unwrap_or(of_table).as_fd()
+    }
 }
 
 impl Loaded {
@@ -236,12 +251,17 @@ impl Loaded {
         self.schema.is_some()
     }
 
-    fn linked(self, to: LinkTo<'_>, brought: Option<PathBuf>) -> Result<Program> {
-        let link = attach(&self.name, self.fd.as_fd(), to)?;
-        Ok(self.with_link(Some(Arc::new(link)), brought))
+    fn linked(self, to: Attachment, brought: Option<PathBuf>) -> Result<Program> {
+        let link = attach(&self.name, self.fd.as_fd(), to.target())?;
+        Ok(self.with_link(Some(Arc::new(link)), to, brought))
     }
 
-    fn with_link(self, link: Option<Arc<OwnedFd>>, brought: Option<PathBuf>) -> Program {
+    fn with_link(
+        self,
+        link: Option<Arc<OwnedFd>>,
+        attachment: Attachment,
+        brought: Option<PathBuf>,
+    ) -> Program {
         let Loaded {
             name,
             fd,
@@ -254,6 +274,7 @@ impl Loaded {
             name,
             fd,
             link,
+            attachment,
             target,
             schema,
             readers,

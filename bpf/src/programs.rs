@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::object_file::ObjectFile;
 use crate::tables::Tables;
-use iterfs_mapping::{Instance, Order, Subject, TableId};
+use iterfs_mapping::{Instance, Order, Parameter, Subject, TableId};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -23,20 +23,33 @@ pub trait Programs: Tables {
     /// If there is no such table.
     fn unload(&self, name: &str) -> Result<()>;
 
-    /// Puts another program into a table's link, and into its pinned ones. Readers
-    /// in the middle of a pass finish on the old one.
+    /// Puts another program into a table's link, and into its pinned ones, each with
+    /// the part that it shows (of a user's table none is needed). Readers in the middle
+    /// of a pass finish on the old program. Of a table without a link, such as that of a
+    /// map's elements, the program is only tried on `part`.
     ///
     /// # Errors
-    /// Those of reading, loading and linking it; [`crate::Error::Pinned`] of a
+    /// Those of reading, loading and attaching it; [`crate::Error::Pinned`] of a
     /// program whose records a pin cannot show. The old one stays.
-    fn update(&self, table: Subject, object: &ObjectFile, pinned: &[OwnedFd]) -> Result<()>;
+    fn update(
+        &self,
+        table: Subject,
+        part: Parameter,
+        object: &ObjectFile,
+        pinned: &[(Option<Instance>, OwnedFd)],
+    ) -> Result<()>;
 
     /// Puts a table's own program back, and its text form into the pinned links,
-    /// each with what it is narrowed to.
+    /// each with the part that it shows.
     ///
     /// # Errors
     /// As [`Programs::update`], and as [`Programs::link_as_text`].
-    fn restore(&self, table: TableId, pinned: &[(Instance, OwnedFd)]) -> Result<()>;
+    fn restore(
+        &self,
+        table: TableId,
+        part: Parameter,
+        pinned: &[(Instance, OwnedFd)],
+    ) -> Result<()>;
 
     /// A link whose iterators print a table as text, to be pinned: of the program
     /// that stands in its place, if that was brought and prints.

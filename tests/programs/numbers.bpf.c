@@ -11,9 +11,14 @@
 #define END "sum"
 #endif
 
+/* "iter.s/…" is a sleepable one, which this target takes none of. */
+#ifndef SECTION
+#define SECTION "iter/bpf_map_elem"
+#endif
+
 static __u64 sum;
 
-SEC("iter/bpf_map_elem")
+SEC(SECTION)
 int elements(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;

@@ -1,12 +1,16 @@
 //! A table's program is replaced while others read it.
 
 use iterfs_tests::brought::Workshop;
+use iterfs_tests::cgroups::Cgroups;
+use iterfs_tests::columns::find;
 use iterfs_tests::control::{Control, Pins, errno, write};
 use iterfs_tests::daemon::{Daemon, wait_until};
 use nix::libc;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::Read;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -197,4 +201,106 @@ fn a_map_that_is_called_as_ours_is_not_ours() {
     assert_eq!(control.mount().text("user/w"), format!("{own} {own} 1 0\n"));
     assert!(!control.mount().rows("tasks").is_empty());
     assert_eq!(control.mount().text("user/w"), format!("{own} {own} 2 1\n"));
+}
+
+/// The kernel checks a program when it is attached, but not when it is put into a link.
+#[test]
+fn an_update_is_checked_as_a_load_is() {
+    let (control, workshop) = (Control::with_pins(Pins::mounted(), ""), Workshop::new());
+    let mount = control.mount();
+    let what = "array key 4 value 8 entries 2";
+    let map = control.pins().map("checked", what, &[(0, 7), (1, 8)]);
+    let good = workshop.compile("numbers", "good", &[]);
+    // It reads sixteen bytes of a value of eight.
+    let beyond = workshop.compile("numbers", "beyond", &["CPUS=2"]);
+    let sleepable = ["SECTION=\"iter.s/bpf_map_elem\""];
+    let sleepable = workshop.compile("numbers", "sleepable", &sleepable);
+    let bad = [(&beyond, libc::EACCES), (&sleepable, libc::EINVAL)];
+    for (object, errno) in bad {
+        let load = format!("load w {} elements map={map}", object.display());
+        control.refused(&load, errno);
+    }
+    let load = format!("load w {} elements map={map}", good.display());
+    control.command(&load);
+    control.command("pin user/w");
+    let expected = "0 0 7\n1 1 8\nsum 15\n";
+    let elements = format!("bpf/map/{map}/elements");
+    let before = mount.text(&elements);
+    for (object, errno) in bad {
+        for path in ["user/w", &elements] {
+            let object = object.display();
+            let told = control.refused(&format!("update {path} {object}"), errno);
+            assert!(told.contains("does not attach"), "{told}");
+        }
+        assert_eq!(mount.text("user/w"), expected);
+        assert_eq!(control.pins().text("user/w"), expected);
+        assert_eq!(mount.text(&elements), before);
+    }
+    let same = workshop.compile("numbers", "same", &["END=\"same\""]);
+    control.command(&format!("update user/w {}", same.display()));
+    assert_eq!(mount.text("user/w"), "0 0 7\n1 1 8\nsame 15\n");
+    assert_eq!(control.pins().text("user/w"), "0 0 7\n1 1 8\nsame 15\n");
+
+    let sleepable = workshop.compile("ports", "ports", &["SECTION=\"iter.s/tcp\""]);
+    let load = format!("load ports {}", sleepable.display());
+    control.refused(&load, libc::EINVAL);
+    let header = mount.text("net/tcp").lines().next().map(str::to_owned);
+    let update = format!("update net/tcp {}", sleepable.display());
+    control.refused(&update, libc::EINVAL);
+    control.command("pin net/tcp");
+    control.refused(&update, libc::EINVAL);
+    for text in [mount.text("net/tcp"), control.pins().text("net/tcp")] {
+        assert_eq!(text.lines().next().map(str::to_owned), header);
+    }
+}
+
+/// A link to a cgroup outlives it, and so may be updated.
+#[test]
+fn a_table_of_a_cgroup_that_is_gone_is_updated() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let object = workshop.compile("tasks", "tasks", &[]);
+    let at = object.display();
+    let group = Cgroups::new();
+    let load = format!("load c {at} cgroups cgroup=/{}", group.name());
+    control.command(&load);
+    assert_eq!(control.mount().text("user/c").lines().count(), 1);
+    drop(group);
+    control.command(&format!("update user/c {at} cgroups"));
+    assert_eq!(control.mount().text("user/c"), "");
+}
+
+/// The new program walks the map that it declares, which is the one that is walked.
+#[test]
+fn an_update_keeps_the_map() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let own = std::process::id();
+    let name = format!("bound_{own}");
+    let defines = [&*format!("PID={own}"), &*format!("STORAGE={name}")];
+    let object = workshop.compile("storage", "storage", &defines);
+    let at = object.display();
+    control.command(&format!("load keep {at} keep"));
+    let kept = format!("{}\n", 1000 + socket.as_raw_fd());
+    assert!(control.mount().text("user/keep").contains(&kept));
+    let maps = control.mount().rows("bpf/maps");
+    let map = &find(&maps, &[("name", name.into())])["id"];
+    for table in ["w", "witness"] {
+        control.command(&format!("load {table} {at} show map={map}"));
+        assert!(
+            control
+                .mount()
+                .text(&format!("user/{table}"))
+                .contains(&kept)
+        );
+    }
+    control.command(&format!("update user/w {at} forget"));
+    assert_eq!(control.mount().text("user/w"), "");
+    assert_eq!(control.mount().text("user/witness"), "", "nothing is kept");
+    // And so does one that is reloaded after that.
+    assert!(control.mount().text("user/keep").contains(&kept));
+    control.command(&format!("update user/w {at} show"));
+    assert!(control.mount().text("user/w").contains(&kept));
+    control.command(&format!("update user/w {at} forget"));
+    assert_eq!(control.mount().text("user/w"), "");
+    assert_eq!(control.mount().text("user/witness"), "", "nothing is kept");
 }

@@ -1,6 +1,7 @@
 //! What the control file changes.
 
 use super::{Kernel, missing};
+use crate::attachment::Attachment;
 use crate::btf;
 use crate::error::{Error, Result};
 use crate::exchange::program_of;
@@ -11,10 +12,10 @@ use crate::object_process;
 use crate::objects;
 use crate::program::{self, Pinned, Program};
 use crate::programs::{Loaded, Narrowing, Programs};
-use crate::sys::{self, LinkTo};
 use crate::text;
 use iterfs_mapping::{Instance, Parameter, Place, Subject, TableId};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 impl Kernel {
     /// A link of a table's own program whose iterators print text.
@@ -31,41 +32,31 @@ impl Kernel {
         let schema = btf::schema_of(table.object, elf)?;
         let schema = schema.ok_or_else(|| refused("it has no rows"))?;
         let text = |schema| text::load_as_text(table.object, elf, schema, &self.text_readers);
-        let (program, map) = match instance.parameter {
-            Parameter::Map(id) => {
-                let (map, schema) = map::printed(&schema, id)?;
-                (text(&schema)?, Some(map))
-            }
-            _ => (text(&schema)?, None),
-        };
-        let to = match (instance.parameter, &map) {
-            (Parameter::None, _) => LinkTo::Everything,
-            (Parameter::Process(process), _) => LinkTo::Process(process),
-            (Parameter::Cgroup(id, order), _) => LinkTo::Cgroup(id, order),
-            (Parameter::Map(_), Some(map)) => LinkTo::Map(map.as_fd()),
-            (Parameter::NetNamespace(_) | Parameter::Map(_), _) => {
+        let (program, to) = match instance.parameter {
+            Parameter::NetNamespace(_) => {
                 return Err(refused("a pin shows the net namespace of its reader"));
             }
+            Parameter::Map(id) => {
+                let (map, schema) = map::printed(&schema, id)?;
+                (text(&schema)?, Attachment::Map(Arc::new(map)))
+            }
+            parameter => (text(&schema)?, Attachment::to_part(parameter)?),
         };
-        program::attach(table.object, program.as_fd(), to)
+        program::attach(table.object, program.as_fd(), to.target())
     }
 }
 
 impl Programs for Kernel {
     fn load(&self, name: &str, object: &ObjectFile, narrowing: &Narrowing) -> Result<()> {
         self.user.add(name, || {
-            let map = match narrowing {
-                Narrowing::Map(id) => Some(sys::map_by_id(*id).map_err(Error::Map)?),
-                _ => None,
-            };
-            let to = match (narrowing, &map) {
-                (Narrowing::Process(pid), _) => LinkTo::Process(*pid),
-                (Narrowing::Thread(tid), _) => LinkTo::Thread(*tid),
-                (Narrowing::Map(_), Some(map)) => LinkTo::Map(map.as_fd()),
-                (Narrowing::Cgroup(path, order), _) => {
-                    LinkTo::Cgroup(self.cgroups.resolve(path)?, *order)
+            let to = match narrowing {
+                Narrowing::Nothing => Attachment::Everything,
+                Narrowing::Process(pid) => Attachment::Process(*pid),
+                Narrowing::Thread(tid) => Attachment::Thread(*tid),
+                Narrowing::Map(id) => Attachment::to_map(*id)?,
+                Narrowing::Cgroup(path, order) => {
+                    Attachment::Cgroup(self.cgroups.resolve(path)?, *order)
                 }
-                _ => LinkTo::Everything,
             };
             Program::bring(object, to, &self.readers)
         })
@@ -75,30 +66,57 @@ impl Programs for Kernel {
         self.user.remove(name)
     }
 
-    fn update(&self, table: Subject, object: &ObjectFile, pinned: &[OwnedFd]) -> Result<()> {
+    fn update(
+        &self,
+        table: Subject,
+        part: Parameter,
+        object: &ObjectFile,
+        pinned: &[(Option<Instance>, OwnedFd)],
+    ) -> Result<()> {
+        let user = match table {
+            Subject::User(number) => Some(self.user.find(number)?),
+            Subject::Table(_) => None,
+        };
+        // A user's table keeps the map that it walks.
+        let walked = user.as_ref().and_then(|user| user.slot().loaded());
+        let attachment = walked.map(|program| program.attachment().clone());
+        let attachment = attachment.unwrap_or_default();
         // Loaded before readers must wait for anything.
-        let loaded = object_process::load(object, None, &self.readers)?;
+        let loaded = object_process::load(object, attachment.map(), &self.readers)?;
         if loaded.writes_records() && !pinned.is_empty() {
             return Err(Error::Pinned(object.name()));
         }
-        let pinned = pinned.iter().map(|link| Pinned {
-            link: link.as_fd(),
-            program: None,
+        let pinned = pinned.iter().map(|(instance, link)| {
+            Ok(Pinned {
+                link: link.as_fd(),
+                attachment: match instance {
+                    Some(instance) => Attachment::to_part(instance.parameter)?,
+                    None => attachment.clone(),
+                },
+                program: None,
+            })
         });
-        let pinned: Vec<_> = pinned.collect();
+        let pinned: Vec<_> = pinned.collect::<Result<_>>()?;
+        let part = Attachment::to_part(part)?;
         let replace =
-            |program: &Program| program.replaced(loaded, Some(object.path.clone()), &pinned);
-        match table {
-            Subject::Table(table) => {
+            |program: &Program| program.replaced(loaded, Some(object.path.clone()), &part, &pinned);
+        match (table, user) {
+            (Subject::Table(table), _) => {
                 let (slot, load) = self.slot(table)?;
                 slot.program(load)?;
                 slot.replace(replace)
             }
-            Subject::User(number) => self.user.find(number)?.slot().replace(replace),
+            (Subject::User(_), Some(user)) => user.slot().replace(replace),
+            (Subject::User(number), None) => Err(Error::NoUserTable(format!("#{number}"))),
         }
     }
 
-    fn restore(&self, table: TableId, pinned: &[(Instance, OwnedFd)]) -> Result<()> {
+    fn restore(
+        &self,
+        table: TableId,
+        part: Parameter,
+        pinned: &[(Instance, OwnedFd)],
+    ) -> Result<()> {
         let (slot, own) = self.slot(table)?;
         let stands = slot.loaded().is_none_or(|program| program.is_own());
         if stands && pinned.is_empty() {
@@ -113,11 +131,13 @@ impl Programs for Kernel {
             let text = self.own_link_as_text(*instance)?;
             Ok(Pinned {
                 link: link.as_fd(),
+                attachment: Attachment::to_part(instance.parameter)?,
                 program: Some(program_of(text.as_fd())?),
             })
         });
         let pinned: Vec<_> = text.collect::<Result<_>>()?;
-        slot.replace(|program| program.replaced(loaded, None, &pinned))
+        let part = Attachment::to_part(part)?;
+        slot.replace(|program| program.replaced(loaded, None, &part, &pinned))
     }
 
     fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {

@@ -5,7 +5,7 @@ use super::pinning::Pinning;
 use crate::error::{Failure, Result};
 use iterfs_bpf::programs::Narrowing;
 use iterfs_bpf::{ObjectFile, Programs};
-use iterfs_mapping::Subject;
+use iterfs_mapping::{Parameter, Subject};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
@@ -105,7 +105,7 @@ impl Directory {
             };
             let done = match loaded {
                 Some(origin) => pinning
-                    .update(Subject::User(origin.table), &object)
+                    .update(Subject::User(origin.table), Parameter::None, &object)
                     .map(|_| Some(origin.table)),
                 None => programs
                     .load(&name, &object, &Narrowing::Nothing)

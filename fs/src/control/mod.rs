@@ -21,7 +21,7 @@ use directory::Directory as ProgramDirectory;
 pub(crate) use file::ControlFile;
 use iterfs_bpf::programs::Narrowing;
 use iterfs_bpf::{ObjectFile, Programs};
-use iterfs_mapping::{Node, Subject};
+use iterfs_mapping::{Node, Parameter, Subject};
 use parking_lot::Mutex;
 use pinning::Pinning;
 use std::path::PathBuf;
@@ -144,18 +144,18 @@ impl Control {
 
     fn update(&self, path: &str, object: Option<&ObjectFile>) -> Result<String> {
         let node = resolve::table(&*self.programs, path)?;
-        let subject = match node {
-            Node::File(file) => Subject::Table(file.table),
-            Node::User(file) => Subject::User(file.table),
+        let (subject, part) = match node {
+            Node::File(file) => (Subject::Table(file.table), file.instance().parameter),
+            Node::User(file) => (Subject::User(file.table), Parameter::None),
             _ => return Err(Failure::NotATable(path.into())),
         };
         let (pins, done) = match (object, subject) {
             (Some(object), subject) => {
-                let pins = self.pinning.update(subject, object)?;
+                let pins = self.pinning.update(subject, part, object)?;
                 (pins, format!("updated from {}", object.path.display()))
             }
             (None, Subject::Table(table)) => {
-                let pins = self.pinning.restore(table)?;
+                let pins = self.pinning.restore(table, part)?;
                 (pins, "back to its own program".into())
             }
             (None, Subject::User(_)) => return Err(Failure::NoDefault(path.into())),

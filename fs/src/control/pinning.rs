@@ -184,20 +184,24 @@ impl Pinning {
     }
 
     /// Puts another program into a table's link and its pinned ones; says how many
-    /// of those there are.
-    pub(super) fn update(&self, table: Subject, object: &ObjectFile) -> Result<usize> {
-        let pins = self.links(table)?;
-        let links: Vec<_> = pins.into_iter().map(|(_, link)| link).collect();
-        self.programs.update(table, object, &links)?;
+    /// of those there are. `part` is the one that the table was named by.
+    pub(super) fn update(
+        &self,
+        table: Subject,
+        part: Parameter,
+        object: &ObjectFile,
+    ) -> Result<usize> {
+        let links = self.links(table)?;
+        self.programs.update(table, part, object, &links)?;
         Ok(links.len())
     }
 
     /// Puts a table's own program back into all of them.
-    pub(super) fn restore(&self, table: TableId) -> Result<usize> {
+    pub(super) fn restore(&self, table: TableId, part: Parameter) -> Result<usize> {
         let pins = self.links(Subject::Table(table))?.into_iter();
         let links = pins.filter_map(|(instance, link)| Some((instance?, link)));
         let links: Vec<_> = links.collect();
-        self.programs.restore(table, &links)?;
+        self.programs.restore(table, part, &links)?;
         Ok(links.len())
     }
 

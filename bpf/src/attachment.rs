@@ -1,0 +1,68 @@
+//! What a link attaches a program to, kept for as long as the link: a replacement is
+//! attached to the same, on trial, before it is put into the link.
+
+use crate::error::{Error, Result};
+use crate::sys::{self, LinkTo};
+use iterfs_mapping::{Order, Parameter};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+/// [`LinkTo`], owned.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Attachment {
+    /// Everything that the target walks.
+    #[default]
+    Everything,
+    /// One process, as the daemon's pid namespace numbers it.
+    Process(u32),
+    /// One thread, likewise.
+    Thread(u32),
+    /// What a map holds.
+    Map(Arc<OwnedFd>),
+    /// From a cgroup, by its id (0: the root), this way.
+    Cgroup(u64, Order),
+}
+
+impl Attachment {
+    /// The map of an id.
+    ///
+    /// # Errors
+    /// [`Error::Map`].
+    pub(crate) fn to_map(id: u32) -> Result<Attachment> {
+        let map = sys::map_by_id(id).map_err(Error::Map)?;
+        Ok(Attachment::Map(Arc::new(map)))
+    }
+
+    /// What a link to a table's part is attached to. A net namespace is no part: the
+    /// namespace in which an iterator is created decides.
+    ///
+    /// # Errors
+    /// [`Error::Map`].
+    pub(crate) fn to_part(parameter: Parameter) -> Result<Attachment> {
+        Ok(match parameter {
+            Parameter::None | Parameter::NetNamespace(_) => Attachment::Everything,
+            Parameter::Process(process) => Attachment::Process(process),
+            Parameter::Cgroup(id, order) => Attachment::Cgroup(id, order),
+            Parameter::Map(id) => Attachment::to_map(id)?,
+        })
+    }
+
+    /// The same for a system call.
+    pub(crate) fn target(&self) -> LinkTo<'_> {
+        match self {
+            Attachment::Everything => LinkTo::Everything,
+            Attachment::Process(process) => LinkTo::Process(*process),
+            Attachment::Thread(thread) => LinkTo::Thread(*thread),
+            Attachment::Map(map) => LinkTo::Map(map.as_fd()),
+            Attachment::Cgroup(id, order) => LinkTo::Cgroup(*id, *order),
+        }
+    }
+
+    /// The map, if it is one.
+    pub(crate) fn map(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Attachment::Map(map) => Some(map.as_fd()),
+            _ => None,
+        }
+    }
+}
