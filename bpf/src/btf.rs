@@ -4,6 +4,7 @@
 //! member means what, how each is shown.
 
 use crate::error::{Error, Result};
+use crate::loader::refused_object;
 use crate::schema::{Column, Kind, Names, Schema, Unit, Width};
 use libbpf_rs::btf::types::{Array, DeclTag, Enum, Int, IntEncoding, MemberAttr, Struct, Typedef};
 use libbpf_rs::btf::{Btf, BtfType, HasSize, ReferencesType, TypeId};
@@ -22,7 +23,7 @@ pub fn schema_of(object: &str, elf: &[u8]) -> Result<Option<Schema>> {
         what,
     };
     let btf = Btf::from_raw(object, elf)
-        .map_err(|error| bad(error.to_string()))?
+        .map_err(|error| refused_object(object, &error))?
         .ok_or_else(|| bad("it has no BTF; compile it with -g".into()))?;
     let Some(schema) = read(&btf).map_err(bad)? else {
         return Ok(None);

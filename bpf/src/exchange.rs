@@ -1,7 +1,7 @@
 //! Puts a program into several links: into all, or into none.
 
 use crate::attachment::Attachment;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, os_error};
 use crate::program::attach;
 use crate::sys::{self, LinkTo};
 use libbpf_rs::query::LinkInfo;
@@ -80,6 +80,6 @@ pub(crate) fn program_of(link: BorrowedFd<'_>) -> Result<OwnedFd> {
         source,
     };
     let info = LinkInfo::from_fd(link);
-    let info = info.map_err(|error| failed(io::Error::other(error.to_string())))?;
+    let info = info.map_err(|error| failed(os_error(&error)))?;
     sys::program_by_id(info.prog_id).map_err(failed)
 }

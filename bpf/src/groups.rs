@@ -3,6 +3,7 @@
 //! A value of it is a row of the table, key columns first.
 
 use crate::error::{Error, Result};
+use crate::loader::refused_object;
 use crate::schema::Schema;
 use crate::sys;
 use libbpf_rs::{Map, MapCore, MapHandle};
@@ -55,7 +56,7 @@ impl Groups {
             object: object.into(),
             what,
         };
-        let map = MapHandle::try_from(map).map_err(|error| bad(error.to_string()))?;
+        let map = MapHandle::try_from(map).map_err(|error| refused_object(object, &error))?;
         let row_size = map.value_size() as usize;
         if row_size != schema.fixed_size || schema.tail_length.is_some() {
             return Err(bad(format!("the values of {MAP_NAME} are not its rows")));

@@ -1,7 +1,7 @@
 //! From the bytes of an object to a program in the kernel.
 
 use crate::btf;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, os_error};
 use crate::groups::{self, Groups};
 use crate::objects;
 use crate::reader::{self, Readers};
@@ -11,8 +11,8 @@ use crate::text::plan;
 use crate::verifier_log;
 use libbpf_rs::{MapCore, MapType, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
+use rustix::fs::{Mode, OFlags};
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ pub(crate) fn load(
     options: Options,
     shared: &SharedReaders,
 ) -> Result<Loaded> {
-    let bad = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
+    let bad = |error: libbpf_rs::Error| refused_object(name, &error);
     let schema = btf::schema_of(name, elf)?.map(Arc::new);
     let mut object = open(name, elf)?;
     let (program, target) = choose(name, &mut object, None)?;
@@ -94,14 +94,38 @@ pub(crate) fn load(
 
 /// Takes an object's bytes apart, for changes before it is loaded.
 pub(crate) fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
+    check_descriptors(name)?;
     ObjectBuilder::default()
         .name(name)
         .and_then(|builder| builder.open_memory(elf))
-        .map_err(|error| bad_object(name, &error.to_string()))
+        .map_err(|error| refused_object(name, &error))
+}
+
+/// Descriptors that opening and loading an object may take at once: its programs, maps
+/// and types, and libbpf's probes of the kernel.
+const DESCRIPTORS: usize = 16;
+
+/// Refuses to begin when descriptors are short. libbpf would take a probe that fails for
+/// want of one to mean that the kernel lacks a feature, and would remember that for the
+/// life of the process.
+fn check_descriptors(name: &str) -> Result<()> {
+    let short = |errno: rustix::io::Errno| Error::Load {
+        object: name.into(),
+        source: errno.into(),
+        log: String::new(),
+        full: String::new(),
+    };
+    let null = rustix::fs::open("/dev/null", OFlags::CLOEXEC, Mode::empty()).map_err(short)?;
+    let others = (1..DESCRIPTORS).map(|_| rustix::io::fcntl_dupfd_cloexec(&null, 0));
+    others
+        .collect::<Result<Vec<_>, _>>()
+        .map(drop)
+        .map_err(short)
 }
 
 /// Loads an object into the kernel; if that refuses it, the error says why.
 pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
+    check_descriptors(name)?;
     let (loaded, log) = verifier_log::capture(|| sys::load(object));
     loaded.map_err(|source| Error::Load {
         object: name.into(),
@@ -196,7 +220,7 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
         if map.name() == reader::MAP_NAME {
             let readers = shared.get(map.max_entries(), map.value_size())?;
             map.reuse_fd(readers.fd())
-                .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
+                .map_err(|error| Error::Reader(os_error(&error)))?;
             return Ok(Some(readers));
         }
     }
@@ -225,6 +249,21 @@ fn make_room(object: &mut OpenObject, room: u32) -> libbpf_rs::Result<()> {
 fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>> {
     let map = object.maps().find(|map| map.name() == groups::MAP_NAME);
     map.map(|map| Groups::of(name, &map, schema)).transpose()
+}
+
+/// The object that libbpf refused, unless the machine is short of something that the
+/// object cannot help.
+pub(crate) fn refused_object(object: &str, error: &libbpf_rs::Error) -> Error {
+    let source = os_error(error);
+    match source.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::Load {
+            object: object.into(),
+            source,
+            log: String::new(),
+            full: String::new(),
+        },
+        _ => bad_object(object, &error.to_string()),
+    }
 }
 
 pub(crate) fn bad_object(object: &str, what: &str) -> Error {

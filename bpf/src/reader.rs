@@ -4,13 +4,12 @@
 //! its own while it lives, so no two passes ever share one.
 
 use crate::caller::User;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, os_error};
 use crate::sys;
 use crate::tables::View;
 use libbpf_rs::{MapCore, MapHandle, MapType};
 use rustix::thread::gettid;
 use std::cell::RefCell;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use zerocopy::{Immutable, IntoBytes};
@@ -116,7 +115,7 @@ impl Readers {
             max_entries,
             &options,
         )
-        .map_err(|error| Error::Reader(io::Error::other(error.to_string())))?;
+        .map_err(|error| Error::Reader(os_error(&error)))?;
         Ok(Arc::new(Readers {
             map,
             value_size: value_size as usize,

@@ -7,7 +7,7 @@
 
 pub(crate) mod plan;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, os_error};
 use crate::loader;
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
@@ -16,7 +16,6 @@ use libbpf_rs::btf::types::Func;
 use libbpf_rs::{MapType, OpenObject};
 use parking_lot::Mutex;
 use plan::Plan;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -87,7 +86,7 @@ pub(crate) fn load_as_text(
                 return Err(bad(format!("its {map_name} is of another layout")));
             }
             map.set_max_entries(entries.len() as u32)
-                .map_err(|error| bad(error.to_string()))?;
+                .map_err(|error| loader::refused_object(name, &error))?;
         }
     }
     readers.share(&mut object)?;
@@ -109,5 +108,5 @@ fn has_loops() -> Result<bool> {
 }
 
 fn not_stored(error: libbpf_rs::Error) -> Error {
-    Error::Reader(io::Error::other(error.to_string()))
+    Error::Reader(os_error(&error))
 }

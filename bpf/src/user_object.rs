@@ -3,7 +3,7 @@
 
 use crate::btf;
 use crate::error::Result;
-use crate::loader::{self, bad_object};
+use crate::loader;
 use crate::object_file::ObjectFile;
 use crate::reader;
 use crate::schema::Schema;
@@ -30,7 +30,7 @@ pub(crate) fn prepare(
     map: Option<BorrowedFd<'_>>,
 ) -> Result<Prepared> {
     let name = &file.name();
-    let bad = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
+    let bad = |error: libbpf_rs::Error| loader::refused_object(name, &error);
     let elf = file.read()?;
     let schema = btf::schema_of(name, &elf)?;
     let mut object = loader::open(name, &elf)?;
@@ -68,7 +68,7 @@ fn share_readers(object: &mut OpenObject, readers: BorrowedFd<'_>) -> libbpf_rs:
 /// Has the object use a map for the one that it declares alike: what walks a map
 /// can then also change it.
 fn share_map(name: &str, object: &mut OpenObject, map: BorrowedFd<'_>) -> Result<()> {
-    let failed = |error: libbpf_rs::Error| bad_object(name, &error.to_string());
+    let failed = |error: libbpf_rs::Error| loader::refused_object(name, &error);
     let there = MapInfo::new(map).map_err(failed)?;
     let shape = (there.map_type(), there.info.key_size, there.info.value_size);
     for mut declared in object.maps_mut() {

@@ -1,7 +1,9 @@
 //! What one user may take of the daemon, and that nobody else notices.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+use iterfs_tests::Mount;
 use iterfs_tests::configured::Configured;
+use iterfs_tests::daemon::Daemon;
 use iterfs_tests::users::User;
 use nix::libc;
 use std::fs::{self, File};
@@ -119,4 +121,62 @@ fn a_reload_changes_the_bounds() {
         .unwrap();
     let _third = me.run(|| open().unwrap());
     assert_eq!(me.run(|| errno(open())), Some(libc::EMFILE));
+}
+
+#[test]
+fn few_descriptors_are_told_as_such() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    const ENOUGH: u64 = 40;
+    let directories = ["pid", "netns", "bpf/map"];
+    let tables = [
+        "tasks",
+        "files",
+        "kernel/ksyms",
+        "bpf/maps",
+        "net/tcp",
+        "summary/tasks_by_state",
+    ];
+    let mount = Mount::new();
+    let daemon = Pid::from_raw(mount.daemon() as i32);
+    let mut short = 0;
+    // Programs that were loaded need fewer, so each step may find more than the last.
+    for free in 0..ENOUGH {
+        let taken = Daemon(mount.daemon()).descriptors().len() as u64;
+        let limit = Rlimit {
+            current: Some(taken + free),
+            maximum: Some(20_000),
+        };
+        prlimit(daemon, Resource::Nofile, limit).unwrap();
+        let listed = directories.map(|path| {
+            let names = fs::read_dir(mount.path(path));
+            (
+                path,
+                errno(names.and_then(|mut names| names.next().transpose())),
+            )
+        });
+        let read = tables.map(|path| {
+            let file = File::open(mount.path(path));
+            (
+                path,
+                errno(file.and_then(|mut file| file.read(&mut [0; 100]))),
+            )
+        });
+        for (path, failure) in listed.into_iter().chain(read) {
+            match failure {
+                None => {}
+                Some(libc::EMFILE | libc::ENFILE) => short += 1,
+                Some(other) => panic!(
+                    "{path} with {free} descriptors: errno {other}; {:?}",
+                    mount.log().last()
+                ),
+            }
+        }
+    }
+    assert!(short > 0, "there were always enough");
+    for path in directories {
+        assert!(fs::read_dir(mount.path(path)).is_ok(), "{path}");
+    }
+    for path in tables {
+        assert!(File::open(mount.path(path)).is_ok(), "{path}");
+    }
 }

@@ -10,7 +10,7 @@ mod types;
 mod values;
 mod walk;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, os_error};
 use crate::program::Program;
 use crate::reader::Settings;
 use crate::schema::Schema;
@@ -20,7 +20,6 @@ use crate::tables::{Pass, Source, View};
 use libbpf_rs::btf::Btf;
 use rustix::fs::{MemfdFlags, memfd_create};
 use shape::Shape;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use walk::Walk;
@@ -117,5 +116,5 @@ fn btf_by_id(id: u32) -> Result<Btf<'static>> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     // libbpf takes types from files alone.
     std::fs::write(&path, bytes).map_err(Error::Map)?;
-    Btf::from_path(&path).map_err(|error| Error::Map(io::Error::other(error.to_string())))
+    Btf::from_path(&path).map_err(|error| Error::Map(os_error(&error)))
 }

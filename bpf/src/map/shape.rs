@@ -1,12 +1,11 @@
 //! A map's columns: the places that a program leaves for its key and value, filled.
 
 use super::values::{Leaf, read};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, os_error};
 use crate::schema::{Column, Kind, Schema, Step, Unit, Width};
 use libbpf_rs::btf::{Btf, TypeId};
 use libbpf_sys::bpf_map_info;
 use std::fmt::Write as _;
-use std::io;
 
 /// Columns of a row at most, or about that: what has more is shown in hexadecimal.
 const MOST: usize = 1024;
@@ -178,5 +177,5 @@ fn is_per_cpu(map_type: u32) -> bool {
 
 /// The processors that the kernel keeps room for.
 fn processors() -> Result<usize> {
-    libbpf_rs::num_possible_cpus().map_err(|error| Error::Map(io::Error::other(error.to_string())))
+    libbpf_rs::num_possible_cpus().map_err(|error| Error::Map(os_error(&error)))
 }
