@@ -23,6 +23,7 @@ pub fn each_row(
         schema,
         source,
         rest,
+        ..
     } = tables.open_own(instance, view)?;
     let Some(schema) = schema else {
         return Ok(());

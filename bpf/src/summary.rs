@@ -75,6 +75,7 @@ impl Summary {
                 handed: 0,
             }),
             rest: Vec::new(),
+            waits_for_processes: false,
         }
     }
 

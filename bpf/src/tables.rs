@@ -131,6 +131,9 @@ pub struct Pass {
     /// Of a large pass, where the rest comes from, in order: parts that may be walked
     /// side by side.
     pub rest: Vec<Box<dyn Source>>,
+    /// Whether a step may wait for a process that is walked, for as long as that process
+    /// likes: for the lock of its memory map, or for a page of its memory.
+    pub waits_for_processes: bool,
 }
 
 impl Form {

@@ -67,7 +67,7 @@ impl Access {
     /// [`Failure::TooManyOpen`] past the user's quota.
     pub(crate) fn seat(&self, requester: &Requester) -> Result<Seat> {
         let quota = self.policies().quota();
-        let seat = self.accounts.open(requester.uid, quota);
+        let seat = self.accounts.open(requester.account(), quota);
         seat.ok_or(Failure::TooManyOpen)
     }
 

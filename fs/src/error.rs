@@ -78,6 +78,15 @@ pub enum Failure {
     /// The user has as many bytes kept as it may.
     #[error("too much is kept for the user's open files")]
     TooMuchKept,
+    /// The kernel keeps the pass waiting, and its reader has waited long enough.
+    #[error(
+        "no row came in 10 seconds: a process keeps its memory map locked, \
+         and the kernel waits for it; try again later"
+    )]
+    HeldUp,
+    /// Threads that the mount needs cannot be started.
+    #[error("cannot start a thread: {0}; raise the limit of processes (pids.max, ulimit -u)")]
+    NoThread(Arc<io::Error>),
     /// The kernel's tables could not answer.
     #[error(transparent)]
     Tables(Arc<iterfs_bpf::Error>),
@@ -106,6 +115,8 @@ impl Failure {
             Failure::NotATable(_) | Failure::NoDefault(_) | Failure::Config(_) => Errno::EINVAL,
             Failure::TooManyOpen => Errno::EMFILE,
             Failure::TooMuchKept => Errno::ENOMEM,
+            Failure::HeldUp => Errno::ETIMEDOUT,
+            Failure::NoThread(source) => os_errno(source),
             Failure::ProgramDirectory { .. } => Errno::EPERM,
             Failure::Command(CommandError::TooLong) => Errno::EMSGSIZE,
             Failure::Command(CommandError::NotText) => Errno::EILSEQ,

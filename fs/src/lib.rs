@@ -3,7 +3,8 @@
 //! From the outside in: [`cli`] and [`commands`]; [`options`], [`mountpoint`],
 //! [`daemon`] and [`session`] for the life of a mount; [`fuse`], which takes
 //! requests apart for the plain [`operations`]; and behind those [`stream`] and
-//! [`format`], which turn a pass into the bytes of a file. What is shown and how
+//! [`format`], which turn a pass into the bytes of a file, on the threads of the
+//! [`scheduler`]. What is shown and how
 //! it is named is decided in `iterfs-mapping`, how it is got in `iterfs-bpf`.
 
 mod access;
@@ -28,6 +29,7 @@ pub mod operations;
 pub mod options;
 pub mod policy;
 pub mod quota;
+pub mod scheduler;
 pub mod session;
 pub mod stream;
 mod sys;

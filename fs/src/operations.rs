@@ -12,7 +12,8 @@ use crate::listing::{Entry, Listing};
 use crate::live;
 use crate::options::Options;
 use crate::policy::{Policy, Requester};
-use crate::stream::{Pool, Stream};
+use crate::scheduler::{Scheduler, Serial};
+use crate::stream::Stream;
 use iterfs_bpf::{Programs, Tables, View};
 use iterfs_mapping::{Directory, Format, Node, Subject};
 use std::ffi::OsStr;
@@ -30,9 +31,11 @@ pub struct Operations {
     access: Arc<Access>,
     gate: Gate,
     handles: Handles,
-    pool: Arc<Pool>,
-    /// One thread, so that commands that wait for each other hold up no reader.
-    commands: Arc<Pool>,
+    scheduler: Arc<Scheduler>,
+    /// The control file has threads of its own: commands that wait for each other hold up
+    /// no reader, and no reader holds up a command or a report.
+    commands: Serial,
+    reports: Serial,
     mounted: SystemTime,
 }
 
@@ -55,14 +58,15 @@ pub struct Attributes {
 
 impl Operations {
     /// A tree over some programs' tables, shown and read as the options have it;
-    /// `pool` reads ahead.
+    /// `scheduler` has threads for what takes a while.
     ///
     /// # Errors
-    /// A configuration or a directory of programs that cannot be used.
+    /// A configuration or a directory of programs that cannot be used; the kernel's, if it
+    /// starts no threads.
     pub fn new(
         programs: Arc<dyn Programs>,
         options: &Options,
-        pool: Arc<Pool>,
+        scheduler: Arc<Scheduler>,
     ) -> Result<Operations> {
         let counts = Arc::new(AllCounts::default());
         let access = Arc::new(Access::new(options)?);
@@ -80,8 +84,9 @@ impl Operations {
             counts,
             access,
             handles: Handles::default(),
-            pool,
-            commands: Pool::new(1, 0),
+            scheduler,
+            commands: serial("commands")?,
+            reports: serial("reports")?,
             mounted: SystemTime::now(),
         })
     }
@@ -196,8 +201,8 @@ impl Operations {
             tracing::error!(path, "cannot be opened: {failure}");
             counts.failed(failure);
         })?;
-        let pool = Arc::clone(&self.pool);
-        let stream = Stream::new(pass, format, counts, seat.account(), pool);
+        let scheduler = Arc::clone(&self.scheduler);
+        let stream = Stream::new(pass, format, counts, seat.account(), scheduler);
         Ok(self.handles.insert(Handle::Table(Arc::new(stream)), seat))
     }
 
@@ -221,7 +226,11 @@ impl Operations {
     /// Runs what may take a while for somebody: here, or on another thread if too many
     /// are kept already.
     pub(crate) fn run(&self, requester: &Requester, job: impl FnOnce() + Send + 'static) {
-        self.pool.run_inline_or_later(requester.uid, job);
+        let account = requester.account();
+        match self.scheduler.try_inline(account) {
+            Some(_permit) => job(),
+            None => self.scheduler.run(account, job),
+        }
     }
 
     /// Reads an open table, now or when it has bytes.
@@ -238,7 +247,7 @@ impl Operations {
             return answer.send(Err(Failure::BadHandle));
         };
         let control = Arc::clone(&self.control);
-        self.pool.run(0, move || {
+        self.reports.run(move || {
             let report = file.read(&control, size);
             answer.send(report.as_deref().map_err(Clone::clone));
         });
@@ -272,7 +281,7 @@ impl Operations {
         let control = Arc::clone(&self.control);
         // One byte more than a command may have shows that it is too long.
         let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();
-        self.commands.run(0, move || {
+        self.commands.run(move || {
             // A command that has begun is carried out, and its writer learns what came of
             // it. One whose writer has gone does not begin.
             if answer.commit() {
@@ -379,6 +388,10 @@ impl Operations {
         }
         Ok(entries)
     }
+}
+
+fn serial(name: &str) -> Result<Serial> {
+    Serial::start(name).map_err(|error| Failure::NoThread(Arc::new(error)))
 }
 
 /// Whether a node is there for everyone and always, so that the kernel may keep

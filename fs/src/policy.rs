@@ -4,7 +4,7 @@
 //! open is checked again here, by the same bits, so that no cached attribute lets
 //! a caller in.
 
-use crate::quota::Quota;
+use crate::quota::{AccountId, Quota};
 use glob::{MatchOptions, Pattern};
 use iterfs_mapping::{Audience, Control, Directory, File, Place, TABLES};
 use std::fs;
@@ -198,6 +198,13 @@ pub struct Requester {
     pub uid: u32,
     /// Its group; the supplementary ones are not told.
     pub gid: u32,
+}
+
+impl Requester {
+    /// The account that pays for what it asks.
+    pub fn account(&self) -> AccountId {
+        AccountId::of_uid(self.uid)
+    }
 }
 
 impl Policy {

@@ -25,10 +25,31 @@ impl Default for Quota {
     }
 }
 
+/// Whom work, handles and memory are charged to.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct AccountId {
+    uid: u32,
+}
+
+impl AccountId {
+    /// The host's root, the only account without bounds.
+    pub const HOST_ROOT: AccountId = AccountId { uid: 0 };
+
+    /// The account of a user, by its id in the initial user namespace.
+    pub const fn of_uid(uid: u32) -> AccountId {
+        AccountId { uid }
+    }
+
+    /// Whether this is the host's root.
+    pub fn is_host_root(self) -> bool {
+        self == AccountId::HOST_ROOT
+    }
+}
+
 /// What one user has taken.
 #[derive(Debug)]
 pub struct Account {
-    user: u32,
+    id: AccountId,
     max_bytes: AtomicU64,
     handles: AtomicU64,
     bytes: AtomicU64,
@@ -38,7 +59,7 @@ pub struct Account {
 #[derive(Debug)]
 pub(crate) struct Accounts {
     /// Held to look an account up and take a seat alone.
-    accounts: Mutex<HashMap<u32, Arc<Account>>>,
+    accounts: Mutex<HashMap<AccountId, Arc<Account>>>,
     /// Handles of all users together.
     capacity: u64,
 }
@@ -65,8 +86,8 @@ impl Accounts {
     }
 
     /// A seat for one more handle of a user; none past its quota.
-    pub(crate) fn open(&self, uid: u32, quota: Quota) -> Option<Seat> {
-        if uid == 0 {
+    pub(crate) fn open(&self, id: AccountId, quota: Quota) -> Option<Seat> {
+        if id.is_host_root() {
             return Some(Seat(None));
         }
         let mut accounts = self.accounts.lock();
@@ -78,13 +99,13 @@ impl Accounts {
             .saturating_sub(accounts.values().map(taken).sum());
         let new = || {
             Arc::new(Account {
-                user: uid,
+                id,
                 max_bytes: AtomicU64::default(),
                 handles: AtomicU64::default(),
                 bytes: AtomicU64::default(),
             })
         };
-        let account = accounts.entry(uid).or_insert_with(new);
+        let account = accounts.entry(id).or_insert_with(new);
         account.max_bytes.store(quota.bytes, Ordering::Relaxed);
         // Seats are only ever taken under the lock.
         if taken(account) >= quota.handles.min(left) {
@@ -112,8 +133,8 @@ impl Drop for Seat {
 
 impl Account {
     /// Whose it is.
-    pub(crate) fn user(&self) -> u32 {
-        self.user
+    pub(crate) fn id(&self) -> AccountId {
+        self.id
     }
 
     /// Whether bytes may still be kept.
@@ -155,13 +176,13 @@ mod tests {
             bytes: 10,
         };
         let accounts = Accounts::new(100);
-        let first = accounts.open(7, quota).unwrap();
-        let _second = accounts.open(7, quota).unwrap();
-        assert!(accounts.open(7, quota).is_none());
-        assert!(accounts.open(8, quota).is_some());
+        let first = accounts.open(AccountId::of_uid(7), quota).unwrap();
+        let _second = accounts.open(AccountId::of_uid(7), quota).unwrap();
+        assert!(accounts.open(AccountId::of_uid(7), quota).is_none());
+        assert!(accounts.open(AccountId::of_uid(8), quota).is_some());
         drop(first);
-        let third = accounts.open(7, quota).unwrap();
-        assert!(accounts.open(7, quota).is_none());
+        let third = accounts.open(AccountId::of_uid(7), quota).unwrap();
+        assert!(accounts.open(AccountId::of_uid(7), quota).is_none());
 
         let account = third.account().unwrap();
         let most = account.keep(9);
@@ -169,7 +190,7 @@ mod tests {
         assert!(!account.has_room());
         assert!(
             accounts
-                .open(8, quota)
+                .open(AccountId::of_uid(8), quota)
                 .unwrap()
                 .account()
                 .unwrap()
@@ -187,7 +208,7 @@ mod tests {
         };
         assert!(
             Accounts::new(100)
-                .open(0, quota)
+                .open(AccountId::HOST_ROOT, quota)
                 .unwrap()
                 .account()
                 .is_none()
@@ -198,7 +219,7 @@ mod tests {
     fn accounts_go_with_what_was_open() {
         let accounts = Accounts::new(100);
         for uid in 1..1000 {
-            drop(accounts.open(uid, Quota::default()));
+            drop(accounts.open(AccountId::of_uid(uid), Quota::default()));
         }
         assert!(accounts.accounts.lock().len() <= 1);
     }
@@ -212,12 +233,12 @@ mod tests {
         let accounts = Accounts::new(1000);
         let mut taken = Vec::new();
         for uid in 1..=9 {
-            while let Some(seat) = accounts.open(uid, quota) {
+            while let Some(seat) = accounts.open(AccountId::of_uid(uid), quota) {
                 taken.push(seat);
             }
         }
         assert!(taken.len() < 1000);
-        assert!(accounts.open(10, quota).is_some());
+        assert!(accounts.open(AccountId::of_uid(10), quota).is_some());
         drop(taken);
     }
 }

@@ -25,6 +25,9 @@ use std::sync::Arc;
 const PROCESSES: (Place, &str) = (Place::Root, "processes");
 const PROCESSES_TARGET: &str = "task";
 
+/// The target whose walk takes the lock of each process's memory map.
+const MAPPINGS_TARGET: &str = "task_vma";
+
 impl Kernel {
     /// A pass over a table, and the program that makes it.
     pub(super) fn pass_from(
@@ -83,6 +86,8 @@ impl Kernel {
             schema: program.schema().map(Arc::clone),
             source,
             rest,
+            // A program that was brought may do what it likes.
+            waits_for_processes: !program.is_own() || program.target() == MAPPINGS_TARGET,
         })
     }
 

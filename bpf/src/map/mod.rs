@@ -69,6 +69,7 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
         schema: Some(Arc::new(schema)),
         source,
         rest: Vec::new(),
+        waits_for_processes: false,
     })
 }
 

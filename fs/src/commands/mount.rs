@@ -7,9 +7,9 @@ use crate::log;
 use crate::mountpoint::{self, Mountpoint, Namespace};
 use crate::operations::Operations;
 use crate::options::Options;
+use crate::scheduler::Scheduler;
 use crate::session::{self, End, Session};
-use crate::stream::Pool;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use iterfs_bpf::Kernel;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
@@ -19,9 +19,6 @@ use std::sync::Arc;
 /// Exit codes of mount(8).
 const USAGE: u8 = 1;
 const MOUNT_FAILED: u8 = 32;
-
-/// Threads that may read ahead at once; most stay unborn.
-const MAX_PRODUCERS: usize = 64;
 
 /// Mounts; in the foreground serves, too, until the mount is taken off.
 pub fn run(arguments: &Mount) -> ExitCode {
@@ -96,8 +93,8 @@ fn mount(arguments: &Mount, options: &Options) -> Result<(Session, Mountpoint)> 
     raise_descriptor_limit();
     // The kernel first: what it lacks is known before anything is mounted.
     let kernel = Kernel::new()?;
-    let pool = Pool::new(MAX_PRODUCERS, session::MAX_INLINE);
-    let operations = Operations::new(Arc::new(kernel), options, pool)?;
+    let scheduler = Scheduler::new(session::MAX_INLINE).context("cannot start threads")?;
+    let operations = Operations::new(Arc::new(kernel), options, scheduler)?;
     let namespace = match &arguments.namespace {
         Some(file) => Namespace::open(file)?,
         None => Namespace::default(),

@@ -51,7 +51,7 @@ impl ReadOn {
 
 /// Where a thread that this one starts may run, if that is not where this one may: it
 /// would keep off what this one does.
-pub(super) fn of_started() -> Option<CpuSet> {
+pub(crate) fn of_started() -> Option<CpuSet> {
     ALLOWED
         .get()
         .filter(|allowed| allowed.avoided.is_some())
@@ -59,7 +59,7 @@ pub(super) fn of_started() -> Option<CpuSet> {
 }
 
 /// Has this thread, which was just started, run there.
-pub(super) fn begin(all: CpuSet) {
+pub(crate) fn begin(all: CpuSet) {
     let _ = sched_setaffinity(None, &all);
 }
 

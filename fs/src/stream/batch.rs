@@ -5,6 +5,7 @@ use iterfs_bpf::record::Records;
 use iterfs_bpf::schema::Schema;
 use iterfs_bpf::{Progress, Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The iterator's own buffer (kernel/bpf/bpf_iter.c): more does not come at once.
 const KERNEL_BUFFER: usize = 32 * 1024;
@@ -14,7 +15,7 @@ const KERNEL_BUFFER: usize = 32 * 1024;
 const ALMOST: usize = KERNEL_BUFFER / 2;
 
 /// Bytes of a batch at most: as text, mostly what cat asks for at once.
-pub(super) const BATCH: usize = 3 * KERNEL_BUFFER;
+pub(crate) const BATCH: usize = 3 * KERNEL_BUFFER;
 
 /// Where a batch stands in its file: the batches of a part follow one another, and so
 /// do the parts.
@@ -88,13 +89,15 @@ impl Part {
     }
 
     /// Reads its next batch into some memory: until there are `enough` bytes or no more
-    /// room, or less where many objects give no row. Of a program that prints text there
+    /// room, or less where many objects give no row. `steps` counts those of the source. Of a
+    /// program that prints text there
     /// is no schema. Should a source ever make us panic, that is the end.
     pub(super) fn read(
         &mut self,
         schema: Option<&Schema>,
         mut memory: Vec<u8>,
         enough: usize,
+        steps: &AtomicU64,
     ) -> Batch {
         // A long row comes at once, where its source has it whole.
         let at_once = KERNEL_BUFFER.max(schema.map_or(0, |schema| schema.fixed_size));
@@ -111,6 +114,7 @@ impl Part {
                 &mut memory,
                 &mut filled,
                 enough.max(ALMOST).min(end_of_room),
+                steps,
             )
         }))
         .unwrap_or(Some(Err(Failure::Broken)));
@@ -133,9 +137,17 @@ impl Part {
     }
 
     /// Fills memory from where it is filled, until more is than `enough`.
-    fn fill(&mut self, memory: &mut [u8], filled: &mut usize, enough: usize) -> Option<Result<()>> {
+    fn fill(
+        &mut self,
+        memory: &mut [u8],
+        filled: &mut usize,
+        enough: usize,
+        steps: &AtomicU64,
+    ) -> Option<Result<()>> {
         while *filled <= enough {
-            match self.source.read(&mut memory[*filled..]) {
+            let step = self.source.read(&mut memory[*filled..]);
+            steps.fetch_add(1, Ordering::Relaxed);
+            match step {
                 Ok(Progress::Bytes(bytes)) => *filled += bytes,
                 Ok(Progress::Nothing) => return None,
                 Ok(Progress::End) => return Some(Ok(())),

@@ -4,22 +4,23 @@
 //! formats it into a chunk; [`order`] hands chunks to the [`window`], which keeps
 //! those around the reader; a [`Stream`] puts them together and answers reads.
 //! [`lanes`] says which thread does what next. Producing happens on the thread that
-//! asks first, and after that ahead of the reader on threads of the [`pool`]. Nothing
+//! asks first, and after that ahead of the reader on threads of the
+//! [`scheduler`](crate::scheduler). Nothing
 //! here knows the kernel but by the trait of `iterfs_bpf::tables`.
 
-mod apart;
-mod batch;
+pub(crate) mod apart;
+pub(crate) mod batch;
 mod lanes;
 mod maker;
 mod order;
 mod parts;
-mod pool;
 mod window;
 
 use crate::answer::Answer;
 use crate::counts::Counts;
 use crate::error::Failure;
-use crate::quota::Account;
+use crate::quota::{Account, AccountId};
+use crate::scheduler::{Class, InlinePermit, Scheduler, Turn as Time, Watched};
 use apart::ReadOn;
 use batch::{Batch, Part};
 use iterfs_bpf::Pass;
@@ -27,8 +28,9 @@ use iterfs_mapping::Format;
 use lanes::{Lane, Lanes, Turn};
 use maker::{Maker, Recipe};
 use parking_lot::Mutex;
-pub use pool::Pool;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 use window::{Found, Piece, Window};
 
 /// Bytes produced ahead of the reader before a pass pauses: as much as was read so
@@ -39,12 +41,18 @@ const MOST_AHEAD: u64 = 1024 * 1024;
 /// One open of a table: a pass that is read as a file.
 pub struct Stream {
     shared: Arc<Shared>,
-    pool: Arc<Pool>,
+    scheduler: Arc<Scheduler>,
 }
 
 struct Shared {
-    /// Who reads, to take turns with others.
-    user: u32,
+    /// Whose turn it is when the pass goes on.
+    account: AccountId,
+    /// Whether the pass may wait for a process that it walks.
+    class: Class,
+    /// Steps made in the kernel.
+    steps: AtomicU64,
+    /// Whether a job of the pass was ever given to the scheduler.
+    scheduled: AtomicBool,
     /// The only lock of a stream. Never held across a system call: who must read or
     /// format takes a lane out, who must answer takes the bytes out.
     state: Mutex<State>,
@@ -64,6 +72,7 @@ struct State {
 struct Read {
     offset: u64,
     size: usize,
+    asked: Instant,
     answer: Box<dyn Answer>,
 }
 
@@ -75,9 +84,14 @@ impl Stream {
         format: Format,
         counts: Arc<Counts>,
         account: Option<Arc<Account>>,
-        pool: Arc<Pool>,
+        scheduler: Arc<Scheduler>,
     ) -> Stream {
-        let user = account.as_ref().map_or(0, |account| account.user());
+        let payer = account.as_ref();
+        let payer = payer.map_or(AccountId::HOST_ROOT, |account| account.id());
+        let class = match pass.waits_for_processes {
+            true => Class::WaitsForProcess,
+            false => Class::Plain,
+        };
         let recipe = Recipe {
             schema: pass.schema,
             format,
@@ -87,18 +101,21 @@ impl Stream {
         sources.insert(0, pass.source);
         let state = State {
             window: Window::charged_to(account),
-            lanes: Lanes::new(sources.into_iter(), recipe, pool.lanes()),
+            lanes: Lanes::new(sources.into_iter(), recipe, scheduler.lanes()),
             waiting: Vec::new(),
             abandoned: false,
             closed: false,
         };
         Stream {
             shared: Arc::new(Shared {
-                user,
+                account: payer,
+                class,
+                steps: AtomicU64::new(0),
+                scheduled: AtomicBool::new(false),
                 state: Mutex::new(state),
                 read_on: ReadOn::default(),
             }),
-            pool,
+            scheduler,
         }
     }
 
@@ -107,6 +124,7 @@ impl Stream {
         let read = Read {
             offset,
             size,
+            asked: Instant::now(),
             answer,
         };
         let mut state = self.shared.state.lock();
@@ -121,21 +139,18 @@ impl Stream {
         }
         let mut lanes = lanes.into_iter();
         // The reader waits, so its first bytes are made here and now: most tables end
-        // with them, and no thread is woken.
-        let inline = if waits && lanes.len() > 0 {
-            self.pool.try_inline()
-        } else {
-            None
-        };
-        let mut at_hand = inline.as_ref().and_then(|_| lanes.next());
-        Shared::run_all(&self.shared, lanes, &self.pool);
-        while let Some(lane) = at_hand.take() {
-            let makes = matches!(lane.turn, Turn::Make(_));
-            let mut next = self.shared.turn(lane, &self.pool, false).into_iter();
-            if !makes {
-                at_hand = next.next();
+        // with them, and no thread is woken. A pass that another process can hold up is
+        // made elsewhere, lest nobody be left to serve.
+        let inline = match self.shared.class {
+            Class::Plain if waits && lanes.len() > 0 => {
+                self.scheduler.try_inline(self.shared.account)
             }
-            Shared::run_all(&self.shared, next, &self.pool);
+            _ => None,
+        };
+        let at_hand = inline.as_ref().and_then(|_| lanes.next());
+        Shared::run_all(&self.shared, lanes, &self.scheduler);
+        if let Some((permit, lane)) = inline.zip(at_hand) {
+            Shared::work_inline(&self.shared, lane, permit, &self.scheduler);
         }
     }
 
@@ -160,6 +175,10 @@ impl Drop for Stream {
         drop(state);
         // Closing the iterators is a system call, so it happens out of the lock.
         drop(parts);
+        if self.shared.scheduled.load(Ordering::Relaxed) {
+            let shared: *const Shared = Arc::as_ptr(&self.shared);
+            self.scheduler.withdraw(self.shared.account, shared);
+        }
     }
 }
 
@@ -243,16 +262,24 @@ impl State {
 }
 
 impl Shared {
-    /// Runs lanes on threads of the pool.
-    fn run_all(shared: &Arc<Shared>, lanes: impl IntoIterator<Item = Lane>, pool: &Arc<Pool>) {
+    /// Has the scheduler run lanes.
+    fn run_all(
+        shared: &Arc<Shared>,
+        lanes: impl IntoIterator<Item = Lane>,
+        scheduler: &Arc<Scheduler>,
+    ) {
         for lane in lanes {
-            let (shared, own) = (Arc::clone(shared), Arc::clone(pool));
-            pool.run(shared.user, move || Shared::work(&shared, lane, &own));
+            shared.scheduled.store(true, Ordering::Relaxed);
+            let watched: Weak<Shared> = Arc::downgrade(shared);
+            let (own, runs_on) = (Arc::clone(shared), Arc::clone(scheduler));
+            scheduler.run_for(shared.account, shared.class, watched, move |time| {
+                Shared::work(&own, lane, time, &runs_on);
+            });
         }
     }
 
-    /// Works on a lane until enough is made, or others wait for a thread.
-    fn work(shared: &Arc<Shared>, lane: Lane, pool: &Arc<Pool>) {
+    /// Works on a lane until enough is made, or others are to have the thread.
+    fn work(shared: &Arc<Shared>, lane: Lane, time: &Time<'_>, scheduler: &Arc<Scheduler>) {
         let mut lane = Some(lane);
         let mut has_read = false;
         while let Some(at_work) = lane.take() {
@@ -265,26 +292,50 @@ impl Shared {
             }
             has_read = reads;
             // Alone, it has nobody to make what it reads.
-            let goes_on = pool.lanes() > 1;
-            let mut next = shared.turn(at_work, pool, goes_on).into_iter();
-            if !pool.is_crowded() {
+            let goes_on = scheduler.lanes() > 1;
+            let mut next = shared.turn(at_work, scheduler, goes_on).into_iter();
+            if !time.is_over() {
                 lane = next.next();
             }
-            Shared::run_all(shared, next, pool);
+            Shared::run_all(shared, next, scheduler);
+        }
+    }
+
+    /// Works on a lane, on a thread that serves requests, until it has made something.
+    fn work_inline(
+        shared: &Arc<Shared>,
+        lane: Lane,
+        permit: InlinePermit<'_>,
+        scheduler: &Arc<Scheduler>,
+    ) {
+        let mut lane = Some(lane);
+        while let Some(at_work) = lane.take() {
+            let makes = matches!(at_work.turn, Turn::Make(_));
+            let mut next = shared.turn(at_work, scheduler, false).into_iter();
+            if !makes && !permit.is_over() {
+                lane = next.next();
+            }
+            Shared::run_all(shared, next, scheduler);
         }
     }
 
     /// Has a lane do its turn, and says which should go on; the first of them best on
     /// this thread. `goes_on` says whether one that reads should read on.
-    fn turn(&self, lane: Lane, pool: &Pool, goes_on: bool) -> Vec<Lane> {
+    fn turn(&self, lane: Lane, scheduler: &Scheduler, goes_on: bool) -> Vec<Lane> {
         match lane.turn {
-            Turn::Read(part) => self.read(lane.maker, part, pool, goes_on),
-            Turn::Make(batch) => self.make(lane.maker, batch, pool),
+            Turn::Read(part) => self.read(lane.maker, part, scheduler, goes_on),
+            Turn::Make(batch) => self.make(lane.maker, batch, scheduler),
         }
     }
 
     /// Reads a batch.
-    fn read(&self, maker: Maker, mut part: Part, pool: &Pool, goes_on: bool) -> Vec<Lane> {
+    fn read(
+        &self,
+        maker: Maker,
+        mut part: Part,
+        scheduler: &Scheduler,
+        goes_on: bool,
+    ) -> Vec<Lane> {
         let mut state = self.state.lock();
         if !state.window.has_room() {
             // The pass rests; who waits for it is refused, and may ask again.
@@ -302,7 +353,7 @@ impl Shared {
         drop(state);
 
         let enough = usize::try_from(enough).unwrap_or(usize::MAX);
-        let batch = part.read(maker.schema(), pool.memory(), enough);
+        let batch = part.read(maker.schema(), scheduler.memory(), enough, &self.steps);
 
         let mut state = self.state.lock();
         let goes_on = goes_on && state.wants_more();
@@ -315,10 +366,10 @@ impl Shared {
     }
 
     /// Makes a batch into a chunk and answers who waited for it.
-    fn make(&self, mut maker: Maker, mut batch: Batch, pool: &Pool) -> Vec<Lane> {
+    fn make(&self, mut maker: Maker, mut batch: Batch, scheduler: &Scheduler) -> Vec<Lane> {
         let memory = self.state.lock().window.spare().unwrap_or_default();
         let chunk = maker.make(&mut batch, memory);
-        pool.give_back(batch.into_memory());
+        scheduler.give_back(batch.into_memory());
 
         let mut state = self.state.lock();
         if state.closed {
@@ -333,6 +384,26 @@ impl Shared {
             outcome.send(read);
         }
         wanted
+    }
+}
+
+impl Watched for Shared {
+    fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
+    }
+
+    /// The pass stays as it is, and goes on when the kernel lets it: a read may be tried
+    /// again.
+    fn time_out(&self, waited: Duration) {
+        let mut state = self.state.lock();
+        let late = state
+            .waiting
+            .extract_if(.., |read| read.asked.elapsed() >= waited);
+        let late: Vec<Read> = late.collect();
+        drop(state);
+        for read in late {
+            Outcome::Failed(Failure::HeldUp).send(read);
+        }
     }
 }
 

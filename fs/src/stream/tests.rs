@@ -94,10 +94,11 @@ fn open_charged(parts: Vec<Vec<Act>>, format: Format, account: Option<Arc<Accoun
         schema: Some(schema()),
         source: sources.next().expect("a first part"),
         rest: sources.collect(),
+        waits_for_processes: false,
     };
-    let pool = Pool::with_lanes(4, 1, 3);
+    let scheduler = Scheduler::with(3, 8, 1, 3).unwrap();
     Opened {
-        stream: Stream::new(pass, format, Arc::default(), account, pool),
+        stream: Stream::new(pass, format, Arc::default(), account, scheduler),
         steps,
     }
 }
@@ -430,7 +431,7 @@ fn what_waits_behind_the_front_is_on_the_account_until_it_goes() {
         handles: 1,
         bytes: 400_000,
     };
-    let seat = Accounts::new(10).open(7, quota).unwrap();
+    let seat = Accounts::new(10).open(AccountId::of_uid(7), quota).unwrap();
     let account = seat.account().unwrap();
     // The front makes nothing, so all that is made waits behind it.
     let (mut parts, _) = in_parts(&[0, 1_000_000, 1_000_000]);

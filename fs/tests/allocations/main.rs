@@ -1,7 +1,8 @@
 //! Allocations a row: none. Counted, not timed.
 
 use iterfs::format::Formatter;
-use iterfs::stream::{Pool, Stream};
+use iterfs::scheduler::Scheduler;
+use iterfs::stream::Stream;
 use iterfs_bpf::record::Records;
 use iterfs_bpf::{Pass, Progress, Schema, Source};
 use iterfs_mapping::Format;
@@ -51,10 +52,11 @@ fn streaming(table: &str, format: Format) {
     let schema = Arc::new(synthetic::schema(table));
     let steps = Arc::new(synthetic::records(&schema, 100));
     // The first pass has the threads started and their buffers made.
-    let pool = Pool::new(1, 1);
-    pass(&schema, &steps, 20, format, &pool);
-    let ((short, _), few) = sys::allocations(|| pass(&schema, &steps, 200, format, &pool));
-    let ((long, reads), many) = sys::allocations(|| pass(&schema, &steps, 2000, format, &pool));
+    let scheduler = Scheduler::with(1, 1, 1, 1).expect("threads");
+    pass(&schema, &steps, 20, format, &scheduler);
+    let ((short, _), few) = sys::allocations(|| pass(&schema, &steps, 200, format, &scheduler));
+    let ((long, reads), many) =
+        sys::allocations(|| pass(&schema, &steps, 2000, format, &scheduler));
     let (rows, chunks) = (1800 * 100, (long - short).div_ceil(PIECE));
     let more = many.saturating_sub(few);
     println!("{table} {format:?}: {more} more allocations for {rows} more rows, {reads} reads");
@@ -73,7 +75,7 @@ fn pass(
     records: &Arc<Vec<u8>>,
     steps: usize,
     format: Format,
-    pool: &Arc<Pool>,
+    scheduler: &Arc<Scheduler>,
 ) -> (usize, usize) {
     let pass = Pass {
         schema: Some(Arc::clone(schema)),
@@ -82,8 +84,9 @@ fn pass(
             steps,
         }),
         rest: Vec::new(),
+        waits_for_processes: false,
     };
-    let stream = Stream::new(pass, format, Arc::default(), None, Arc::clone(pool));
+    let stream = Stream::new(pass, format, Arc::default(), None, Arc::clone(scheduler));
     let (mut offset, mut reads) = (0, 0);
     loop {
         let (send, receive) = channel();
