@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::sys::{self, LinkTo};
 use iterfs_mapping::{Order, Parameter};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -27,9 +28,12 @@ impl Attachment {
     /// The map of an id.
     ///
     /// # Errors
-    /// [`Error::Map`].
+    /// [`Error::NoMap`], [`Error::Map`].
     pub(crate) fn to_map(id: u32) -> Result<Attachment> {
-        let map = sys::map_by_id(id).map_err(Error::Map)?;
+        let map = sys::map_by_id(id).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::NoMap(id),
+            _ => Error::Map(error),
+        })?;
         Ok(Attachment::Map(Arc::new(map)))
     }
 
@@ -37,7 +41,7 @@ impl Attachment {
     /// namespace in which an iterator is created decides.
     ///
     /// # Errors
-    /// [`Error::Map`].
+    /// [`Error::NoMap`], [`Error::Map`].
     pub(crate) fn to_part(parameter: Parameter) -> Result<Attachment> {
         Ok(match parameter {
             Parameter::None | Parameter::NetNamespace(_) => Attachment::Everything,

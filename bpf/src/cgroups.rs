@@ -13,6 +13,7 @@ use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// The tree of cgroups as this process's cgroup namespace shows it.
@@ -64,10 +65,14 @@ impl Cgroups {
     }
 
     /// The cgroup that names lead to from the root.
+    ///
+    /// # Errors
+    /// [`Error::NoCgroup`], and as [`Cgroups::find`].
     pub(crate) fn resolve(&self, names: &[OsString]) -> Result<u64> {
         let mut id = 0;
         for name in names {
-            id = self.find(id, name)?.ok_or_else(|| failed(Errno::NOENT))?;
+            let missing = || Error::NoCgroup(Path::new("/").join(PathBuf::from_iter(names)));
+            id = self.find(id, name)?.ok_or_else(missing)?;
         }
         Ok(id)
     }

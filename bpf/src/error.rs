@@ -57,7 +57,10 @@ pub enum Error {
     ObjectTimeout(String),
 
     /// An object has no such program.
-    #[error("{object} has no program '{program}'; it has {}", list(there))]
+    #[error(
+        "{object} has no program '{program}'; its iterator programs are {}",
+        list(there)
+    )]
     NoProgram {
         /// The object's name.
         object: String,
@@ -80,8 +83,27 @@ pub enum Error {
     #[error("the walk of {0} cannot be narrowed to {1}")]
     Narrowing(String, &'static str),
 
+    /// A target that walks one thing of many, and was not told which.
+    #[error("iter/{target} needs {parameter}; for example: {example}")]
+    ParameterMissing {
+        /// What the program walks.
+        target: String,
+        /// What it needs.
+        parameter: &'static str,
+        /// A command with it.
+        example: String,
+    },
+
+    /// A map that does not exist.
+    #[error("there is no BPF map {0}; bpf/maps lists the ids of those that there are")]
+    NoMap(u32),
+
+    /// A cgroup that does not exist.
+    #[error("there is no cgroup {}; cgroup/cgroup.descendants lists those that there are", .0.display())]
+    NoCgroup(PathBuf),
+
     /// A name that is taken.
-    #[error("user/{0} is there already; unload it first")]
+    #[error("user/{0} already exists; unload it first")]
     NameTaken(String),
 
     /// A name that no table has.

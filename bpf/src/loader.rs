@@ -161,7 +161,10 @@ pub(crate) fn choose(
     let walking = programs
         .iter()
         .filter_map(|(name, target)| Some((name, target.as_ref()?)));
-    let names = || programs.iter().map(|(name, _)| name.display().to_string());
+    let names = || {
+        let walking = walking.clone();
+        walking.map(|(name, _)| name.display().to_string())
+    };
     let (chosen, target) = match wanted {
         Some(wanted) => {
             let found = programs.iter().find(|(name, _)| *name == *wanted);
@@ -173,25 +176,25 @@ pub(crate) fn choose(
             let no_iterator = || {
                 bad_object(
                     name,
-                    &format!("its program {wanted} is no iterator's (SEC(\"iter/...\"))"),
+                    &format!("its program {wanted} is not an iterator program (SEC(\"iter/...\"))"),
                 )
             };
             (chosen, target.as_ref().ok_or_else(no_iterator)?)
         }
         None => {
-            let walking: Vec<_> = walking.collect();
+            let walking: Vec<_> = walking.clone().collect();
             match walking[..] {
                 [only] => only,
                 [] => {
                     return Err(bad_object(
                         name,
-                        "it holds no program of an iterator (SEC(\"iter/...\"))",
+                        "it has no iterator program (SEC(\"iter/...\"))",
                     ));
                 }
                 _ => {
                     let names: Vec<_> = names().collect();
                     let what = format!(
-                        "it holds several programs; name one of {}",
+                        "it has several iterator programs; name one of {}",
                         names.join(", ")
                     );
                     return Err(bad_object(name, &what));

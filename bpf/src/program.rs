@@ -82,6 +82,7 @@ impl Program {
     ) -> Result<Program> {
         let loaded = object_process::load(file, to.map(), shared)?;
         check_narrowing(&loaded.target, to.target())?;
+        check_parameter(&loaded.target, to.target(), file)?;
         loaded.linked(to, Some(file.path.clone()))
     }
 
@@ -306,4 +307,27 @@ fn check_narrowing(target: &str, to: LinkTo<'_>) -> Result<()> {
         true => Ok(()),
         false => Err(Error::Narrowing(target.into(), what)),
     }
+}
+
+/// Whether a target that walks one thing of many was told which. The kernel answers alike
+/// to many mistakes (EBADF of no map, EINVAL of no order).
+fn check_parameter(target: &str, to: LinkTo<'_>, file: &ObjectFile) -> Result<()> {
+    let (parameter, example) = match (target, to) {
+        ("bpf_map_elem" | "bpf_sk_storage_map" | "sockmap", LinkTo::Everything) => {
+            ("map=ID, the id of a map as bpf/maps shows it", "map=12")
+        }
+        ("cgroup", LinkTo::Everything) => (
+            "cgroup=PATH, a path from the root of the cgroups",
+            "cgroup=/system.slice",
+        ),
+        _ => return Ok(()),
+    };
+    let words = ["load".into(), "NAME".into(), file.name()];
+    let words = words.into_iter().chain(file.program.clone());
+    let words: Vec<_> = words.chain([example.into()]).collect();
+    Err(Error::ParameterMissing {
+        target: target.into(),
+        parameter,
+        example: words.join(" "),
+    })
 }

@@ -3,6 +3,7 @@
 use crate::config::ConfigError;
 use crate::control::command::CommandError;
 use fuser::Errno;
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,6 +70,9 @@ pub enum Failure {
         /// What is wrong, and how to mend it.
         what: String,
     },
+    /// Several failures of one command, at least one. The errno is the first's.
+    #[error("{} failures: {}", .0.len(), joined(.0))]
+    Several(Vec<Failure>),
     /// The configuration cannot be taken.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -118,6 +122,7 @@ impl Failure {
             Failure::HeldUp => Errno::ETIMEDOUT,
             Failure::NoThread(source) => os_errno(source),
             Failure::ProgramDirectory { .. } => Errno::EPERM,
+            Failure::Several(failures) => failures.first().map_or(Errno::EIO, Failure::errno),
             Failure::Command(CommandError::TooLong) => Errno::EMSGSIZE,
             Failure::Command(CommandError::NotText) => Errno::EILSEQ,
             Failure::Command(_) => Errno::EINVAL,
@@ -127,16 +132,41 @@ impl Failure {
 }
 
 impl Failure {
-    /// What libbpf and the verifier said of a program that did not load.
-    pub(crate) fn verifier_log(&self) -> Option<&str> {
+    /// The errno's name, such as ENOENT.
+    pub(crate) fn errno_name(&self) -> String {
+        format!("{:?}", nix::errno::Errno::from_raw(self.errno().into()))
+    }
+
+    /// All of these as one; none if there are none.
+    pub(crate) fn all(mut failures: Vec<Failure>) -> Option<Failure> {
+        match failures.len() {
+            0 | 1 => failures.pop(),
+            _ => Some(Failure::Several(failures)),
+        }
+    }
+
+    /// What libbpf and the verifier said of programs that did not load.
+    pub(crate) fn verifier_log(&self) -> Option<Cow<'_, str>> {
         match self {
             Failure::Tables(error) => match &**error {
-                iterfs_bpf::Error::Load { full, .. } => Some(full),
+                iterfs_bpf::Error::Load { full, .. } => Some(full.into()),
                 _ => None,
             },
+            Failure::Several(failures) => {
+                let logs = failures.iter().filter_map(Failure::verifier_log);
+                let logs = logs.collect::<String>();
+                (!logs.is_empty()).then_some(logs.into())
+            }
             _ => None,
         }
     }
+}
+
+fn joined(failures: &[Failure]) -> String {
+    let failures = failures
+        .iter()
+        .map(|failure| format!("{}: {failure}", failure.errno_name()));
+    failures.collect::<Vec<_>>().join("; ")
 }
 
 /// The kernel's own errno where it gave one.
@@ -147,7 +177,10 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
         | Error::NoUserTable(_)
         | Error::NoNamespace(_)
         | Error::NoProgram { .. } => Errno::ENOENT,
-        Error::OtherTarget { .. } | Error::Narrowing(..) => Errno::EINVAL,
+        Error::NoMap(_) | Error::NoCgroup(_) => Errno::ENOENT,
+        Error::OtherTarget { .. } | Error::Narrowing(..) | Error::ParameterMissing { .. } => {
+            Errno::EINVAL
+        }
         Error::NameTaken(_) => Errno::EEXIST,
         Error::NoText(..) | Error::NoTextMode | Error::Pinned(_) => Errno::EOPNOTSUPP,
         Error::Endless => Errno::ELOOP,

@@ -93,6 +93,51 @@ fn programs_maps_and_globals_of_one_object() {
     let command = format!("load x {} nothing", object.display());
     let told = control.refused(&command, libc::ENOENT);
     assert!(told.contains("no program 'nothing'"), "{told}");
+    // Only what can be named is offered.
+    let odd = workshop.compile("odd", "odd", &[]);
+    let told = control.refused(&format!("load x {}", odd.display()), libc::ENOEXEC);
+    assert!(told.contains("name one of huge, "), "{told}");
+    assert!(!told.contains("no_iterator"), "{told}");
+    let command = format!("load x {} no_iterator", odd.display());
+    let told = control.refused(&command, libc::ENOEXEC);
+    assert!(
+        told.contains("no_iterator is not an iterator program"),
+        "{told}"
+    );
+    let command = format!("load x {} nothing", odd.display());
+    let told = control.refused(&command, libc::ENOENT);
+    assert!(!told.contains("no_iterator"), "{told}");
+}
+
+/// What a target needs is told, with an example that works.
+#[test]
+fn a_missing_parameter_is_named() {
+    let (control, workshop) = with_bpffs();
+    let numbers = workshop.compile("numbers", "numbers", &[]);
+    let storage = workshop.compile("storage", "storage", &["PID=1", "STORAGE=kept"]);
+    let tasks = workshop.compile("tasks", "tasks", &[]);
+    for (object, program, needed) in [
+        (&numbers, "elements", "map=ID"),
+        (&numbers, "", "map=ID"),
+        (&storage, "show", "map=ID"),
+        (&tasks, "cgroups", "cgroup=PATH"),
+    ] {
+        let command = format!("load x {} {program}", object.display());
+        let told = control.refused(&command, libc::EINVAL);
+        assert!(told.contains(needed), "{told}");
+        let example = format!("for example: load NAME {} {program}", object.display());
+        assert!(told.contains(example.trim_end()), "{told}");
+    }
+    let numbers = numbers.display();
+    let told = control.refused(&format!("load x {numbers} map=4294967295"), libc::ENOENT);
+    assert!(told.contains("no BPF map 4294967295"), "{told}");
+    let command = format!("load x {} cgroups cgroup=/no/such", tasks.display());
+    let told = control.refused(&command, libc::ENOENT);
+    assert!(told.contains("no cgroup /no/such"), "{told}");
+    assert_eq!(
+        fs::read_dir(control.mount().path("user")).unwrap().count(),
+        0
+    );
 }
 
 #[test]
@@ -243,10 +288,6 @@ fn sums_over_maps() {
         .map("narrow", "array key 4 value 4 entries 1", &[]);
     let command = format!("load x {} elements map={}", object.display(), map);
     control.refused(&command, libc::EACCES);
-    control.refused(
-        &format!("load x {} elements", object.display()),
-        libc::EBADF,
-    );
 }
 
 /// The number of an object in its pass goes on where the kernel's buffer was full,

@@ -94,7 +94,7 @@ fn every_way_to_write() {
         .output()
         .unwrap();
     let expected = "b'unpinned 0 links\\n'\n\
-        22 b'EINVAL: this command is written: unload NAME\\n'\n";
+        22 b'EINVAL: usage: unload NAME\\n'\n";
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         expected,
@@ -141,9 +141,9 @@ fn what_is_no_command_changes_nothing() {
     let before = state(&control);
     for (bytes, errno, told) in [
         (&b""[..], 0, ""),
-        (b"\n", libc::EINVAL, "there is no command"),
-        (b"dance", libc::EINVAL, "'dance' is no command"),
-        (b"PIN", libc::EINVAL, "'PIN' is no command"),
+        (b"\n", libc::EINVAL, "empty command"),
+        (b"dance", libc::EINVAL, "unknown command 'dance'"),
+        (b"PIN", libc::EINVAL, "unknown command 'PIN'"),
         (b"pin a b c", libc::EINVAL, "pin [PATH [PIN]]"),
         (b"unpin a b", libc::EINVAL, "unpin [PATH]"),
         (b"update", libc::EINVAL, "update PATH OBJECT"),
@@ -151,10 +151,10 @@ fn what_is_no_command_changes_nothing() {
         (b"load a", libc::EINVAL, "load NAME OBJECT"),
         (b"unload", libc::EINVAL, "unload NAME"),
         (b"unload a b", libc::EINVAL, "unload NAME"),
-        (b"reload now", libc::EINVAL, "reload"),
+        (b"reload now", libc::EINVAL, "usage: reload"),
         (b"pin\0", libc::EINVAL, "NUL"),
         (b"unload \xff\xfe", libc::EILSEQ, "UTF-8"),
-        (b"unload w\\400", libc::EINVAL, "backslash"),
+        (b"unload w\\400", libc::EINVAL, "invalid escape"),
         (many.as_bytes(), libc::EMSGSIZE, "4096"),
         (lines("unload w").as_bytes(), libc::EINVAL, "one command"),
         (b"pin no/such", libc::ENOENT, "no table 'no/such'"),
@@ -180,7 +180,7 @@ fn what_is_no_command_changes_nothing() {
         (
             format!("load w {old}").as_bytes(),
             libc::EEXIST,
-            "user/w is there",
+            "user/w already exists",
         ),
         (
             format!("load ../w {old}").as_bytes(),
@@ -195,22 +195,22 @@ fn what_is_no_command_changes_nothing() {
         (
             format!("load a {old} shout").as_bytes(),
             libc::ENOENT,
-            "'shout'; it has say",
+            "'shout'; its iterator programs are say",
         ),
         (
             format!("load a {old} say x").as_bytes(),
             libc::EINVAL,
-            "no parameter",
+            "invalid parameter",
         ),
         (
             format!("load a {old} pid=1 tid=1").as_bytes(),
             libc::EINVAL,
-            "one thing",
+            "give one of",
         ),
         (
             format!("load a {old} pid=-1").as_bytes(),
             libc::EINVAL,
-            "no parameter",
+            "invalid parameter",
         ),
     ] {
         let shown = String::from_utf8_lossy(bytes);

@@ -3,6 +3,7 @@
 use iterfs_tests::brought::Workshop;
 use iterfs_tests::control::Control;
 use nix::libc;
+use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -102,4 +103,59 @@ fn a_directory_of_programs_that_others_may_write_is_refused() {
     fs::remove_dir(programs.path()).unwrap();
     let said = mount();
     assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// Each object that is refused is told, at the mount and at a reload, until it is mended.
+#[test]
+fn every_refused_object_is_told() {
+    let (programs, workshop) = (tempfile::tempdir().unwrap(), Workshop::new());
+    let write = |name: &str, bytes: &[u8]| {
+        fs::write(programs.path().join(name), bytes).unwrap();
+    };
+    let good = fs::read(workshop.word("good")).unwrap();
+    let refused = workshop.compile("refused", "refused", &[]);
+    let several = workshop.compile("tasks", "tasks", &[]);
+    write("bad.o", b"no ELF");
+    write("careless.o", &fs::read(&refused).unwrap());
+    write("good.o", &good);
+    write("several.o", &fs::read(&several).unwrap());
+    let control = Control::with_programs(programs.path());
+    assert_eq!(control.mount().text("user/good"), "good\n");
+    let objects = [
+        ("bad.o", "not an ELF file", "ENOEXEC"),
+        ("careless.o", "does not load", "EACCES"),
+        ("several.o", "name one of", "ENOEXEC"),
+    ];
+    let is_told = |text: &str| {
+        for (object, what, errno) in objects {
+            let mut lines = text.lines().filter(|line| line.contains(object));
+            let line = lines.next().unwrap_or_else(|| panic!("{object}: {text}"));
+            assert!(line.contains(what) && line.contains(errno), "{line}");
+        }
+    };
+    is_told(&control.report());
+    let told = control.try_command("reload").unwrap_err().told;
+    let (line, log) = told.split_once('\n').unwrap();
+    is_told(line);
+    assert!(line.contains("3 failures: "), "{line}");
+    assert!(log.contains("processed "), "{log}");
+    is_told(&control.report());
+    let listed = control.json()["refused"].clone();
+    let listed = listed.as_array().unwrap();
+    assert_eq!(listed.len(), objects.len(), "{listed:?}");
+    for (object, _, errno) in objects {
+        let message = |refused: &&Value| refused["message"].as_str().unwrap().contains(object);
+        let refused = listed.iter().find(message).unwrap();
+        assert_eq!(refused["error"], errno);
+        assert_eq!(refused["log"].is_string(), errno == "EACCES");
+    }
+    // Another command is none of theirs.
+    control.refused("unload nobody", libc::ENOENT);
+    is_told(&control.report());
+    for (object, ..) in objects {
+        write(object, &good);
+    }
+    assert_eq!(control.command("reload"), "reloaded: 3 changes\n");
+    assert_eq!(control.json()["refused"], serde_json::json!([]));
+    assert!(!control.report().contains("# programs"));
 }

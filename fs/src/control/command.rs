@@ -73,42 +73,42 @@ pub enum CommandError {
     #[error("a command has at most {MAX_LENGTH} bytes")]
     TooLong,
     /// Not written at the beginning.
-    #[error("a command is written at once, from offset 0")]
+    #[error("a command must be written with one write(2), from offset 0")]
     Offset,
     /// Not text.
-    #[error("a command is UTF-8 text")]
+    #[error("a command must be UTF-8 text")]
     NotText,
     /// A byte that no command has.
-    #[error("a command holds no NUL byte")]
+    #[error("a command must not contain a NUL byte")]
     Nul,
     /// Several lines.
-    #[error("one command is written at a time; this has several lines")]
+    #[error("a write must be one command, and this one has several lines")]
     Lines,
     /// No word at all.
-    #[error("there is no command; use {COMMANDS}")]
+    #[error("empty command; use {COMMANDS}")]
     Empty,
     /// A first word that is no command.
-    #[error("'{0}' is no command; use {COMMANDS}")]
+    #[error("unknown command '{0}'; use {COMMANDS}")]
     Unknown(String),
     /// Too few or too many words.
-    #[error("this command is written: {0}")]
+    #[error("usage: {0}")]
     Form(&'static str),
     /// A parameter that cannot be taken.
     #[error(
-        "'{0}' is no parameter; use pid=N, tid=N, map=ID, cgroup=PATH, order=self|descendants|ancestors"
+        "invalid parameter '{0}'; use pid=N, tid=N, map=ID, cgroup=PATH, order=self|descendants|ancestors"
     )]
     Parameter(String),
     /// Parameters that exclude each other.
-    #[error("a walk is narrowed to one thing: pid, tid, map or cgroup (with order)")]
+    #[error("give one of pid=, tid=, map= and cgroup=, and order= only with cgroup=")]
     Parameters,
     /// A name that `user` cannot have.
-    #[error("'{0}' is no name for a table: use letters, digits, _ and -, at most {MAX_NAME}")]
+    #[error("invalid table name '{0}': use letters, digits, _ and -, at most {MAX_NAME}")]
     Name(String),
     /// A file that depends on where the daemon happens to be.
-    #[error("'{0}' is no absolute path; give the object's whole path")]
+    #[error("'{0}' is not an absolute path; the daemon has another working directory")]
     Relative(String),
     /// A backslash that begins no escape.
-    #[error("'{0}' has a backslash that begins no \\ooo")]
+    #[error("invalid escape in '{0}': write \\ooo, such as \\040 for a blank")]
     Escape(String),
 }
 

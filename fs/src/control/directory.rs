@@ -61,10 +61,13 @@ impl Directory {
 
     /// Makes `user` show what is here: loads what is new or changed, unloads what
     /// is gone. An object that does not load leaves the others alone, and what
-    /// stood under its name stays. The first failure is told.
+    /// stood under its name stays.
+    ///
+    /// # Errors
+    /// Every failure, of all objects.
     pub(super) fn reload(&mut self, programs: &dyn Programs, pinning: &Pinning) -> Result<String> {
         self.check()?;
-        let mut failure = None;
+        let mut failures = Vec::new();
         let mut changed = 0;
         let mut there = BTreeMap::new();
         for object in self.objects()? {
@@ -79,7 +82,7 @@ impl Directory {
                     object.path.display()
                 ))),
             });
-            note(&mut failure, taken);
+            note(&mut failures, taken);
         }
         let standing: Vec<_> = programs.user_tables().into_iter().collect();
         let stands = |name: &str, table: u32| {
@@ -90,7 +93,7 @@ impl Directory {
         self.loaded
             .retain(|name, origin| stands(name, origin.table));
         for name in self.gone(&there)? {
-            note(&mut failure, programs.unload(&name).map_err(Failure::from));
+            note(&mut failures, programs.unload(&name).map_err(Failure::from));
             self.loaded.remove(&name);
             changed += 1;
         }
@@ -112,12 +115,12 @@ impl Directory {
                     .map_err(Failure::from)
                     .map(|()| number(programs, &name)),
             };
-            if let Some(Some(table)) = note(&mut failure, done) {
+            if let Some(Some(table)) = note(&mut failures, done) {
                 self.loaded.insert(name, Origin { table, stamp });
                 changed += 1;
             }
         }
-        match failure {
+        match Failure::all(failures) {
             Some(failure) => Err(failure),
             None => Ok(format!("reloaded: {}", super::counted(changed, "change"))),
         }
@@ -192,11 +195,11 @@ fn number(programs: &dyn Programs, name: &str) -> Option<u32> {
     Some(tables.find(|table| table.name == name)?.number)
 }
 
-/// Logs each failure and keeps the first.
-fn note<T>(first: &mut Option<Failure>, done: Result<T>) -> Option<T> {
+/// Logs a failure and keeps it.
+fn note<T>(failures: &mut Vec<Failure>, done: Result<T>) -> Option<T> {
     done.map_err(|failure| {
         tracing::error!("{failure}");
-        first.get_or_insert(failure);
+        failures.push(failure);
     })
     .ok()
 }

@@ -37,6 +37,8 @@ pub struct Control {
     reloaded: OnceLock<Box<dyn Fn() + Send + Sync>>,
     counts: Arc<AllCounts>,
     last_failure: Mutex<Option<Refusal>>,
+    /// What is wrong with objects of the directory of programs, since it was last read.
+    refused: Mutex<Option<Failure>>,
     /// Held through a command, so that there is one at a time.
     turn: Mutex<()>,
 }
@@ -69,6 +71,7 @@ impl Control {
             reloaded: OnceLock::new(),
             counts,
             last_failure: Mutex::default(),
+            refused: Mutex::default(),
             turn: Mutex::default(),
         };
         if let Some(directory) = &control.directory {
@@ -78,7 +81,8 @@ impl Control {
                 .lock()
                 .reload(&*control.programs, &control.pinning);
             if let Err(failure) = loaded {
-                tracing::error!("{failure}");
+                // The directory has logged each; the control file tells them, too.
+                *control.refused.lock() = Some(failure);
             }
         }
         Ok(control)
@@ -188,6 +192,7 @@ impl Control {
             return Ok("reloaded the configuration".into());
         };
         let done = directory.lock().reload(&*self.programs, &self.pinning);
+        *self.refused.lock() = done.as_ref().err().cloned();
         self.forget();
         done
     }

@@ -5,7 +5,6 @@ use crate::counts::Counted;
 use crate::error::{Failure, Result};
 use iterfs_bpf::programs::Loaded;
 use iterfs_mapping::{File, Need, Place, Subject, TableId};
-use nix::errno::Errno;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -52,6 +51,10 @@ pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
             let _ = writeln!(text, "# {}: {failure}", escaped(&line.path));
         }
     }
+    for failure in refused(control) {
+        let line = one_line(&failure.to_string());
+        let _ = writeln!(text, "# programs: {}: {line}", failure.errno_name());
+    }
     if let Some(Refusal { command, failure }) = &*control.last_failure.lock() {
         let _ = writeln!(text, "# last command: {}", command.escape_debug());
         for line in self::failure(failure).lines() {
@@ -65,24 +68,38 @@ pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
 pub(super) fn json(control: &Control) -> Result<Vec<u8>> {
     let lines: Vec<_> = lines(control)?.iter().map(Line::json).collect();
     let refusal = control.last_failure.lock().as_ref().map(|refusal| {
-        json!({
-            "command": refusal.command,
-            "error": errno(&refusal.failure),
-            "message": refusal.failure.to_string(),
-            "log": refusal.failure.verifier_log(),
-        })
+        let mut told = of_failure(&refusal.failure);
+        told["command"] = refusal.command.clone().into();
+        told
     });
-    let report = json!({ "tables": lines, "last_failure": refusal });
+    let refused: Vec<_> = refused(control).iter().map(of_failure).collect();
+    let report = json!({ "tables": lines, "refused": refused, "last_failure": refusal });
     let mut bytes = report.to_string().into_bytes();
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+fn of_failure(failure: &Failure) -> Value {
+    json!({
+        "error": failure.errno_name(),
+        "message": failure.to_string(),
+        "log": failure.verifier_log(),
+    })
+}
+
+/// What is wrong with objects of the directory of programs, one by one.
+fn refused(control: &Control) -> Vec<Failure> {
+    match control.refused.lock().clone() {
+        Some(Failure::Several(failures)) => failures,
+        failure => failure.into_iter().collect(),
+    }
 }
 
 /// A failed command's outcome: a line, and below what the verifier had to say.
 pub(super) fn failure(failure: &Failure) -> String {
     let log = failure.verifier_log().unwrap_or_default();
     let line = one_line(&failure.to_string());
-    format!("{}: {line}\n{log}", errno(failure))
+    format!("{}: {line}\n{log}", failure.errno_name())
 }
 
 /// What names a path or a word, whatever that holds.
@@ -180,7 +197,7 @@ impl Line {
             count(|counted| counted.opens),
             count(|counted| counted.rows),
             count(|counted| counted.bytes),
-            self.failure().map_or_else(dash, errno),
+            self.failure().map_or_else(dash, Failure::errno_name),
         ]
     }
 
@@ -196,14 +213,10 @@ impl Line {
             "opens": count(|counted| counted.opens),
             "rows": count(|counted| counted.rows),
             "bytes": count(|counted| counted.bytes),
-            "error": self.failure().map(errno),
+            "error": self.failure().map(Failure::errno_name),
             "message": self.failure().map(ToString::to_string),
         })
     }
-}
-
-fn errno(failure: &Failure) -> String {
-    format!("{:?}", Errno::from_raw(failure.errno().into()))
 }
 
 fn hexadecimal(tag: [u8; 8]) -> String {
