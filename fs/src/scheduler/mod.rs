@@ -390,7 +390,11 @@ impl Core {
         loop {
             let threads = state.threads;
             if let Some((ticket, job)) = state.queue.pop(threads) {
-                state = core.run(state, thread, ticket, job);
+                let panicked;
+                (state, panicked) = core.run(state, thread, ticket, job);
+                if panicked {
+                    break;
+                }
                 continue;
             }
             let calls = state.calls(core.max_threads);
@@ -405,15 +409,23 @@ impl Core {
                 return;
             }
         }
+        // A thread that cannot leave a net namespace panics, and must serve nobody there.
+        state.threads -= 1;
+        state.starting += 1;
+        drop(state);
+        if let Err(error) = Core::start(core) {
+            core.cannot_start(&error);
+        }
     }
 
+    /// Runs a job, and says whether it panicked.
     fn run<'a>(
         self: &'a Arc<Self>,
         mut state: MutexGuard<'a, State>,
         thread: Pid,
         ticket: Ticket,
         job: Job,
-    ) -> MutexGuard<'a, State> {
+    ) -> (MutexGuard<'a, State>, bool) {
         self.count_waiting(&state);
         let number = state.begin(thread, ticket, job.watched);
         let calls = state.calls(self.max_threads);
@@ -425,14 +437,15 @@ impl Core {
             begun: Instant::now(),
         };
         let before = processor_time();
-        if catch_unwind(AssertUnwindSafe(|| (job.work)(&turn))).is_err() {
+        let panicked = catch_unwind(AssertUnwindSafe(|| (job.work)(&turn))).is_err();
+        if panicked {
             tracing::error!("a job panicked; this is a fault of iterfs");
         }
         let used = processor_time().saturating_sub(before);
 
         let mut state = self.state.lock();
         state.end(number, used);
-        state
+        (state, panicked)
     }
 
     /// Waits for work; false if there was none for long and this thread is not needed.

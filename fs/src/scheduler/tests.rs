@@ -1,6 +1,7 @@
 //! Jobs and threads, without streams.
 
 use super::*;
+use std::collections::HashSet;
 use std::sync::Barrier;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -212,10 +213,18 @@ fn threads_end_when_they_have_nothing_to_do() {
 }
 
 #[test]
-fn a_job_that_panics_harms_no_other() {
+fn a_job_that_panics_ends_its_thread_and_harms_no_other() {
     let scheduler = Scheduler::with(1, 1, 0, 1).unwrap();
-    scheduler.run(user(1), || panic!("a fault that a test makes"));
     let (say, said) = channel();
-    scheduler.run(user(1), move || say.send(()).unwrap());
-    said.recv_timeout(DEADLINE).unwrap();
+    for _ in 0..10 {
+        let say = say.clone();
+        scheduler.run(user(1), move || {
+            say.send(gettid()).unwrap();
+            panic!("a fault that a test makes")
+        });
+    }
+    let threads: HashSet<_> = (0..10)
+        .map(|_| said.recv_timeout(DEADLINE).unwrap())
+        .collect();
+    assert_eq!(threads.len(), 10);
 }
