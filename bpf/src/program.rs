@@ -148,6 +148,7 @@ impl Program {
             name,
             target: self.target.clone(),
             object: self.brought.clone(),
+            schema: self.schema.clone(),
             program: info.id,
             tag: info.tag,
             link: link.and_then(Result::ok).map(|link| link.id),

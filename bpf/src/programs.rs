@@ -2,11 +2,13 @@
 
 use crate::error::Result;
 use crate::object_file::ObjectFile;
+use crate::schema::Schema;
 use crate::tables::Tables;
 use iterfs_mapping::{Instance, Order, Parameter, Subject, TableId};
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The programs of a kernel's tables.
 pub trait Programs: Tables {
@@ -96,6 +98,8 @@ pub struct Loaded {
     pub target: String,
     /// The file it was brought in; none of a program of ours.
     pub object: Option<PathBuf>,
+    /// The shape of its rows; none if it prints text itself.
+    pub schema: Option<Arc<Schema>>,
     /// The program's id.
     pub program: u32,
     /// The hash of its instructions.

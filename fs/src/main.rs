@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Command::Mount(arguments) => commands::mount::run(&arguments),
         Command::Targets => commands::targets::run(),
         Command::Columns { path } => commands::columns::run(&path),
+        Command::Ctl { directory, command } => commands::ctl::run(&directory, command.as_ref()),
         Command::Check => commands::check::run(),
         Command::Tables => commands::tables::run(),
         Command::LoadObject => commands::load_object::run(),
@@ -35,11 +36,22 @@ fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    let text = error.to_string();
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let names = usage.unwrap_or("iterfs").split(' ');
+    // What follows the commands' names stands in brackets, or is an option.
+    let command: Vec<_> = names
+        .skip(1)
+        .filter(|word| !word.starts_with(['[', '<', '-']))
+        .collect();
+    let advice = match command.join(" ").as_str() {
+        "" => "iterfs --help".into(),
+        command => format!("iterfs help {command}"),
+    };
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         eprintln!("iterfs: a command is missing; see: iterfs --help");
         return ExitCode::from(USAGE);
     }
-    let text = error.to_string();
     let what: Vec<_> = text
         .lines()
         .take_while(|line| !line.starts_with("Usage:"))
@@ -48,6 +60,6 @@ fn usage(error: &clap::Error) -> ExitCode {
         .collect();
     let what = what.join(" ");
     let what = what.strip_prefix("error: ").unwrap_or(&what);
-    eprintln!("iterfs: {what}; see: iterfs --help");
+    eprintln!("iterfs: {what}; see: {advice}");
     ExitCode::from(USAGE)
 }

@@ -1,14 +1,13 @@
 //! `iterfs completions SHELL`.
 
 use super::output::print;
-use crate::cli::Cli;
-use clap::CommandFactory;
+use crate::cli;
 use std::process::ExitCode;
 
 /// Writes completions for a shell.
 pub fn run(shell: clap_complete::Shell) -> ExitCode {
     print(|mut out| {
-        clap_complete::generate(shell, &mut Cli::command(), "iterfs", &mut out);
+        clap_complete::generate(shell, &mut cli::offered(), "iterfs", &mut out);
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod columns;
 pub mod completions;
+pub mod ctl;
 pub mod load_object;
 pub mod mount;
 mod output;

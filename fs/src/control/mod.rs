@@ -10,7 +10,7 @@ pub mod command;
 mod directory;
 mod file;
 mod pinning;
-mod report;
+pub(crate) mod report;
 mod resolve;
 
 use crate::access::Access;

@@ -3,10 +3,12 @@
 use super::{Control, Refusal};
 use crate::counts::Counted;
 use crate::error::{Failure, Result};
+use iterfs_bpf::Schema;
 use iterfs_bpf::programs::Loaded;
 use iterfs_mapping::{File, Need, Place, Subject, TableId};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// One table or one pin.
 struct Line {
@@ -16,6 +18,9 @@ struct Line {
     tag: Option<[u8; 8]>,
     link: Option<u32>,
     pin: Option<String>,
+    /// Of a user's program, the file that it was loaded from, and its rows.
+    object: Option<String>,
+    rows: Option<Arc<Schema>>,
     /// None of a pin: who reads it does not ask us.
     counted: Option<Counted>,
 }
@@ -145,6 +150,8 @@ fn lines(control: &Control) -> Result<Vec<Line>> {
             program: Some(pin.program),
             tag: Some(pin.tag),
             link: Some(pin.link),
+            object: None,
+            rows: None,
             counted: None,
         });
     }
@@ -152,7 +159,7 @@ fn lines(control: &Control) -> Result<Vec<Line>> {
 }
 
 /// Where a table is, with what differs between its directories in angle brackets.
-fn path(id: TableId) -> String {
+pub(crate) fn path(id: TableId) -> String {
     let table = id.table();
     let name = table.name;
     match (table.need, table.places) {
@@ -165,6 +172,7 @@ fn path(id: TableId) -> String {
 
 impl Line {
     fn of_program(path: String, target: &str, program: Option<&Loaded>, counted: Counted) -> Line {
+        let user = program.filter(|program| program.object.is_some());
         Line {
             path,
             target: target.into(),
@@ -172,6 +180,8 @@ impl Line {
             tag: program.map(|program| program.tag),
             link: program.and_then(|program| program.link),
             pin: None,
+            object: user.and_then(|user| Some(user.object.as_ref()?.display().to_string())),
+            rows: user.and_then(|user| user.schema.clone()),
             counted: Some(counted),
         }
     }
@@ -210,6 +220,9 @@ impl Line {
             "tag": self.tag.map(hexadecimal),
             "link": self.link,
             "pin": self.pin,
+            "object": self.object,
+            "row": self.rows.as_ref().map(|rows| &rows.row),
+            "columns": self.rows.as_deref().map(columns),
             "opens": count(|counted| counted.opens),
             "rows": count(|counted| counted.rows),
             "bytes": count(|counted| counted.bytes),
@@ -217,6 +230,15 @@ impl Line {
             "message": self.failure().map(ToString::to_string),
         })
     }
+}
+
+/// A program's columns, as `iterfs columns` describes them.
+fn columns(rows: &Schema) -> Vec<Value> {
+    let columns = rows.columns.iter();
+    let described = columns.map(|column| {
+        json!({ "name": column.name, "meaning": column.doc, "kind": column.kind.describe() })
+    });
+    described.collect()
 }
 
 fn hexadecimal(tag: [u8; 8]) -> String {

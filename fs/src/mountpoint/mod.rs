@@ -4,7 +4,7 @@
 //! that put it there: what others mount over ours stays.
 
 mod namespace;
-mod table;
+pub(crate) mod table;
 
 pub use namespace::Namespace;
 use rustix::fs::{Mode, OFlags};

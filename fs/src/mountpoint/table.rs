@@ -77,6 +77,15 @@ fn parse_line(line: &[u8]) -> Option<Mounted> {
     })
 }
 
+/// The directories that an iterfs is mounted on, as this process sees them; the lowest on
+/// a directory comes first.
+pub(crate) fn directories_of_iterfs() -> io::Result<Vec<PathBuf>> {
+    let table = std::fs::read("/proc/self/mountinfo")?;
+    let mounts = table.split(|byte| *byte == b'\n').filter_map(parse_line);
+    let ours = mounts.filter(|mounted| mounted.filesystem == super::FILESYSTEM);
+    Ok(ours.map(|mounted| mounted.directory).collect())
+}
+
 fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field).into_owned()
 }
