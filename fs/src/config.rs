@@ -4,8 +4,9 @@ use crate::options::{self, Options};
 use crate::policy::{Others, Policies, Policy, Rule};
 use crate::quota::Quota;
 use glob::Pattern;
+use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
-use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -85,16 +86,22 @@ pub fn policies(options: &Options) -> Result<Policies, ConfigError> {
     Ok(document)
 }
 
-/// The text of a file that only root can have written.
+/// The text of a regular file that only root can have written.
 fn read(path: &Path) -> io::Result<String> {
-    let metadata = fs::metadata(path)?;
-    if metadata.uid() != 0 || metadata.mode() & WRITABLE != 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "it must be root's, and nobody else may write to it: chown root, chmod go-w",
-        ));
+    let refused = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    // O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return refused("it is not a regular file");
     }
-    fs::read_to_string(path)
+    if metadata.uid() != 0 || metadata.mode() & WRITABLE != 0 {
+        return refused(
+            "it must be root's, and nobody else may write to it: chown root, chmod go-w",
+        );
+    }
+    io::read_to_string(file)
 }
 
 fn parse(path: &Path, text: &str, options: &Options) -> Result<Policies, ConfigError> {
