@@ -3,6 +3,7 @@
 //! The tests run as root on the real kernel. Each fixture cleans up after itself
 //! when dropped, a failed test included, and none minds another beside it.
 
+pub mod automounter;
 pub mod bench;
 pub mod bpf_maps;
 pub mod brought;
@@ -15,6 +16,7 @@ pub mod container;
 pub mod control;
 pub mod daemon;
 pub mod dmabuf;
+pub mod foreground;
 pub mod inet;
 pub mod installed;
 pub mod lines;
@@ -23,6 +25,7 @@ pub mod maps;
 pub mod mount;
 pub mod netns;
 pub mod object;
+pub mod pids_limit;
 pub mod pins;
 pub mod proc;
 pub mod programs;

@@ -1,6 +1,8 @@
 //! What the tests need of the kernel that the standard library does not offer.
 #![allow(unsafe_code)]
 
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -14,5 +16,19 @@ pub(crate) fn end_with_this_thread(command: &mut Command) {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
             Ok(())
         });
+    }
+}
+
+/// Tells autofs that what it asked for is mounted, or that it cannot be (linux/auto_fs.h,
+/// AUTOFS_IOC_READY and AUTOFS_IOC_FAIL).
+pub(crate) fn answer_autofs(root: BorrowedFd<'_>, token: u32, mounted: bool) -> io::Result<()> {
+    let request = match mounted {
+        true => 0x9360,
+        false => 0x9361,
+    };
+    // SAFETY: both take a number and touch no memory of this process.
+    match unsafe { libc::ioctl(root.as_raw_fd(), request, libc::c_ulong::from(token)) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
