@@ -3,19 +3,22 @@
 //! Done here and not by fuser, because a mount may only be taken off by the one
 //! that put it there: what others mount over ours stays.
 
+mod directory;
+mod liveness;
 mod namespace;
 pub(crate) mod table;
 
+use directory::{Directory, Identity};
+use liveness::Liveness;
 pub use namespace::Namespace;
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 use std::ffi::CString;
-use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use table::{Mounts, device};
+use std::time::Duration;
+use table::{Mounted, Mounts};
 
 /// The type that the mount table shows.
 pub const FILESYSTEM: &str = "fuse.iterfs";
@@ -32,9 +35,21 @@ pub enum MountError {
     /// An iterfs is mounted there already.
     #[error("{0} is already an iterfs mount; take it off with: umount {0}")]
     Busy(PathBuf),
+    /// An iterfs whose daemon hangs.
+    #[error(
+        "{0} is an iterfs mount whose daemon does not answer; \
+         kill that daemon or unmount with: umount --lazy {0}"
+    )]
+    Hangs(PathBuf),
+    /// A dead mount of another filesystem.
+    #[error("a dead mount of type {1} is on {0}; unmount it first with: umount {0}")]
+    Foreign(PathBuf, String),
     /// A dead mount that cannot be taken off.
-    #[error("{0} is a dead mount that cannot be taken off: {1}")]
+    #[error("{0} is a dead mount that cannot be unmounted: {1}")]
     Stale(PathBuf, io::Error),
+    /// The kernel's account of mounts.
+    #[error("the mounts on {0} cannot be examined: {1}")]
+    Unknown(PathBuf, io::Error),
     /// No FUSE device.
     #[error("/dev/fuse: {0}; load the module with: modprobe fuse")]
     NoFuse(io::Error),
@@ -52,15 +67,18 @@ pub enum MountError {
     Refused(PathBuf, io::Error),
 }
 
+/// Dead mounts that may lie on each other, beyond which something else is wrong.
+const MAX_DEAD: usize = 64;
+
 /// A mount of ours.
 #[derive(Clone, Debug)]
 pub struct Mountpoint {
     namespace: Namespace,
     directory: PathBuf,
-    device: String,
+    identity: Identity,
 }
 
-/// Mounts on a directory, from which a dead mount is cleared away first. The
+/// Mounts on a directory, from which dead mounts of ours are cleared away first. The
 /// descriptor takes the requests, of which the first must be answered before
 /// anybody can use the mount.
 ///
@@ -74,43 +92,52 @@ pub fn mount(
 ) -> Result<(OwnedFd, Mountpoint), MountError> {
     let fuse = rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| MountError::NoFuse(errno.into()))?;
-    let (directory, device) = namespace.enter(|mounts| {
+    let (directory, identity) = namespace.enter(|mounts| {
         let directory = prepare(directory, mounts)?;
         attach(&fuse, &directory, source, read_only)?;
-        let device = device(&directory)
-            .map_err(|errno| MountError::Refused(directory.clone(), errno.into()))?;
-        Ok((directory, device))
+        let mounted = Directory::open(&directory, mounts)?;
+        Ok((directory, mounted.identity))
     })?;
     let mountpoint = Mountpoint {
         namespace: namespace.clone(),
         directory,
-        device,
+        identity,
     };
     Ok((fuse, mountpoint))
 }
 
-/// Looks whether a directory can be mounted on, and clears away a dead mount.
+/// Looks whether a directory can be mounted on, and clears away dead mounts of ours.
 ///
 /// Returns its absolute path.
 fn prepare(directory: &Path, mounts: &Mounts) -> Result<PathBuf, MountError> {
-    let mut status = rustix::fs::stat(directory);
-    // A server that died leaves its mount behind, on which every call fails so.
-    if matches!(status, Err(Errno::NOTCONN)) {
-        rustix::mount::unmount(directory, UnmountFlags::DETACH)
-            .map_err(|errno| MountError::Stale(directory.into(), errno.into()))?;
-        tracing::info!(directory = %directory.display(), "took a dead mount off");
-        status = rustix::fs::stat(directory);
+    let mut found = Directory::open(directory, mounts)?;
+    for _ in 0..MAX_DEAD {
+        let unknown = |error| MountError::Unknown(found.path.clone(), error);
+        let all = mounts.all().map_err(unknown)?;
+        let mounted = all.iter().find(|mounted| mounted.id == found.mount_id);
+        // A dead mount of another filesystem is not ours to unmount, nor to hide.
+        let Some(Mounted { filesystem, .. }) = mounted
+            // Otherwise the directory only lies in that mount.
+            .filter(|mounted| mounted.directory == found.path)
+            .filter(|mounted| mounted.filesystem.starts_with("fuse"))
+        else {
+            return Ok(found.path);
+        };
+        let ours = filesystem == FILESYSTEM;
+        match liveness::ask(&found.descriptor).map_err(unknown)? {
+            Liveness::Alive if ours => return Err(MountError::Busy(found.path)),
+            Liveness::Silent if ours => return Err(MountError::Hangs(found.path)),
+            Liveness::Alive | Liveness::Silent => return Ok(found.path),
+            Liveness::Dead if ours => {}
+            Liveness::Dead => return Err(MountError::Foreign(found.path, filesystem.clone())),
+        }
+        rustix::mount::unmount(&found.path, UnmountFlags::DETACH)
+            .map_err(|errno| MountError::Stale(found.path.clone(), errno.into()))?;
+        tracing::info!("unmounted a dead iterfs from {}", found.path.display());
+        found = Directory::open(directory, mounts)?;
     }
-    let status = status.map_err(|errno| MountError::NoDirectory(directory.into(), errno.into()))?;
-    if rustix::fs::FileType::from_raw_mode(status.st_mode) != rustix::fs::FileType::Directory {
-        return Err(MountError::NotADirectory(directory.into()));
-    }
-    let directory = fs::canonicalize(directory)
-        .map_err(|error| MountError::NoDirectory(directory.into(), error))?;
-    if mounts.uppermost_is_ours(&directory) {
-        return Err(MountError::Busy(directory));
-    }
-    Ok(directory)
+    let endless = io::Error::other("dead mounts come back as they are unmounted");
+    Err(MountError::Stale(found.path, endless))
 }
 
 fn attach(
@@ -138,21 +165,43 @@ fn attach(
 }
 
 impl Mountpoint {
-    /// Takes the mount off, if it is still there and nothing lies over it.
+    /// Unmounts, if the mount is still there and nothing lies over it.
     pub fn unmount(&self) {
+        self.unmount_within(Duration::ZERO);
+    }
+
+    /// Unmounts what a session left behind that ended although nobody unmounted: its
+    /// connection was aborted. Returns whether there was anything.
+    ///
+    /// `umount -f` aborts first and then unmounts; it is given `patience` for that.
+    pub fn unmount_aborted(&self, patience: Duration) -> bool {
+        self.unmount_within(patience)
+    }
+
+    fn unmount_within(&self, patience: Duration) -> bool {
+        let directory = self.directory.display();
+        let stays = |error| MountError::Stays(self.directory.clone(), error);
         let done = self.namespace.enter(|mounts| {
-            if device(&self.directory).ok().as_ref() == Some(&self.device) {
-                rustix::mount::unmount(&self.directory, UnmountFlags::DETACH)
-                    .map_err(|errno| MountError::Stays(self.directory.clone(), errno.into()))?;
-            } else if mounts.of(&self.directory).any(|m| m.device == self.device) {
-                let directory = self.directory.display();
-                tracing::warn!("{directory} has another mount over ours, which stays");
+            let ours = |mounted: &Mounted| {
+                mounted.device == self.identity.device && mounted.directory == self.directory
+            };
+            if !mounts.wait_while(ours, patience).map_err(stays)? {
+                return Ok(false);
             }
-            Ok(())
+            let uppermost = Directory::open(&self.directory, mounts)?;
+            if uppermost.identity == self.identity {
+                drop(uppermost);
+                rustix::mount::unmount(&self.directory, UnmountFlags::DETACH)
+                    .map_err(|errno| stays(errno.into()))?;
+            } else {
+                tracing::warn!("another mount lies over the iterfs on {directory}, which stays");
+            }
+            Ok(true)
         });
-        if let Err(error) = done {
+        done.unwrap_or_else(|error| {
             tracing::error!("{error}");
-        }
+            true
+        })
     }
 }
 

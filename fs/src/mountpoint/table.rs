@@ -1,32 +1,27 @@
 //! The mount table, as a thread's mount namespace has it.
 
-use super::FILESYSTEM;
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// A line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
 #[derive(Debug, PartialEq)]
 pub(super) struct Mounted {
+    /// The mount's id, which statx(2) gives as `stx_mnt_id`. Ids are reused.
+    pub(super) id: u64,
+    /// The filesystem's device, as `major:minor`.
     pub(super) device: String,
+    /// Where it is mounted.
     pub(super) directory: PathBuf,
+    /// The filesystem's type, with its subtype: `fuse.iterfs`.
     pub(super) filesystem: String,
-}
-
-/// The device of what a path leads to, as the mount table writes it. The server
-/// of a FUSE mount is not asked: it may not have begun, or be about to end.
-pub(super) fn device(directory: &Path) -> rustix::io::Result<String> {
-    let status = rustix::fs::statx(
-        rustix::fs::CWD,
-        directory,
-        AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT,
-        StatxFlags::empty(),
-    )?;
-    Ok(format!("{}:{}", status.stx_dev_major, status.stx_dev_minor))
 }
 
 /// The mount table of the namespace that a thread is in.
@@ -36,41 +31,63 @@ pub(super) struct Mounts {
 }
 
 impl Mounts {
-    /// What is mounted on a directory.
-    pub(super) fn of(&self, directory: &Path) -> impl Iterator<Item = Mounted> {
-        let table = self.read().unwrap_or_default();
-        let lines: Vec<_> = table
-            .split(|byte| *byte == b'\n')
-            .filter_map(parse_line)
-            .filter(|mounted| mounted.directory == directory)
-            .collect();
-        lines.into_iter()
+    /// All mounts, in the kernel's order: the lowest on a directory comes first.
+    pub(super) fn all(&self) -> io::Result<Vec<Mounted>> {
+        entries(&mut self.open()?)
     }
 
-    /// Whether what a directory's path leads to is an iterfs mounted there.
-    pub(super) fn uppermost_is_ours(&self, directory: &Path) -> bool {
-        device(directory).is_ok_and(|device| {
-            self.of(directory)
-                .any(|mounted| mounted.device == device && mounted.filesystem == FILESYSTEM)
-        })
+    /// Waits until no mount is left for which `holds`, for as long as `patience`.
+    /// Returns whether one is left.
+    pub(super) fn wait_while(
+        &self,
+        holds: impl Fn(&Mounted) -> bool,
+        patience: Duration,
+    ) -> io::Result<bool> {
+        let deadline = Instant::now() + patience;
+        let mut file = self.open()?;
+        loop {
+            if !entries(&mut file)?.iter().any(&holds) {
+                return Ok(false);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(true);
+            }
+            // The kernel reports an exceptional condition whenever the table has
+            // changed since it was opened or polled.
+            let mut changed = [PollFd::new(&file, PollFlags::PRI)];
+            let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+            match poll(&mut changed, Some(&timeout)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            file.rewind()?;
+        }
     }
 
-    fn read(&self) -> io::Result<Vec<u8>> {
+    fn open(&self) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let path = "thread-self/mountinfo";
         let file = rustix::fs::openat(&self.proc, path, flags, Mode::empty())?;
-        let mut table = Vec::new();
-        fs::File::from(file).read_to_end(&mut table)?;
-        Ok(table)
+        Ok(File::from(file))
     }
+}
+
+fn entries(table: &mut File) -> io::Result<Vec<Mounted>> {
+    let mut text = Vec::new();
+    table.read_to_end(&mut text)?;
+    let lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(parse_line).collect())
 }
 
 fn parse_line(line: &[u8]) -> Option<Mounted> {
     let mut fields = line.split(|byte| *byte == b' ');
-    let device = text(fields.nth(2)?);
+    let id = text(fields.next()?).parse().ok()?;
+    let device = text(fields.nth(1)?);
     let directory = unescape(fields.nth(1)?);
     let filesystem = text(fields.skip_while(|field| *field != b"-").nth(1)?);
     Some(Mounted {
+        id,
         device,
         directory,
         filesystem,
@@ -117,12 +134,15 @@ fn unescape(field: &[u8]) -> PathBuf {
 mod tests {
     use super::*;
     use crate::mountpoint::Namespace;
+    use crate::mountpoint::directory::Directory;
+    use std::path::Path;
 
     #[test]
     fn mountinfo_lines_are_read() {
         let line =
             br"36 35 98:0 / /mnt/a\040b rw,noatime master:1 shared:2 - fuse.iterfs iterfs rw";
         let mounted = Mounted {
+            id: 36,
             device: "98:0".into(),
             directory: "/mnt/a b".into(),
             filesystem: "fuse.iterfs".into(),
@@ -133,10 +153,25 @@ mod tests {
     }
 
     #[test]
-    fn devices_are_written_as_in_the_mount_table() {
-        let mounts = |mounts: &Mounts| Ok(mounts.of(Path::new("/proc")).collect::<Vec<_>>());
-        let mounted = Namespace::default().enter(mounts).unwrap();
-        let device = device(Path::new("/proc")).unwrap();
-        assert!(mounted.iter().any(|mounted| mounted.device == device));
+    fn directories_are_found_in_the_mount_table() {
+        let look =
+            |mounts: &Mounts| Ok((mounts.all(), Directory::open(Path::new("/proc"), mounts)));
+        let (all, proc) = Namespace::default().enter(look).unwrap();
+        let (all, proc) = (all.unwrap(), proc.unwrap());
+        let mounted = all.iter().find(|mounted| mounted.id == proc.mount_id);
+        let mounted = mounted.unwrap();
+        assert_eq!(mounted.filesystem, "proc");
+        assert_eq!(mounted.device, proc.identity.device);
+        assert_eq!(mounted.directory, Path::new("/proc"));
+    }
+
+    #[test]
+    fn waiting_for_what_stays_ends() {
+        let wait = |holds: fn(&Mounted) -> bool| {
+            let wait = |mounts: &Mounts| Ok(mounts.wait_while(holds, Duration::from_millis(20)));
+            Namespace::default().enter(wait).unwrap().unwrap()
+        };
+        assert!(wait(|mounted| mounted.filesystem == "proc"));
+        assert!(!wait(|mounted| mounted.filesystem == "no such"));
     }
 }
