@@ -5,10 +5,12 @@
 //! answers, or one line that says why it will not. Nothing forks with threads
 //! running.
 
+use crate::sys;
 use anyhow::{Context, Result};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Dir, Mode, OFlags};
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::process::{Command, ExitCode, Stdio};
 
 /// What the daemon says when the mount answers.
@@ -50,16 +52,52 @@ pub fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> 
     Ok(ExitCode::from(code.filter(|code| *code != 0).unwrap_or(1)))
 }
 
-/// Gives this process a session of its own.
-pub fn detach() -> Result<()> {
-    rustix::process::setsid().context("no session of its own")?;
-    Ok(())
+/// Descriptors that the daemon was started with, standard input, output and error aside.
+///
+/// The lock of a flock(1) or the end of somebody's pipe may be among them, which would
+/// stay open for as long as the mount does.
+#[derive(Debug)]
+pub struct Inherited(Vec<RawFd>);
+
+impl Inherited {
+    /// Notes what is open. Must come before this process opens anything of its own.
+    pub fn note() -> Inherited {
+        Inherited(open_descriptors().unwrap_or_default())
+    }
+
+    /// Closes them. Until then, a path such as `/dev/fd/3` still leads to one.
+    fn close(self) {
+        sys::close_inherited(&self.0);
+    }
 }
 
-/// Lets go of the directory, by now mounted on whatever its path was relative
-/// to; tells the one that waits that the mount answers, and lets go of it, too.
-pub fn ready() -> Result<()> {
+fn open_descriptors() -> rustix::io::Result<Vec<RawFd>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open("/proc/self/fd", flags, Mode::empty())?;
+    let own = directory.as_raw_fd();
+    let mut open = Vec::new();
+    for entry in Dir::new(directory)? {
+        let number = entry?
+            .file_name()
+            .to_str()
+            .ok()
+            .and_then(|name| name.parse().ok());
+        open.extend(number.filter(|number: &RawFd| *number > 2 && *number != own));
+    }
+    Ok(open)
+}
+
+/// Detaches from whoever started the daemon, once the mount answers, and tells the
+/// process that waits for it.
+///
+/// Not earlier: an automounter lets only processes of its own process group through to
+/// the directory while it waits for the mount, and has all others wait, too (autofs,
+/// fs/autofs/root.c, autofs_d_manage()).
+pub fn ready(inherited: Inherited) -> Result<()> {
+    rustix::process::setsid().context("a new session cannot be made")?;
+    // The working directory may be the one that is mounted on.
     rustix::process::chdir("/").context("the root directory cannot be entered")?;
+    inherited.close();
     let mut output = std::io::stdout();
     output
         .write_all(READY.as_bytes())

@@ -1,7 +1,7 @@
 //! The iterfs daemon: BPF iterators as files.
 //!
 //! From the outside in: [`cli`] and [`commands`]; [`options`], [`mountpoint`],
-//! [`daemon`] and [`session`] for the life of a mount; [`fuse`], which takes
+//! [`daemon`], `signals`, `privileges` and [`session`] for the life of a mount; [`fuse`], which takes
 //! requests apart for the plain [`operations`]; and behind those [`stream`] and
 //! [`format`], which turn a pass into the bytes of a file, on the threads of the
 //! [`scheduler`]. What is shown and how
@@ -28,8 +28,10 @@ pub mod mountpoint;
 pub mod operations;
 pub mod options;
 pub mod policy;
+mod privileges;
 pub mod quota;
 pub mod scheduler;
 pub mod session;
+mod signals;
 pub mod stream;
 mod sys;

@@ -291,6 +291,12 @@ impl Operations {
         });
     }
 
+    /// Does what the command `reload` does, soon. The log says how it came out.
+    pub fn reload(&self) {
+        let control = Arc::clone(&self.control);
+        self.commands.run(move || control.reload_unasked());
+    }
+
     /// Closes a handle of either kind.
     pub fn release(&self, handle: u64) {
         self.handles.remove(handle);

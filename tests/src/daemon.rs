@@ -24,6 +24,11 @@ impl Daemon {
         number.parse().expect("a number")
     }
 
+    /// Whether it has not ended yet, waited for or not.
+    pub fn is_running(self) -> bool {
+        fs::read(format!("/proc/{}/cmdline", self.0)).is_ok_and(|line| !line.is_empty())
+    }
+
     /// Clock ticks it has run for.
     pub fn ticks(self) -> u64 {
         let stat = self.file("stat");

@@ -3,9 +3,12 @@
 
 use iterfs_tests::columns::select;
 use iterfs_tests::container::{CONTAINER, Container, OF_HOST, USER};
+use iterfs_tests::daemon::{Daemon, wait_until};
 use iterfs_tests::users::User;
 use iterfs_tests::{Mount, proc};
 use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -198,4 +201,36 @@ fn sockets_of_another_net_namespace_are_not_in_net() {
     // Of one process, all that it holds.
     let held = container.rows("pid/1/sockets");
     assert_eq!(select(&held, &[("inode", inode)]).len(), 1);
+}
+
+/// The container's bind mount is a mount of its own, and the daemon serves it.
+#[test]
+fn an_unmount_on_the_host_leaves_the_container_its_mount() {
+    let mount = Mount::new();
+    let mut container = Container::new(&mount, &root(), &CONTAINER, "idle");
+    let unmounted = Command::new("umount")
+        .arg(mount.directory())
+        .output()
+        .unwrap();
+    assert!(unmounted.status.success(), "{unmounted:?}");
+    assert!(!mount.path("tasks").exists());
+    assert!(!container.rows("processes").is_empty());
+    assert_eq!(container.errno("open", "ctl"), Some(libc::ENOENT));
+    let daemon = Daemon(mount.daemon());
+    assert!(daemon.is_running());
+    // It ends with the container, of whose mounts the last was the last of all.
+    drop(container);
+    wait_until("the daemon ends", || !daemon.is_running());
+}
+
+/// A signal ends the daemon all the same, and with it what the container sees.
+#[test]
+fn a_signal_ends_the_mount_in_the_container_too() {
+    let mount = Mount::new();
+    let mut container = Container::new(&mount, &root(), &CONTAINER, "idle");
+    assert!(!container.rows("processes").is_empty());
+    kill(Pid::from_raw(mount.daemon() as i32), Signal::SIGTERM).unwrap();
+    let daemon = Daemon(mount.daemon());
+    wait_until("the daemon ends", || !daemon.is_running());
+    assert_eq!(container.errno("open", "tasks"), Some(libc::ENOTCONN));
 }

@@ -92,7 +92,7 @@ fn thousands_of_mutated_objects() {
     let daemon = Daemon(control.mount().daemon());
     let before = daemon.descriptors().len();
     let object = workshop.path("mutated.o");
-    let mut random = Random::new(0x05ee_d0b1_ec75);
+    let mut random = Random::new(0x5eed_0b1e_c75);
     let mut outcomes = BTreeMap::<String, usize>::new();
     for number in 0..OBJECTS {
         let base = random.below(bases.len());
@@ -108,7 +108,11 @@ fn thousands_of_mutated_objects() {
                 assert!(line.contains("mutated.o"), "{number}: {line}");
                 assert_ne!(refused.errno, libc::ETIMEDOUT, "{number}: {line}");
                 match line.split_once("crashed") {
-                    Some((_, how)) => format!("crashed{how}"),
+                    Some((_, how)) => {
+                        let kept = std::env::temp_dir().join(format!("crash-{number}.o"));
+                        fs::copy(&object, kept).unwrap();
+                        format!("crashed{how}")
+                    }
                     None => format!("refused with {}", refused.errno),
                 }
             }

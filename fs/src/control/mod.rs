@@ -93,6 +93,11 @@ impl Control {
         let _ = self.reloaded.set(reloaded);
     }
 
+    /// The command `reload`, of which the log tells the outcome.
+    pub(crate) fn reload_unasked(&self) {
+        let _ = self.execute(b"reload");
+    }
+
     /// Does what was written, and says in a line what that was.
     fn execute(&self, bytes: &[u8]) -> Result<String> {
         let _turn = self.turn.lock();

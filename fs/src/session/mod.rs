@@ -20,10 +20,7 @@ use interrupts::Interrupts;
 pub(crate) use reply::{Entries, Reply};
 pub(crate) use request::{Operation, Read, Request, Slow};
 use rustix::io;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use std::os::fd::OwnedFd;
-use std::process;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -47,8 +44,7 @@ const HEADERS: usize = 4096;
 /// (16 in fuser; 7588 waited for 100 readers). Without a limit they come in their turn.
 const MAX_BACKGROUND: u16 = u16::MAX;
 
-/// How long open files may hold up the end after a signal, and requests in progress the
-/// end after an unmount.
+/// How long requests in progress may hold up the end after an unmount.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Serves requests.
@@ -64,9 +60,9 @@ pub(crate) trait Handler: Send + Sync + 'static {
 /// How a mount ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
-    /// It was taken off.
+    /// It was unmounted, or `umount -f` aborted its connection: the mount may be left.
     Unmounted,
-    /// Its connection was aborted through fusectl. A dead mount may be left.
+    /// Its connection was aborted through fusectl. The mount is left, and dead.
     Aborted,
 }
 
@@ -91,10 +87,10 @@ pub(crate) fn begin(
     handler: &Arc<impl Handler>,
     mountpoint: &Mountpoint,
 ) -> Result<Session> {
-    start(fuse, handler, mountpoint).inspect_err(|_| mountpoint.unmount())
+    start(fuse, handler).inspect_err(|_| mountpoint.unmount())
 }
 
-fn start(fuse: OwnedFd, handler: &Arc<impl Handler>, mountpoint: &Mountpoint) -> Result<Session> {
+fn start(fuse: OwnedFd, handler: &Arc<impl Handler>) -> Result<Session> {
     let device = fuse.try_clone().context("no descriptor is left")?;
     let mut config = Config::default();
     config.acl = SessionACL::All;
@@ -106,7 +102,6 @@ fn start(fuse: OwnedFd, handler: &Arc<impl Handler>, mountpoint: &Mountpoint) ->
     });
     let (end, ends) = channel();
     start_threads(&connection, handler, &end).context("a thread cannot be started")?;
-    unmount_on_signal(mountpoint.clone()).context("signals cannot be waited for")?;
     Ok(Session {
         connection,
         notifier: greeted.notifier(),
@@ -249,22 +244,6 @@ impl<H: Handler> Drop for Worker<H> {
             tracing::error!("a thread that ended cannot be replaced: {error}");
         }
     }
-}
-
-/// SIGTERM and SIGINT take the mount off, which ends the session. Files that
-/// stay open would keep it alive: they fail when the process ends all the same.
-fn unmount_on_signal(mountpoint: Mountpoint) -> std::io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            if signals.forever().next().is_some() {
-                mountpoint.unmount();
-                thread::sleep(GRACE);
-                process::exit(0);
-            }
-        })?;
-    Ok(())
 }
 
 #[cfg(test)]
