@@ -92,7 +92,7 @@ fn thousands_of_mutated_objects() {
     let daemon = Daemon(control.mount().daemon());
     let before = daemon.descriptors().len();
     let object = workshop.path("mutated.o");
-    let mut random = Random::new(0x5eed_0b1e_c75);
+    let mut random = Random::new(0x05ee_d0b1_ec75);
     let mut outcomes = BTreeMap::<String, usize>::new();
     for number in 0..OBJECTS {
         let base = random.below(bases.len());
