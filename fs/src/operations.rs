@@ -74,8 +74,7 @@ impl Operations {
             Arc::clone(&programs),
             Arc::clone(&access),
             Arc::clone(&counts),
-            options.pins.clone(),
-            options.programs.clone(),
+            options,
         )?;
         Ok(Operations {
             gate: Gate::new(programs.clone(), Arc::clone(&access)),

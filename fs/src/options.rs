@@ -11,8 +11,8 @@ pub struct Options {
     pub policy: Policy,
     /// Whether the mount is read-only to the kernel.
     pub read_only: bool,
-    /// What the mount table shows as its source.
-    pub source: String,
+    /// What the mount table shows as its source, if that is said.
+    pub source: Option<String>,
     /// The directory of a bpffs that links are pinned below.
     pub pins: PathBuf,
     /// The directory whose objects are tables in `user`.
@@ -28,7 +28,7 @@ impl Default for Options {
         Options {
             policy: Policy::default(),
             read_only: false,
-            source: "iterfs".into(),
+            source: None,
             pins: "/sys/fs/bpf/iterfs".into(),
             programs: None,
             others: None,
@@ -146,7 +146,7 @@ impl Options {
             "uid" => self.policy.uid = user(needed("uid=USER")?)?,
             "gid" => self.policy.gid = group(needed("gid=GROUP")?)?,
             "mode" => self.policy.mode = mode(needed("mode=OCTAL")?)?,
-            "fsname" => self.source = needed("fsname=NAME")?.into(),
+            "fsname" => self.source = Some(needed("fsname=NAME")?.into()),
             "others" => {
                 let form = "others=own or others=none";
                 let others = Others::parse(needed(form)?);
@@ -165,6 +165,50 @@ impl Options {
             _ => return Err(OptionError::Unknown(word.into())),
         }
         Ok(())
+    }
+}
+
+/// The source of a mount that was given none.
+const SOURCE: &str = "iterfs";
+
+impl Options {
+    /// What the mount table shows as the mount's source. The kernel keeps none of our
+    /// options, so unless it is named it holds those that are not as by default.
+    pub fn source(&self) -> String {
+        if let Some(source) = &self.source {
+            return source.clone();
+        }
+        let default: Vec<_> = Options::default().words().collect();
+        let words = self.words().filter(|word| !default.contains(word));
+        match words.collect::<Vec<_>>().join(",") {
+            none if none.is_empty() => SOURCE.into(),
+            words => format!("{SOURCE}:{words}"),
+        }
+    }
+
+    /// All options as they hold, in the form of `-o`.
+    pub fn in_force(&self) -> String {
+        self.words().collect::<Vec<_>>().join(",")
+    }
+
+    fn words(&self) -> impl Iterator<Item = String> {
+        let Policy { uid, gid, mode } = self.policy;
+        let path = |name: &str, path: &PathBuf| format!("{name}={}", path.display());
+        let others = self
+            .others
+            .map(|others| format!("others={}", others.name()));
+        let programs = self.programs.as_ref().map(|at| path("programs", at));
+        let config = self.config.as_ref().map(|at| path("config", at));
+        let access = if self.read_only { "ro" } else { "rw" };
+        [
+            access.to_owned(),
+            format!("uid={uid}"),
+            format!("gid={gid}"),
+            format!("mode={mode:04o}"),
+            path("pins", &self.pins),
+        ]
+        .into_iter()
+        .chain([programs, others, config].into_iter().flatten())
     }
 }
 
@@ -226,12 +270,28 @@ mod tests {
         };
         assert_eq!(options.policy, policy);
         assert!(options.read_only);
-        assert_eq!(options.source, "kernel");
+        assert_eq!(options.source(), "kernel");
         assert_eq!(parse("").unwrap(), Options::default());
         assert_eq!(
             parse("uid=root,gid=root").unwrap().policy,
             Policy::default()
         );
+    }
+
+    #[test]
+    fn the_options_in_force_can_be_given_again() {
+        for list in [
+            "",
+            "ro,uid=7,gid=42,mode=0444,pins=/a b",
+            "others=own,programs=/p,config=/c",
+        ] {
+            let options = parse(list).unwrap();
+            assert_eq!(parse(&options.in_force()).unwrap(), options);
+        }
+        assert_eq!(parse("").unwrap().source(), "iterfs");
+        assert_eq!(parse("gid=0,rw").unwrap().source(), "iterfs");
+        let options = parse("mode=0400,gid=42,others=own,ro").unwrap();
+        assert_eq!(options.source(), "iterfs:ro,gid=42,mode=0400,others=own");
     }
 
     #[test]

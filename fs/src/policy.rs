@@ -48,6 +48,14 @@ impl Others {
             _ => None,
         }
     }
+
+    /// The value of the option.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Others::None => "none",
+            Others::Own => "own",
+        }
+    }
 }
 
 /// A rule for the tables whose paths match a pattern.

@@ -289,6 +289,28 @@ fn sighup_reloads() {
     assert_answers(&installed);
 }
 
+/// With -f on a terminal SIGHUP means that the terminal was closed.
+#[test]
+fn a_closed_terminal_unmounts() {
+    let installed = Installed::new();
+    let directory = installed.mountpoint();
+    let iterfs = iterfs_tests::programs::iterfs();
+    let line = format!("exec {} mount -f {}", iterfs.display(), directory.display());
+    // script(1) has the command run on a terminal that ends with itself.
+    let mut terminal = installed
+        .command("script")
+        .args(["--quiet", "--command", &line, "/dev/null"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mounted = wait_until(|| installed.mounted_on(&directory) == [TYPE]);
+    let _ = terminal.kill();
+    let _ = terminal.wait();
+    assert!(mounted);
+    assert!(wait_until(|| installed.daemons(&directory).is_empty()));
+    assert_eq!(installed.mounted_on(&directory), [""; 0]);
+}
+
 /// A bind mount elsewhere is a mount of the same filesystem: the daemon serves it until
 /// it is taken off, too, or until a signal.
 #[test]

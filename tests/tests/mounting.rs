@@ -373,6 +373,39 @@ fn a_source_adds_no_options() {
     assert_eq!(installed.mount_sources(&directory), ["a=b\\040c"]);
 }
 
+/// In the mount table, where the source is ours to choose, and in the control file.
+#[test]
+fn the_options_in_force_are_told() {
+    let installed = Installed::new();
+    let directory = installed.mountpoint();
+    let ctl = installed.seen(&directory.join("ctl"));
+    let find = |column: &str| {
+        let found = installed.run(
+            "findmnt",
+            &["-n", "-o", column, directory.to_str().unwrap()],
+        );
+        found.output.trim().to_owned()
+    };
+    assert_mounts(&installed.iterfs_mount(&["-o", "gid=42,mode=0400,others=own"]));
+    assert_eq!(find("SOURCE"), "iterfs:gid=42,mode=0400,others=own");
+    let all = "rw,uid=0,gid=42,mode=0400,pins=/sys/fs/bpf/iterfs,others=own";
+    let report = fs::read_to_string(&ctl).unwrap();
+    let line = report.lines().find(|line| line.starts_with("# options: "));
+    assert_eq!(line.unwrap(), format!("# options: {all}"));
+    let json = fs::read(ctl.with_extension("json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["options"], all);
+    assert_eq!(installed.run("umount", &[&directory]).code, Some(0));
+
+    // One that is named stays as it is: `mount -a` goes by it.
+    let name = directory.to_str().unwrap();
+    assert_mounts(&installed.mount(&["-t", TYPE, "-o", "gid=42,ro", "iterfs", name]));
+    assert_eq!(find("SOURCE"), "iterfs");
+    assert!(find("OPTIONS").starts_with("ro,"));
+    let report = fs::read_to_string(&ctl).unwrap();
+    assert!(report.contains("\n# options: ro,uid=0,gid=42,"), "{report}");
+}
+
 #[test]
 fn the_helper_needs_no_environment() {
     let installed = Installed::new();

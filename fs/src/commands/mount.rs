@@ -141,7 +141,7 @@ fn mount(arguments: &Mount, options: &Options, signals: &Signals) -> Result<(Ses
         mountpoint::mount(
             &namespace,
             &arguments.directory,
-            &options.source,
+            &options.source(),
             options.read_only,
         )
     })?;

@@ -16,6 +16,7 @@ mod resolve;
 use crate::access::Access;
 use crate::counts::AllCounts;
 use crate::error::{Failure, Result};
+use crate::options::Options;
 use command::{Command, Parameters};
 use directory::Directory as ProgramDirectory;
 pub(crate) use file::ControlFile;
@@ -24,11 +25,12 @@ use iterfs_bpf::{ObjectFile, Programs};
 use iterfs_mapping::{Node, Parameter, Subject};
 use parking_lot::Mutex;
 use pinning::Pinning;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// What the control file works on.
 pub struct Control {
+    /// What the mount was made with, for the report.
+    options: String,
     programs: Arc<dyn Programs>,
     pinning: Pinning,
     directory: Option<Mutex<ProgramDirectory>>,
@@ -51,8 +53,8 @@ struct Refusal {
 }
 
 impl Control {
-    /// A control file over some programs, with pins below a directory and, if one
-    /// is given, a directory of programs.
+    /// A control file over some programs, with the directories of pins and of programs
+    /// that the options name.
     ///
     /// # Errors
     /// A directory of programs that others than root may write to.
@@ -60,11 +62,12 @@ impl Control {
         programs: Arc<dyn Programs>,
         access: Arc<Access>,
         counts: Arc<AllCounts>,
-        pins: PathBuf,
-        directory: Option<PathBuf>,
+        options: &Options,
     ) -> Result<Control> {
+        let directory = options.programs.clone();
         let control = Control {
-            pinning: Pinning::new(Arc::clone(&programs), pins),
+            options: options.in_force(),
+            pinning: Pinning::new(Arc::clone(&programs), options.pins.clone()),
             programs,
             directory: directory.map(ProgramDirectory::new).map(Mutex::new),
             access,

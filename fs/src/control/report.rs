@@ -29,7 +29,8 @@ const HEADER: [&str; 10] = [
     "path", "target", "program", "tag", "link", "pin", "opens", "rows", "bytes", "error",
 ];
 
-/// The report as columns. Lines that begin with `#` say more of what failed.
+/// The report as columns. Lines that begin with `#` give the mount's options, and say
+/// more of what failed.
 pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
     let lines = lines(control)?;
     let mut table = vec![HEADER.map(String::from)];
@@ -50,6 +51,7 @@ pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
         text.push_str(line.trim_end());
         text.push('\n');
     }
+    let _ = writeln!(text, "# options: {}", one_line(&control.options));
     for line in &lines {
         if let Some(failure) = line.failure() {
             let failure = one_line(&failure.to_string());
@@ -78,7 +80,12 @@ pub(super) fn json(control: &Control) -> Result<Vec<u8>> {
         told
     });
     let refused: Vec<_> = refused(control).iter().map(of_failure).collect();
-    let report = json!({ "tables": lines, "refused": refused, "last_failure": refusal });
+    let report = json!({
+        "options": control.options,
+        "tables": lines,
+        "refused": refused,
+        "last_failure": refusal,
+    });
     let mut bytes = report.to_string().into_bytes();
     bytes.push(b'\n');
     Ok(bytes)
