@@ -22,6 +22,9 @@ pub(crate) enum Attachment {
     Map(Arc<OwnedFd>),
     /// From a cgroup, by its id (0: the root), this way.
     Cgroup(u64, Order),
+    /// A cgroup and all below it, each with a walk of its own. The link is attached to
+    /// the first of them, and no iterator is made of it.
+    EachCgroup(u64),
 }
 
 impl Attachment {
@@ -59,6 +62,7 @@ impl Attachment {
             Attachment::Thread(thread) => LinkTo::Thread(*thread),
             Attachment::Map(map) => LinkTo::Map(map.as_fd()),
             Attachment::Cgroup(id, order) => LinkTo::Cgroup(*id, *order),
+            Attachment::EachCgroup(id) => LinkTo::Cgroup(*id, Order::Itself),
         }
     }
 

@@ -160,6 +160,12 @@ pub enum Error {
     #[error("the pass cannot go on: {0}")]
     Pass(#[source] io::Error),
 
+    /// A walk over cgroups gave more than the kernel's buffer holds.
+    #[error(
+        "the kernel ends a walk over cgroups after 32 KiB of output; load the program with cgroup=PATH order=each, for a walk of each cgroup"
+    )]
+    TooManyCgroups,
+
     /// A summary has more groups than are counted.
     #[error("there are more than {0} groups to count")]
     TooManyGroups(u32),

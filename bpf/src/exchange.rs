@@ -59,12 +59,12 @@ impl Drop for Exchange<'_> {
 /// The kernel's.
 pub(crate) fn try_program(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<()> {
     let tried = attach(name, program, to.target());
-    match (tried, to) {
+    match (tried, to.target()) {
         // A link outlives its cgroup. Which one it is decides nothing that is checked.
-        (Err(Error::Attach { source, .. }), Attachment::Cgroup(_, order))
+        (Err(Error::Attach { source, .. }), LinkTo::Cgroup(_, order))
             if source.kind() == io::ErrorKind::NotFound =>
         {
-            attach(name, program, LinkTo::Cgroup(0, *order)).map(drop)
+            attach(name, program, LinkTo::Cgroup(0, order)).map(drop)
         }
         (tried, _) => tried.map(drop),
     }

@@ -18,6 +18,7 @@ mod cgroup_place;
 mod cgroup_walk;
 mod cgroups;
 mod counter;
+mod each_cgroup;
 mod error;
 mod exchange;
 mod groups;

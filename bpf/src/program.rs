@@ -198,6 +198,9 @@ impl Program {
         if self.schema.is_some() {
             return Err(text("its program writes records, not text"));
         }
+        if let Attachment::EachCgroup(_) = self.attachment {
+            return Err(text("the daemon walks each cgroup by itself"));
+        }
         let link = self.link.as_ref().ok_or_else(|| text("it has no link"))?;
         link.try_clone().map_err(|source| Error::Attach {
             object: self.name.clone(),

@@ -85,6 +85,8 @@ pub enum Narrowing {
     Map(u32),
     /// From the cgroup that these names lead to, this way.
     Cgroup(Vec<OsString>, Order),
+    /// The same cgroup and all below it, with a walk for each.
+    EachCgroup(Vec<OsString>),
 }
 
 /// A program that is loaded.

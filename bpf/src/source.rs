@@ -53,6 +53,9 @@ impl Source for Iterator {
                         false => Err(Error::Endless),
                     }
                 }
+                // The kernel cannot go on with a walk over cgroups after its buffer was
+                // full (cgroup_iter.c, cgroup_iter_seq_start()); no other target says so.
+                Err(Errno::OPNOTSUPP) => Err(Error::TooManyCgroups),
                 Err(errno) => Err(Error::Pass(errno.into())),
             };
         }

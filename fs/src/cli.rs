@@ -90,7 +90,7 @@ pub enum Ctl {
         #[arg(value_hint = ValueHint::FilePath)]
         object: PathBuf,
         /// The program in it, needed if it has several; and what the walk is narrowed to:
-        /// pid=N, tid=N, map=ID, or cgroup=PATH and order=self|descendants|ancestors.
+        /// pid=N, tid=N, map=ID, or cgroup=PATH and order=self|descendants|ancestors|each.
         #[arg(value_name = "PROGRAM|PARAMETER=VALUE")]
         rest: Vec<String>,
     },

@@ -182,7 +182,9 @@ fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
             Errno::EINVAL
         }
         Error::NameTaken(_) => Errno::EEXIST,
-        Error::NoText(..) | Error::NoTextMode | Error::Pinned(_) => Errno::EOPNOTSUPP,
+        Error::NoText(..) | Error::NoTextMode | Error::Pinned(_) | Error::TooManyCgroups => {
+            Errno::EOPNOTSUPP
+        }
         Error::Endless => Errno::ELOOP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
         Error::BadObject { .. } | Error::ObjectCrash(..) => Errno::ENOEXEC,

@@ -1,13 +1,17 @@
 //! Passes over cgroups that take more than one walk: `cgroup.descendants` and
 //! `cgroup.ancestors` beside a walk through cgroupfs's directories.
 
+use iterfs_tests::brought::Workshop;
 use iterfs_tests::cgroups::{Cgroups, Found, ids};
+use iterfs_tests::control::Control;
 use iterfs_tests::{Mount, Row};
+use nix::libc;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -193,5 +197,100 @@ struct Ends<'a>(&'a AtomicBool);
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The ids in lines of a user program, and the numbers that the kernel gave the objects.
+fn padded(text: &str) -> (Vec<u64>, Vec<u64>) {
+    let lines = text.lines().map(|line| {
+        let mut words = line.split(' ').map(|word| word.parse::<u64>());
+        let mut number = || words.next().unwrap().unwrap();
+        let of_walk = number();
+        (of_walk, number())
+    });
+    lines.unzip()
+}
+
+/// The kernel ends a walk of more than 32 KiB. The error says so, and what to do.
+#[test]
+fn a_user_program_walks_each_cgroup_by_itself_where_it_is_told_to() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let cgroups = Cgroups::new();
+    let make = |outers: Range<u32>| {
+        for outer in outers {
+            for inner in 0..10 {
+                cgroups.make(format!("{outer}/{inner}"));
+            }
+        }
+    };
+    make(0..2);
+    let object = workshop.compile("cgroups", "cgroups", &[]);
+    let below = format!("cgroup=/{}", cgroups.name());
+    control.command(&format!("load whole {} {below}", object.display()));
+    control.command(&format!(
+        "load each {} {below} order=each",
+        object.display()
+    ));
+    let found = || -> Vec<u64> { cgroups.found().iter().map(|found| found.id).collect() };
+    // Of few cgroups both are complete; what differs is how the kernel numbers them.
+    let (numbers, ids) = padded(&control.mount().text("user/whole"));
+    assert_eq!(ids, found());
+    assert_eq!(numbers, (0..ids.len() as u64).collect::<Vec<_>>());
+    let (numbers, ids) = padded(&control.mount().text("user/each"));
+    assert_eq!(ids, found());
+    assert!(numbers.iter().all(|number| *number == 0), "{numbers:?}");
+
+    make(2..60);
+    let mut text = Vec::new();
+    let mut file = File::open(control.mount().path("user/whole")).unwrap();
+    let error = file.read_to_end(&mut text).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EOPNOTSUPP));
+    assert!((30_000..=32_768).contains(&text.len()), "{}", text.len());
+    let report = control.report();
+    let line = report.lines().find(|line| line.starts_with("# user/whole"));
+    assert!(line.unwrap().contains("order=each"), "{report}");
+
+    let (_, ids) = padded(&control.mount().text("user/each"));
+    assert_eq!(ids, found());
+    assert!(ids.len() > 600);
+    // The kernel ends each of the walks.
+    let with_end = workshop.compile("cgroups", "with_end", &["END"]);
+    control.command(&format!("update user/each {}", with_end.display()));
+    let text = control.mount().text("user/each");
+    let ends = text.lines().filter(|line| *line == "end").count();
+    assert_eq!(ends, ids.len());
+    // A pin has no daemon that would begin the next walk.
+    let told = control.refused("pin user/each", libc::EOPNOTSUPP);
+    assert!(told.contains("each cgroup"), "{told}");
+}
+
+/// Cgroups that are removed in the middle of a pass are passed over.
+#[test]
+fn walks_of_each_cgroup_go_on_where_some_are_removed() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let cgroups = Cgroups::new();
+    for number in 0..2000 {
+        cgroups.make(number.to_string());
+    }
+    let object = workshop.compile("cgroups", "cgroups", &[]);
+    let below = format!("cgroup=/{}", cgroups.name());
+    control.command(&format!(
+        "load each {} {below} order=each",
+        object.display()
+    ));
+    let mut file = File::open(control.mount().path("user/each")).unwrap();
+    let mut begun = [0; 4096];
+    file.read_exact(&mut begun).unwrap();
+    for number in (0..2000).step_by(2) {
+        fs::remove_dir(cgroups.path().join(number.to_string())).unwrap();
+    }
+    let mut rest = String::new();
+    file.read_to_string(&mut rest).unwrap();
+    let text = String::from_utf8(begun.to_vec()).unwrap() + &rest;
+    let (_, ids) = padded(&text);
+    let shown: HashSet<_> = ids.iter().collect();
+    assert_eq!(shown.len(), ids.len(), "none comes twice");
+    for found in cgroups.found() {
+        assert!(shown.contains(&found.id), "{found:?} stayed");
     }
 }

@@ -57,6 +57,7 @@ impl Programs for Kernel {
                 Narrowing::Cgroup(path, order) => {
                     Attachment::Cgroup(self.cgroups.resolve(path)?, *order)
                 }
+                Narrowing::EachCgroup(path) => Attachment::EachCgroup(self.cgroups.resolve(path)?),
             };
             Program::bring(object, to, &self.readers)
         })

@@ -2,8 +2,10 @@
 //! told.
 
 use super::{Kernel, form};
+use crate::attachment::Attachment;
 use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
 use crate::cgroup_walk::CgroupWalk;
+use crate::each_cgroup::EachCgroup;
 use crate::error::{Error, Result};
 use crate::map;
 use crate::process_chain::ProcessChain;
@@ -15,8 +17,8 @@ use crate::source::{Iterator, Nothing};
 use crate::split::Process;
 use crate::summary::Walk;
 use crate::sys::{self, LinkTo};
-use crate::tables::{Pass, Source, View};
-use iterfs_mapping::{Instance, Parameter, Place, Scope, TableId};
+use crate::tables::{Pass, Source, Tables, View};
+use iterfs_mapping::{Instance, Order, Parameter, Place, Scope, TableId};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -27,6 +29,9 @@ const PROCESSES_TARGET: &str = "task";
 
 /// The target whose walk takes the lock of each process's memory map.
 const MAPPINGS_TARGET: &str = "task_vma";
+
+/// The table that has a row a cgroup, from one down.
+const CGROUPS: (Place, &str) = (Place::Cgroup, "cgroup.descendants");
 
 impl Kernel {
     /// A pass over a table, and the program that makes it.
@@ -67,6 +72,9 @@ impl Kernel {
             Parameter::Cgroup(id, order) if program.is_own() => {
                 Box::new(CgroupWalk::new(program, id, order)?)
             }
+            Parameter::None if let Attachment::EachCgroup(root) = program.attachment() => {
+                Box::new(self.each_cgroup(program, *root, view)?)
+            }
             Parameter::None if let Some(parts) = self.by_process(program, scope, view)? => {
                 let mut parts = parts
                     .into_iter()
@@ -89,6 +97,23 @@ impl Kernel {
             // A program that was brought may do what it likes.
             waits_for_processes: !program.is_own() || program.target() == MAPPINGS_TARGET,
         })
+    }
+
+    /// A pass of a user's program with a walk for each cgroup from one down.
+    fn each_cgroup(&self, program: &Arc<Program>, root: u64, view: &View) -> Result<EachCgroup> {
+        let (place, name) = CGROUPS;
+        let table = TableId::find(place, name).ok_or_else(|| Error::BadObject {
+            object: "cgroups".into(),
+            what: format!("there is no table {name}"),
+        })?;
+        let instance = Instance {
+            table,
+            parameter: Parameter::Cgroup(root, Order::Descendants),
+        };
+        let readers = program.readers().map(Arc::clone);
+        let settings = readers.map(|readers| (readers, Settings::of(view)));
+        let table = self.open_own(instance, view)?;
+        Ok(EachCgroup::new(program, settings, table))
     }
 
     /// A walk process by process, in parts, where that shows a reader the same and

@@ -64,6 +64,8 @@ pub enum Parameters {
     Map(u32),
     /// `cgroup=PATH [order=self|descendants|ancestors]`
     Cgroup(String, Order),
+    /// `cgroup=PATH order=each`
+    EachCgroup(String),
 }
 
 /// Why a write is no command.
@@ -95,7 +97,7 @@ pub enum CommandError {
     Form(&'static str),
     /// A parameter that cannot be taken.
     #[error(
-        "invalid parameter '{0}'; use pid=N, tid=N, map=ID, cgroup=PATH, order=self|descendants|ancestors"
+        "invalid parameter '{0}'; use pid=N, tid=N, map=ID, cgroup=PATH, order=self|descendants|ancestors|each"
     )]
     Parameter(String),
     /// Parameters that exclude each other.
@@ -219,7 +221,8 @@ fn file(path: &str, program: Option<&str>) -> Result<ObjectFile, CommandError> {
 
 fn narrowed(words: &[&str]) -> Result<Parameters, CommandError> {
     let mut narrowed = Parameters::None;
-    let mut order = None;
+    // Of the kernel's orders, or none of them: each by itself.
+    let mut order: Option<Option<Order>> = None;
     for word in words {
         let bad = || CommandError::Parameter((*word).to_owned());
         let (name, value) = word.split_once('=').ok_or_else(bad)?;
@@ -231,9 +234,10 @@ fn narrowed(words: &[&str]) -> Result<Parameters, CommandError> {
             "cgroup" => Parameters::Cgroup(value.into(), Order::Descendants),
             "order" if order.is_none() => {
                 order = Some(match value {
-                    "self" => Order::Itself,
-                    "descendants" => Order::Descendants,
-                    "ancestors" => Order::Ancestors,
+                    "self" => Some(Order::Itself),
+                    "descendants" => Some(Order::Descendants),
+                    "ancestors" => Some(Order::Ancestors),
+                    "each" => None,
                     _ => return Err(bad()),
                 });
                 continue;
@@ -247,9 +251,8 @@ fn narrowed(words: &[&str]) -> Result<Parameters, CommandError> {
         narrowed = parameter;
     }
     match (narrowed, order) {
-        (Parameters::Cgroup(path, default), order) => {
-            Ok(Parameters::Cgroup(path, order.unwrap_or(default)))
-        }
+        (Parameters::Cgroup(path, _), Some(Some(order))) => Ok(Parameters::Cgroup(path, order)),
+        (Parameters::Cgroup(path, _), Some(None)) => Ok(Parameters::EachCgroup(path)),
         (other, None) => Ok(other),
         (_, Some(_)) => Err(CommandError::Parameters),
     }
@@ -328,6 +331,19 @@ mod tests {
                 object: object(None),
                 parameters: Parameters::Map(7),
             })
+        );
+        let load = |parameters| Command::Load {
+            name: "c".into(),
+            object: object(None),
+            parameters,
+        };
+        assert_eq!(
+            parse("load c /a.o order=each cgroup=/"),
+            Ok(load(Parameters::EachCgroup("/".into())))
+        );
+        assert_eq!(
+            parse("load c /a.o cgroup=/"),
+            Ok(load(Parameters::Cgroup("/".into(), Order::Descendants)))
         );
         assert_eq!(parse("reload"), Ok(Command::Reload));
     }

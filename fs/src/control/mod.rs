@@ -179,15 +179,14 @@ impl Control {
     }
 
     fn narrowing(&self, parameters: Parameters) -> Result<Narrowing> {
+        let names = |path: &str| resolve::names(path).map(Into::into).collect();
         Ok(match parameters {
             Parameters::None => Narrowing::Nothing,
             Parameters::Process(pid) => Narrowing::Process(pid),
             Parameters::Thread(tid) => Narrowing::Thread(tid),
             Parameters::Map(id) => Narrowing::Map(id),
-            Parameters::Cgroup(path, order) => {
-                let names = path.split('/').filter(|name| !name.is_empty());
-                Narrowing::Cgroup(names.map(Into::into).collect(), order)
-            }
+            Parameters::Cgroup(path, order) => Narrowing::Cgroup(names(&path), order),
+            Parameters::EachCgroup(path) => Narrowing::EachCgroup(names(&path)),
         })
     }
 
