@@ -10,6 +10,8 @@ use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
+use std::time::Duration;
 
 /// Inode number of the initial pid namespace (include/uapi/linux/nsfs.h, PID_NS_INIT_INO).
 pub const INITIAL_PID_NAMESPACE: u32 = 0xEFFF_FFFC;
@@ -17,6 +19,19 @@ pub const INITIAL_PID_NAMESPACE: u32 = 0xEFFF_FFFC;
 /// How many descriptors [`Caller::has_open`] looks at, so that a caller with many cannot
 /// keep the daemon busy.
 const DESCRIPTORS_SEARCHED: usize = 256;
+
+/// In what a thread waits that reads asynchronously: none of these calls reads a file.
+/// Numbers of another architecture that the kernel runs, too, mean none that does.
+const WAITS: [libc::c_long; 8] = [
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_getevents,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_futex,
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_clock_nanosleep,
+];
 
 /// The thread that asks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -95,6 +110,31 @@ impl Caller {
             Some(found == inode && !is_path)
         });
         Ok(open.any(|found| found))
+    }
+
+    /// Whether it does not wait for a read that it began: then it is io_uring's, or Linux
+    /// AIO's. One that is busy for a millisecond cannot be told, and the answer is no.
+    pub fn reads_asynchronously(&self) -> bool {
+        const TRIES: u32 = 20;
+        const PAUSE: Duration = Duration::from_micros(50);
+        let path = format!("{}/syscall", self.directory());
+        for _ in 0..TRIES {
+            // A thread that is gone has left its request behind, which no reader can.
+            let Ok(call) = fs::read_to_string(&path) else {
+                return true;
+            };
+            match call.split_whitespace().next() {
+                // One that has just sent its request is about to wait.
+                Some("running") => thread::sleep(PAUSE),
+                // The number of a system call, or -1 outside of one: a thread of io_uring's.
+                Some(number) => {
+                    let number = number.parse().unwrap_or_default();
+                    return number == -1 || WAITS.contains(&number);
+                }
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Its real user and group, as the initial user namespace numbers them.

@@ -41,6 +41,9 @@ pub enum Failure {
     /// A seek to before what is still kept.
     #[error("the position lies too far back")]
     TooFarBack,
+    /// io_uring reads where it has read, so perhaps from a position that did not move.
+    #[error("io_uring reads at the same offset again; give each read its own offset")]
+    Unmoved,
     /// The pass ended inside a record.
     #[error("the pass ended inside a row")]
     Torn,
@@ -115,6 +118,8 @@ impl Failure {
             Failure::Unwritable | Failure::Torn | Failure::Broken => Errno::EIO,
             Failure::BadHandle => Errno::EBADF,
             Failure::TooFarBack => Errno::ESPIPE,
+            // Not EAGAIN or EOPNOTSUPP, after which io_uring tries again for ever.
+            Failure::Unmoved => Errno::ESPIPE,
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
             Failure::NotATable(_) | Failure::NoDefault(_) | Failure::Config(_) => Errno::EINVAL,
             Failure::TooManyOpen => Errno::EMFILE,

@@ -3,9 +3,10 @@
 use crate::answer::Answer;
 use crate::error::{Failure, Result};
 use crate::inode;
-use crate::operations::{Attributes, Operations, Wanted};
+use crate::operations::{Attributes, Operations, Wanted, is_stable};
 use crate::policy::Requester;
 use crate::session::{Entries, Handler, Operation, Read, Reply, Request, Slow};
+use crate::size::{self, Size, Sizes};
 use fuser::{Errno, FopenFlags, INodeNo, Notifier, OpenAccMode, OpenFlags};
 use iterfs_mapping::Node;
 use std::ffi::OsStr;
@@ -19,19 +20,36 @@ const ATTRIBUTES_ALONE: i64 = -1;
 const BLOCK: u32 = 4096;
 
 /// A mounted filesystem.
-pub struct Adapter(Arc<Operations>);
+pub struct Adapter {
+    operations: Arc<Operations>,
+    sizes: Sizes,
+}
 
 impl Adapter {
     /// Serves these operations.
     pub fn new(operations: Arc<Operations>) -> Arc<Adapter> {
-        Arc::new(Adapter(operations))
+        Arc::new(Adapter {
+            operations,
+            sizes: Sizes::default(),
+        })
     }
 
-    /// Has the kernel forget attributes when a reload has changed them.
-    pub fn forget_on_change(&self, notifier: Notifier) {
-        self.0.on_change(move |node| {
+    /// Begins to tell the kernel what it does not ask for: that attributes have changed,
+    /// and that tables have bytes. `minor` is the version of the protocol that it speaks.
+    pub fn notify(&self, notifier: &Notifier, minor: u32) {
+        if minor >= size::FIRST_MINOR {
+            self.sizes.begin(notifier.clone());
+        }
+        let notifier = notifier.clone();
+        self.operations.on_change(move |node| {
             // Of a node that the kernel does not know there is nothing to forget.
-            let _ = notifier.inval_inode(INodeNo(inode::number(node)), ATTRIBUTES_ALONE, 0);
+            let inode = INodeNo(inode::number(node));
+            let _ = notifier.inval_inode(inode, ATTRIBUTES_ALONE, 0);
+            // While a table is open the kernel takes up attributes only with its name.
+            if let Node::File(file) = node {
+                let directory = INodeNo(inode::number(Node::Directory(file.directory)));
+                let _ = notifier.inval_entry(directory, file.name().as_ref());
+            }
         });
     }
 }
@@ -46,7 +64,7 @@ impl Handler for Adapter {
         } = request;
         match operation {
             Operation::Slow(slow) => {
-                let operations = Arc::clone(&self.0);
+                let operations = Arc::clone(&self.operations);
                 operations.run(&requester.clone(), move || {
                     // Its turn may have come after its caller gave up.
                     if !reply.is_abandoned() {
@@ -54,9 +72,13 @@ impl Handler for Adapter {
                     }
                 });
             }
+            Operation::Read(read) if size::is_for_page_cache(read.flags) => {
+                reply.error(Errno::EINVAL);
+            }
             Operation::Read(read) => {
                 let answer = Box::new(ReadAnswer(reply));
-                self.0.read(read.handle, read.offset, read.size, answer);
+                self.operations
+                    .read(&requester, read.handle, read.offset, read.size, answer);
             }
             Operation::Write {
                 handle,
@@ -65,10 +87,12 @@ impl Handler for Adapter {
             } => {
                 let size = bytes.len() as u32;
                 let answer = Box::new(WriteAnswer { reply, size });
-                self.0.write(&requester, handle, offset, &bytes, answer);
+                self.operations
+                    .write(&requester, handle, offset, &bytes, answer);
             }
             Operation::Release { handle } => {
-                self.0.release(handle);
+                self.operations.release(handle);
+                self.closed(inode);
                 reply.done();
             }
             Operation::ListExtendedAttributes { size } => reply.no_extended_attributes(size),
@@ -84,14 +108,18 @@ impl Handler for Adapter {
             Operation::Destroy => reply.done(),
             // The kernel then gives its own answer, mostly without asking again. FLUSH is
             // one of these: there is nothing to flush.
-            Operation::Other | Operation::Forget | Operation::Interrupt { .. } => {
+            Operation::Other | Operation::Forget { .. } | Operation::Interrupt { .. } => {
                 reply.error(Errno::ENOSYS);
             }
         }
     }
 
+    fn forgotten(&self, inode: u64) {
+        self.sizes.forgotten(inode);
+    }
+
     fn abandoned(&self, handle: u64) {
-        self.0.abandoned(handle);
+        self.operations.abandoned(handle);
     }
 }
 
@@ -99,24 +127,41 @@ impl Adapter {
     fn handle_slow(&self, requester: &Requester, inode: u64, slow: Slow, reply: Reply) {
         match slow {
             Slow::Lookup { name } => match self.find(requester, inode, &name) {
-                Ok(found) => reply.entry(&found),
+                Ok(found) => reply.entry(&found, self.size_at_name(&found)),
+                Err(failure) => reply.failed(&failure),
+            },
+            Slow::GetAttributes { by_handle } => match self.attributes(requester, inode) {
+                // The kernel would seek to what it believes to be the end.
+                Ok(found) if by_handle && is_table(found.node) && self.sizes.are_raised() => {
+                    reply.error(Errno::ESPIPE);
+                }
+                Ok(found) => {
+                    if is_table(found.node) {
+                        self.sizes.before_attributes(inode, is_stable(found.node));
+                    }
+                    reply.attributes(&found, Size::Zero);
+                }
                 Err(failure) => reply.failed(&failure),
             },
             // Truncating is allowed and does nothing, as in /proc: `> file` opens so.
-            Slow::GetAttributes => {
-                match node(inode).and_then(|node| self.0.attributes(requester, node)) {
-                    Ok(found) => reply.attributes(&found),
-                    Err(failure) => reply.failed(&failure),
+            Slow::Truncate => match self.attributes(requester, inode) {
+                Ok(found) => {
+                    let size = match is_table(found.node) {
+                        true => self.sizes.after_change(inode, is_stable(found.node)),
+                        false => Size::Zero,
+                    };
+                    reply.attributes(&found, size);
                 }
-            }
+                Err(failure) => reply.failed(&failure),
+            },
             Slow::ReadLink => {
-                match node(inode).and_then(|node| self.0.link_target(requester, node)) {
+                match node(inode).and_then(|node| self.operations.link_target(requester, node)) {
                     Ok(target) => reply.bytes(target.as_bytes()),
                     Err(failure) => reply.failed(&failure),
                 }
             }
             Slow::StatFilesystem => {
-                match node(inode).and_then(|node| self.0.statistics(requester, node)) {
+                match node(inode).and_then(|node| self.operations.statistics(requester, node)) {
                     Ok(()) => reply.filesystem(BLOCK),
                     Err(failure) => reply.failed(&failure),
                 }
@@ -126,12 +171,14 @@ impl Adapter {
                     OpenAccMode::O_RDONLY | OpenAccMode::O_RDWR => Wanted::Read,
                     OpenAccMode::O_WRONLY => Wanted::Write,
                 };
-                let opened = node(inode).and_then(|node| self.0.open(requester, node, wanted));
-                self.opened(opened, open_flags(inode), reply);
+                let opened =
+                    node(inode).and_then(|node| self.operations.open(requester, node, wanted));
+                self.opened(inode, opened, open_flags(inode), reply);
             }
             Slow::OpenDirectory => {
-                let opened = node(inode).and_then(|node| self.0.open_directory(requester, node));
-                self.opened(opened, FopenFlags::empty(), reply);
+                let opened =
+                    node(inode).and_then(|node| self.operations.open_directory(requester, node));
+                self.opened(inode, opened, FopenFlags::empty(), reply);
             }
             Slow::ReadDirectory {
                 read,
@@ -147,17 +194,38 @@ impl Adapter {
         }
     }
 
+    fn closed(&self, inode: u64) {
+        if is_kept_table(inode) {
+            self.sizes.closed(inode);
+        }
+    }
+
+    fn attributes(&self, requester: &Requester, inode: u64) -> Result<Attributes> {
+        self.operations.attributes(requester, node(inode)?)
+    }
+
+    fn size_at_name(&self, found: &Attributes) -> Size {
+        match is_table(found.node) {
+            true => (self.sizes).at_name(inode::number(found.node), is_stable(found.node)),
+            false => Size::Zero,
+        }
+    }
+
     fn find(&self, requester: &Requester, directory: u64, name: &OsStr) -> Result<Attributes> {
-        self.0.lookup(requester, node(directory)?, name)
+        self.operations.lookup(requester, node(directory)?, name)
     }
 
     /// Hands an open handle to its caller, or closes it: a caller that gave up waiting
     /// never will.
-    fn opened(&self, opened: Result<u64>, flags: FopenFlags, reply: Reply) {
+    fn opened(&self, inode: u64, opened: Result<u64>, flags: FopenFlags, reply: Reply) {
         match opened {
             Ok(handle) => {
+                if is_kept_table(inode) {
+                    self.sizes.before_opened(inode);
+                }
                 if !reply.opened(handle, flags) {
-                    self.0.release(handle);
+                    self.operations.release(handle);
+                    self.closed(inode);
                 }
             }
             Err(failure) => reply.failed(&failure),
@@ -171,12 +239,16 @@ impl Adapter {
         read: Read,
         with_attributes: bool,
     ) -> Result<Entries> {
-        let listed = (self.0).list(requester, read.handle, node(inode)?, read.offset)?;
+        let listed = (self.operations).list(requester, read.handle, node(inode)?, read.offset)?;
         let mut entries = Entries::new(read.size);
         for (index, entry) in listed.iter().enumerate().skip(read.offset as usize) {
-            let found = with_attributes.then(|| self.0.entry_attributes(entry));
+            let found = with_attributes.then(|| {
+                let found = self.operations.entry_attributes(entry);
+                (found, self.size_at_name(&found))
+            });
+            let found = found.as_ref().map(|(found, size)| (found, *size));
             let next = index as u64 + 1;
-            if !entries.add(&entry.name, entry.node, next, found.as_ref()) {
+            if !entries.add(&entry.name, entry.node, next, found) {
                 break;
             }
         }
@@ -229,6 +301,16 @@ impl Answer for WriteAnswer {
 
 fn node(inode: u64) -> Result<Node> {
     inode::node(inode).ok_or(Failure::NotFound)
+}
+
+/// Whether a node shows rows, of which nobody knows how many bytes they are.
+fn is_table(node: Node) -> bool {
+    matches!(node, Node::File(_) | Node::User(_))
+}
+
+/// Whether an inode is a table's whose attributes the kernel may keep.
+fn is_kept_table(inode: u64) -> bool {
+    node(inode).is_ok_and(|node| is_table(node) && is_stable(node))
 }
 
 /// Nothing is cached. The control file has no positions: what is written is a

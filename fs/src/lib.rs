@@ -33,5 +33,6 @@ pub mod quota;
 pub mod scheduler;
 pub mod session;
 mod signals;
+mod size;
 pub mod stream;
 mod sys;

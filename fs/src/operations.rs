@@ -14,7 +14,7 @@ use crate::options::Options;
 use crate::policy::{Policy, Requester};
 use crate::scheduler::{Scheduler, Serial};
 use crate::stream::Stream;
-use iterfs_bpf::{Programs, Tables, View};
+use iterfs_bpf::{Caller, Programs, Tables, View};
 use iterfs_mapping::{Directory, Format, Node, Subject};
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -233,8 +233,26 @@ impl Operations {
     }
 
     /// Reads an open table, now or when it has bytes.
-    pub fn read(&self, handle: u64, offset: u64, size: usize, answer: Box<dyn Answer>) {
+    ///
+    /// The kernel does not move a file's position for the asynchronous reads of io_uring,
+    /// so that those from the current position get the same bytes for ever
+    /// (fs/fuse/file.c, fuse_direct_IO()). Such a repetition fails.
+    pub fn read(
+        &self,
+        requester: &Requester,
+        handle: u64,
+        offset: u64,
+        size: usize,
+        answer: Box<dyn Answer>,
+    ) {
         match self.handles.table(handle) {
+            Some(stream)
+                if stream.begins_again(offset)
+                    && Caller::from_request(requester.tid)
+                        .is_ok_and(|caller| caller.reads_asynchronously()) =>
+            {
+                answer.send(Err(Failure::Unmoved));
+            }
             Some(stream) => stream.read(offset, size, answer),
             None => self.read_control(handle, size, answer),
         }
@@ -401,7 +419,7 @@ fn serial(name: &str) -> Result<Serial> {
 
 /// Whether a node is there for everyone and always, so that the kernel may keep
 /// what it was told; until a reload, after which it is told to forget.
-fn is_stable(node: Node) -> bool {
+pub(crate) fn is_stable(node: Node) -> bool {
     let directory = match node {
         Node::Directory(directory) => directory,
         Node::File(file) => file.directory,

@@ -2,4 +2,4 @@
 
 mod sys;
 
-pub use sys::{Sharing, bpf_statistics, ioctl, map};
+pub use sys::{Sharing, bpf_statistics, ioctl, map, read_by_aio, read_by_io_uring};

@@ -238,19 +238,3 @@ fn a_process_may_end_while_it_is_read() {
     let error = File::open(mount.path(&directory).join("files")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
 }
-
-/// sendfile(2) and splice(2) ask the page cache from Linux 6.5 on, which a table
-/// does not use: they find nothing in a file of size 0, where /proc gives bytes.
-/// Programs that copy so and ask no further get nothing; wrong bytes none gets.
-#[test]
-fn sendfile_gives_the_bytes_or_none() {
-    let mount = Mount::new();
-    let process = ManyFiles::start(1, 100);
-    let whole = mount.read(&process.table());
-    let from = File::open(mount.path(&process.table())).unwrap();
-    let mut to = tempfile::tempfile().unwrap();
-    let sent = rustix::fs::sendfile(&to, &from, None, 1000).unwrap();
-    to.rewind().unwrap();
-    assert_eq!(rest(&mut to), whole[..sent]);
-    assert!(sent == 0 || sent == 1000, "{sent}");
-}

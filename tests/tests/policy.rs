@@ -172,6 +172,41 @@ fn a_reload_applies_at_once_to_everybody() {
     assert!(!io::read_to_string(file).unwrap().is_empty());
 }
 
+/// While a table is open, the kernel is kept from taking up attributes with its size.
+#[test]
+fn a_reload_applies_to_tables_that_are_open() {
+    const CLOSED: &str = "# nothing\n";
+    let open = ["*", "net/*", "summary/*"]
+        .map(|path| format!("[[allow]]\npath = \"{path}\"\nmode = \"0444\"\n"))
+        .concat();
+    let mount = Configured::new("", CLOSED);
+    let me = user(9);
+    let held = ["tasks", "net/tcp", "summary/tasks_by_state"]
+        .map(|path| File::open(mount.path(path)).unwrap());
+    for _ in 0..3 {
+        for file in &held {
+            assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o440);
+        }
+        check(
+            &mount,
+            &me,
+            &[],
+            &["tasks", "net/tcp", "summary/tasks_by_state"],
+        );
+        mount.reload(&open).unwrap();
+        for file in &held {
+            assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o444);
+        }
+        check(
+            &mount,
+            &me,
+            &["tasks", "net/tcp", "summary/tasks_by_state"],
+            &[],
+        );
+        mount.reload(CLOSED).unwrap();
+    }
+}
+
 #[test]
 fn a_reload_that_fails_changes_nothing() {
     let text = format!("[[allow]]\npath = \"tasks\"\ngroup = \"{READERS}\"");

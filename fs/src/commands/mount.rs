@@ -147,7 +147,7 @@ fn mount(arguments: &Mount, options: &Options, signals: &Signals) -> Result<(Ses
     })?;
     let adapter = Adapter::new(Arc::clone(&operations));
     let session = session::begin(fuse, &adapter, &mountpoint)?;
-    adapter.forget_on_change(session.notifier());
+    adapter.notify(&session.notifier(), session.kernel_minor());
     signals.on_reload(move || operations.reload());
     Ok((session, mountpoint))
 }

@@ -40,6 +40,9 @@ pub(super) mod opcode {
     pub(in crate::session) const LSEEK: u32 = 46;
 }
 
+/// A GETATTR names an open handle.
+pub(super) const GETATTR_FH: u32 = 1 << 0;
+
 /// The members that a SETATTR changes.
 pub(super) const FATTR_MODE: u32 = 1 << 0;
 pub(super) const FATTR_UID: u32 = 1 << 1;
@@ -113,6 +116,31 @@ pub(super) struct AttrOut {
     pub(super) attr_valid_nsec: u32,
     pub(super) dummy: u32,
     pub(super) attr: Attr,
+}
+
+/// struct fuse_getattr_in; the handle follows.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub(super) struct GetattrIn {
+    pub(super) getattr_flags: u32,
+    pub(super) dummy: u32,
+}
+
+/// struct fuse_forget_one: an inode, and how many of its lookups are forgotten.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub(super) struct ForgetOne {
+    pub(super) nodeid: u64,
+    pub(super) nlookup: u64,
+}
+
+/// struct fuse_batch_forget_in, and what follows it.
+#[derive(FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub(super) struct BatchForgetIn {
+    pub(super) count: u32,
+    pub(super) dummy: u32,
+    pub(super) inodes: [ForgetOne],
 }
 
 /// struct fuse_setattr_in: which members it changes. The values follow.

@@ -22,6 +22,7 @@ pub(crate) use request::{Operation, Read, Request, Slow};
 use rustix::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -53,6 +54,9 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// not wait long.
     fn handle(self: Arc<Self>, request: Request, reply: Reply);
 
+    /// The kernel no longer holds an inode. It may be about to hold it again.
+    fn forgotten(&self, inode: u64);
+
     /// The reader of an open file was interrupted and waits no longer.
     fn abandoned(&self, handle: u64);
 }
@@ -77,6 +81,7 @@ struct Connection {
 pub struct Session {
     connection: Arc<Connection>,
     notifier: Notifier,
+    kernel_minor: u32,
     ends: Receiver<Result<End>>,
 }
 
@@ -94,7 +99,9 @@ fn start(fuse: OwnedFd, handler: &Arc<impl Handler>) -> Result<Session> {
     let device = fuse.try_clone().context("no descriptor is left")?;
     let mut config = Config::default();
     config.acl = SessionACL::All;
-    let greeted = fuser::Session::from_fd(Greeting, fuse, SessionACL::All, config)
+    let minor = Arc::new(AtomicU32::new(0));
+    let greeting = Greeting(Arc::clone(&minor));
+    let greeted = fuser::Session::from_fd(greeting, fuse, SessionACL::All, config)
         .context("the kernel did not take up the mount")?;
     let connection = Arc::new(Connection {
         device: Device::new(device),
@@ -105,6 +112,7 @@ fn start(fuse: OwnedFd, handler: &Arc<impl Handler>) -> Result<Session> {
     Ok(Session {
         connection,
         notifier: greeted.notifier(),
+        kernel_minor: minor.load(Ordering::Relaxed),
         ends,
     })
 }
@@ -134,6 +142,11 @@ impl Session {
         self.notifier.clone()
     }
 
+    /// The minor version of the protocol that the kernel speaks.
+    pub fn kernel_minor(&self) -> u32 {
+        self.kernel_minor
+    }
+
     /// Serves until the mount is taken off, and says how that came about.
     ///
     /// # Errors
@@ -151,11 +164,12 @@ impl Session {
     }
 }
 
-/// What fuser needs to know to shake hands.
-struct Greeting;
+/// What fuser needs to know to shake hands, and the kernel's minor version.
+struct Greeting(Arc<AtomicU32>);
 
 impl Filesystem for Greeting {
     fn init(&mut self, _: &fuser::Request, config: &mut KernelConfig) -> std::io::Result<()> {
+        self.0.store(config.kernel_abi().1, Ordering::Relaxed);
         // The size of reads follows that of writes.
         let _ = config.set_max_write(MAX_REQUEST as u32);
         let _ = config.set_max_background(MAX_BACKGROUND);
@@ -164,6 +178,10 @@ impl Filesystem for Greeting {
         let _ = config
             .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
         let _ = config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS);
+        // An asynchronous read is answered once. Otherwise the kernel makes it a read that
+        // moves no position, and io_uring goes on after a short one with the same bytes
+        // again (fs/fuse/file.c, fuse_direct_IO()).
+        let _ = config.add_capabilities(InitFlags::FUSE_ASYNC_DIO);
         // Tells an abort from an unmount.
         let _ = config.add_capabilities(InitFlags::FUSE_ABORT_ERROR);
         Ok(())
@@ -217,7 +235,12 @@ impl<H: Handler> Worker<H> {
             }
             match request.operation {
                 // No answer is expected, and none would find its request.
-                Operation::Forget => continue,
+                Operation::Forget { inodes } => {
+                    inodes
+                        .iter()
+                        .for_each(|inode| self.handler.forgotten(*inode));
+                    continue;
+                }
                 Operation::Interrupt { unique: of } => {
                     // Read before the request that it is about was noted: it comes again.
                     // The kernel drops it if that has been answered.

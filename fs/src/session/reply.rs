@@ -5,6 +5,7 @@ use super::abi::{self, Attr, Dirent, EntryOut};
 use crate::error::Failure;
 use crate::inode;
 use crate::operations::Attributes;
+use crate::size::{END, Size};
 use fuser::{Errno, FopenFlags};
 use iterfs_mapping::Node;
 use rustix::fs::FileType;
@@ -65,18 +66,18 @@ impl Reply {
     }
 
     /// Answers with what was found under a name.
-    pub(crate) fn entry(self, found: &Attributes) {
-        self.bytes(entry_out(found).as_bytes());
+    pub(crate) fn entry(self, found: &Attributes, size: Size) {
+        self.bytes(entry_out(found, size).as_bytes());
     }
 
     /// Answers with attributes.
-    pub(crate) fn attributes(self, found: &Attributes) {
-        let (attr_valid, attr_valid_nsec) = seconds(found.lifetime);
+    pub(crate) fn attributes(self, found: &Attributes, size: Size) {
+        let (attr_valid, attr_valid_nsec) = lifetime(found, size);
         let out = abi::AttrOut {
             attr_valid,
             attr_valid_nsec,
             dummy: 0,
-            attr: attr(found),
+            attr: attr(found, size),
         };
         self.bytes(out.as_bytes());
     }
@@ -160,9 +161,9 @@ impl Entries {
         name: &OsStr,
         node: Node,
         next: u64,
-        found: Option<&Attributes>,
+        found: Option<(&Attributes, Size)>,
     ) -> bool {
-        let entry = found.map(entry_out);
+        let entry = found.map(|(found, size)| entry_out(found, size));
         let entry = entry.as_ref().map_or(&[][..], IntoBytes::as_bytes);
         let head = Dirent {
             ino: inode::number(node),
@@ -188,8 +189,8 @@ impl Entries {
     }
 }
 
-fn entry_out(found: &Attributes) -> EntryOut {
-    let (valid, valid_nsec) = seconds(found.lifetime);
+fn entry_out(found: &Attributes, size: Size) -> EntryOut {
+    let (valid, valid_nsec) = lifetime(found, size);
     EntryOut {
         nodeid: inode::number(found.node),
         // Inodes are never used again for something else: each stands for one path.
@@ -198,17 +199,28 @@ fn entry_out(found: &Attributes) -> EntryOut {
         attr_valid: valid,
         entry_valid_nsec: valid_nsec,
         attr_valid_nsec: valid_nsec,
-        attr: attr(found),
+        attr: attr(found, size),
     }
 }
 
-/// As in /proc, sizes are 0: nobody knows before the pass.
-fn attr(found: &Attributes) -> Attr {
+/// For how long the kernel may go by what it is told. It must not show [`Size::End`].
+fn lifetime(found: &Attributes, size: Size) -> (u64, u32) {
+    match size {
+        Size::Zero => seconds(found.lifetime),
+        Size::End => (0, 0),
+    }
+}
+
+fn attr(found: &Attributes, size: Size) -> Attr {
     let kind = file_type(found.node);
     let since = found.time.duration_since(UNIX_EPOCH);
     let (time, nanoseconds) = seconds(since.unwrap_or_default());
     Attr {
         ino: inode::number(found.node),
+        size: match size {
+            Size::Zero => 0,
+            Size::End => END,
+        },
         atime: time,
         mtime: time,
         ctime: time,

@@ -25,7 +25,7 @@ pub(crate) enum Operation {
     /// Something that may take a while.
     Slow(Slow),
     /// The kernel has forgotten inodes. It expects no answer.
-    Forget,
+    Forget { inodes: Box<[u64]> },
     /// Change a mode or an owner.
     ChangeAccess,
     /// Read an open file.
@@ -63,8 +63,13 @@ pub(crate) enum Operation {
 pub(crate) enum Slow {
     /// Find a name in this directory.
     Lookup { name: Box<OsStr> },
-    /// Tell attributes, after a change of other attributes or without one.
-    GetAttributes,
+    /// Tell attributes.
+    GetAttributes {
+        /// Whether an open handle is named, which a seek to the end does.
+        by_handle: bool,
+    },
+    /// Change the size or times, and tell attributes.
+    Truncate,
     /// Tell where a symbolic link leads.
     ReadLink,
     /// Tell of the filesystem as a whole.
@@ -90,6 +95,8 @@ pub(crate) struct Read {
     pub(crate) offset: u64,
     /// Bytes at most.
     pub(crate) size: usize,
+    /// How it is read (FUSE_READ_*).
+    pub(crate) flags: u32,
 }
 
 impl Request {
@@ -113,7 +120,7 @@ impl Request {
                 uid: header.uid,
                 gid: header.gid,
             },
-            operation: Operation::parse(header.opcode, body)?,
+            operation: Operation::parse(header.opcode, header.nodeid, body)?,
         })
     }
 
@@ -121,7 +128,7 @@ impl Request {
     pub(super) fn is_interruptible(&self) -> bool {
         match self.operation {
             Operation::Slow(_) | Operation::Read(_) | Operation::Write { .. } => true,
-            Operation::Forget
+            Operation::Forget { .. }
             | Operation::ChangeAccess
             | Operation::Release { .. }
             | Operation::ListExtendedAttributes { .. }
@@ -148,17 +155,31 @@ impl Request {
 }
 
 impl Operation {
-    fn parse(opcode: u32, body: &[u8]) -> Option<Operation> {
+    fn parse(opcode: u32, inode: u64, body: &[u8]) -> Option<Operation> {
         Some(match opcode {
             opcode::LOOKUP => Operation::Slow(Slow::Lookup {
                 name: names(body).next()?.into(),
             }),
-            opcode::FORGET | opcode::BATCH_FORGET => Operation::Forget,
-            opcode::GETATTR => Operation::Slow(Slow::GetAttributes),
+            opcode::FORGET => Operation::Forget {
+                inodes: [inode].into(),
+            },
+            opcode::BATCH_FORGET => {
+                let (batch, _) = abi::BatchForgetIn::ref_from_prefix(body).ok()?;
+                let forgotten = batch.inodes.iter().map(|one| one.nodeid);
+                Operation::Forget {
+                    inodes: forgotten.collect(),
+                }
+            }
+            opcode::GETATTR => {
+                let (get, _) = abi::GetattrIn::read_from_prefix(body).ok()?;
+                Operation::Slow(Slow::GetAttributes {
+                    by_handle: get.getattr_flags & abi::GETATTR_FH != 0,
+                })
+            }
             opcode::SETATTR => {
                 let (set, _) = abi::SetattrIn::read_from_prefix(body).ok()?;
                 match set.valid & (abi::FATTR_MODE | abi::FATTR_UID | abi::FATTR_GID) {
-                    0 => Operation::Slow(Slow::GetAttributes),
+                    0 => Operation::Slow(Slow::Truncate),
                     _ => Operation::ChangeAccess,
                 }
             }
@@ -231,6 +252,7 @@ impl Read {
             handle: read.fh,
             offset: read.offset,
             size: read.size as usize,
+            flags: read.read_flags,
         })
     }
 }

@@ -36,6 +36,8 @@ impl Handler for Recorder {
         self.requests.send((request, reply)).unwrap();
     }
 
+    fn forgotten(&self, _: u64) {}
+
     fn abandoned(&self, handle: u64) {
         self.abandoned.lock().push(handle);
     }

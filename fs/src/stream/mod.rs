@@ -64,6 +64,8 @@ struct State {
     lanes: Lanes,
     /// Reads that wait for bytes.
     waiting: Vec<Read>,
+    /// Where the last read began.
+    last: Option<u64>,
     /// Its reader gave up waiting and has not come back: nothing is produced for it.
     abandoned: bool,
     closed: bool,
@@ -103,6 +105,7 @@ impl Stream {
             window: Window::charged_to(account),
             lanes: Lanes::new(sources.into_iter(), recipe, scheduler.lanes()),
             waiting: Vec::new(),
+            last: None,
             abandoned: false,
             closed: false,
         };
@@ -119,6 +122,11 @@ impl Stream {
         }
     }
 
+    /// Whether the last read began at this offset.
+    pub fn begins_again(&self, offset: u64) -> bool {
+        self.shared.state.lock().last == Some(offset)
+    }
+
     /// Answers a read of at most `size` bytes at `offset`, now or when there are some.
     pub fn read(&self, offset: u64, size: usize, answer: Box<dyn Answer>) {
         let read = Read {
@@ -129,6 +137,7 @@ impl Stream {
         };
         let mut state = self.shared.state.lock();
         state.abandoned = false;
+        state.last = Some(offset);
         let answered = state.look(read, false);
         let lanes = state.wanted();
         drop(state);
@@ -223,6 +232,7 @@ impl State {
             Some(outcome) => Some((read, outcome)),
             None => {
                 self.waiting.push(read);
+                self.keep_for_waiting();
                 None
             }
         }
@@ -230,10 +240,20 @@ impl State {
 
     /// The waiting reads that need wait no longer.
     fn answered(&mut self, stalled: bool) -> Vec<(Read, Outcome)> {
-        std::mem::take(&mut self.waiting)
-            .into_iter()
+        let mut waiting = std::mem::take(&mut self.waiting);
+        // The first want what the others let go of.
+        waiting.sort_by_key(|read| read.offset);
+        let answered = waiting.into_iter();
+        let answered = answered
             .filter_map(|read| self.look(read, stalled))
-            .collect()
+            .collect();
+        self.keep_for_waiting();
+        answered
+    }
+
+    fn keep_for_waiting(&mut self) {
+        let first = self.waiting.iter().map(|read| read.offset).min();
+        self.window.keep_from(first);
     }
 
     /// Bytes that somebody waits for and that are not made yet.

@@ -16,6 +16,8 @@ pub(super) struct Window {
     end: u64,
     /// The furthest end of a read.
     position: u64,
+    /// Where the first of the reads that wait begins: what they want stays.
+    waited_for: Option<u64>,
     /// A chunk's memory, to be used again.
     spare: Option<Vec<u8>>,
     /// Whose bytes these are; none of root, who has no bounds.
@@ -124,6 +126,12 @@ impl Window {
         found
     }
 
+    /// Keeps bytes from here on for reads that wait. The kernel cuts a large asynchronous
+    /// read into parts, which come at once and in any order.
+    pub(super) fn keep_from(&mut self, waited_for: Option<u64>) {
+        self.waited_for = waited_for;
+    }
+
     /// Bytes produced and not read yet; none if the reader wants to skip ahead.
     pub(super) fn ahead(&self) -> u64 {
         self.end.saturating_sub(self.position)
@@ -175,6 +183,7 @@ impl Window {
     fn forget(&mut self) {
         while let Some(chunk) = self.chunks.front()
             && chunk.end() + BEHIND <= self.position
+            && self.waited_for.is_none_or(|from| chunk.end() <= from)
         {
             let chunk = self.chunks.pop_front();
             if let Some(Ok(mut bytes)) = chunk.map(|chunk| Arc::try_unwrap(chunk.bytes)) {
