@@ -13,11 +13,14 @@ RELEASE := $(TARGET)/release
 
 # clang compiles the BPF programs; libelf and zlib are libbpf's.
 BUILD_PACKAGES := gcc libc6-dev make clang libelf-dev zlib1g-dev pkgconf
-# An emulator, and what goes into the machines it runs.
-KERNEL_PACKAGES := qemu-system-x86 busybox-static cpio xz-utils
-KERNELS := bullseye bookworm trixie
+# An emulator, and what makes the machines that it runs.
+KERNEL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs binutils busybox-static kmod cpio xz-utils zstd jq
+# The guests to boot, by how their names begin; all without it: make test-kernels GUESTS="bullseye sid.default"
+GUESTS ?=
 # What the tests compare with and drive.
 TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin
+# Where the tests say what they need and this kernel lacks.
+NOT_HERE := $(abspath $(TARGET))/not-here
 # What the benches compare with.
 BENCH_PACKAGES := clang coreutils findutils procps lsof iproute2 bpftool
 # The rows to measure, by how their names begin; all without it.
@@ -37,7 +40,7 @@ MANUALS := iterfs.8 mount.fuse.iterfs.8
 BESIDE := $(if $(filter-out /usr /usr/local,$(PREFIX)),$(HELPERDIR)/iterfs)
 
 .DEFAULT_GOAL := build
-.PHONY: run test test-kernels build docs check install uninstall clean dependencies test-dependencies \
+.PHONY: run test test-kernels test-two-kernels kernel-dependencies kernels-doc build docs check install uninstall clean dependencies test-dependencies \
 	bench bench-formats bench-docs
 
 # Installs those of the packages $(1) that are missing. Asks apt only then.
@@ -89,12 +92,30 @@ build: dependencies
 test: test-dependencies
 	@test "$$(id -u)" = 0 || { echo "the tests mount, which only root can: sudo make test"; exit 1; }
 	$(CARGO) build --workspace
-	$(CARGO) test --workspace --no-fail-fast
+	@rm -f $(NOT_HERE)
+	ITERFS_NOT_HERE=$(NOT_HERE) $(CARGO) test --workspace --no-fail-fast; status=$$?; \
+		test ! -s $(NOT_HERE) || { echo "tests that this kernel lacks something for:"; sort $(NOT_HERE); }; \
+		exit $$status
 
-# Boots the kernels of other Debian releases and uses the release build there.
-test-kernels: build
+kernel-dependencies: dependencies
 	$(call install_packages,$(KERNEL_PACKAGES))
-	for suite in $(KERNELS); do tests/vm/boot $$suite || exit 1; done
+
+# Boots other kernels and machines of other shapes in an emulator, runs the test
+# binaries there, and writes docs/KERNELS.md. Takes hours; kernels and images are
+# kept in ~/.cache/iterfs-vm. The guests use BPF objects that `make test` left.
+test-kernels: kernel-dependencies
+	$(CARGO) build --workspace
+	CARGO="$(CARGO)" $(TARGET)/debug/kernels run $(GUESTS); status=$$?; \
+		$(MAKE) kernels-doc && exit $$status
+
+# The same for the oldest and the newest kernel, with a few tests, in minutes.
+test-two-kernels: kernel-dependencies
+	$(CARGO) build --workspace
+	CARGO="$(CARGO)" $(TARGET)/debug/kernels small
+
+# Writes docs/KERNELS.md from the logs of the guests that were booted last.
+kernels-doc:
+	$(TARGET)/debug/kernels document docs/KERNELS.md
 
 # The reference of the tables, from what their programs say of themselves.
 docs: build

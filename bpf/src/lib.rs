@@ -24,6 +24,7 @@ mod exchange;
 mod groups;
 pub mod kernel;
 mod loader;
+pub mod lockdown;
 mod map;
 mod namespace;
 mod net_namespaces;

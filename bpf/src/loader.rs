@@ -3,11 +3,13 @@
 use crate::btf;
 use crate::error::{Error, Result, os_error};
 use crate::groups::{self, Groups};
+use crate::lockdown;
 use crate::objects;
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
 use crate::sys;
 use crate::text::plan;
+
 use crate::verifier_log;
 use libbpf_rs::{MapCore, MapType, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
@@ -129,8 +131,10 @@ pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
     let (loaded, log) = verifier_log::capture(|| sys::load(object));
     loaded.map_err(|source| Error::Load {
         object: name.into(),
+        log: lockdown::explain(&source)
+            .unwrap_or_else(|| verifier_log::reason(&log))
+            .into(),
         source,
-        log: verifier_log::reason(&log).into(),
         full: log,
     })
 }

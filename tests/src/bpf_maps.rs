@@ -1,24 +1,18 @@
 //! BPF maps of the tests' own, which go when dropped, and what bpftool shows of them.
 
+use crate::clang;
 use crate::netns::run;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder};
 use serde_json::{Map, Value};
 use std::fs;
-use std::process::Command;
 
 /// Compiles a BPF program's source and loads it, with the types of its maps.
 pub fn load(source: &str) -> Object {
     let directory = tempfile::tempdir().expect("a directory");
     let [text, object] = ["maps.bpf.c", "maps.bpf.o"].map(|name| directory.path().join(name));
     fs::write(&text, source).expect("a source file");
-    let output = Command::new("clang")
-        .args(["-g", "-O2", "-Wall", "-Werror", "-target", "bpf", "-c"])
-        .arg(&text)
-        .arg("-o")
-        .arg(&object)
-        .output()
-        .expect("clang runs");
-    assert!(output.status.success(), "{output:?}");
+    let flags = ["-Wall", "-Werror"].map(str::to_owned);
+    clang::compile(&text, &object, &[], &flags);
     let mut builder = ObjectBuilder::default();
     let object = builder.open_file(&object).expect("a BPF object");
     object.load().expect("the kernel takes the maps")

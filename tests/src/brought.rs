@@ -1,9 +1,9 @@
 //! Programs as an administrator brings them: compiled by clang, from sources in
 //! `tests/programs`, with libbpf's headers and `iterfs/row.h`.
 
+use crate::clang;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use tempfile::TempDir;
 
 /// A directory to compile programs in.
@@ -36,8 +36,8 @@ impl Workshop {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
         let source = sources.join(format!("{source}.bpf.c"));
         let object = self.path(&format!("{name}.o"));
-        let defines = defines.iter().map(|define| format!("-D{define}"));
-        self.clang(&source, &object, &defines.collect::<Vec<_>>());
+        let defines: Vec<_> = defines.iter().map(|define| format!("-D{define}")).collect();
+        self.clang(&source, &object, &[sources], &defines);
         object
     }
 
@@ -46,22 +46,15 @@ impl Workshop {
         self.compile("word", word, &[&format!("WORD=\"{word}\"")])
     }
 
-    /// Compiles a file.
-    pub fn clang(&self, source: &Path, object: &Path, more: &[String]) {
+    /// Compiles a file, with these flags and those directories of headers beside
+    /// libbpf's and ours.
+    pub fn clang(&self, source: &Path, object: &Path, headers: &[PathBuf], flags: &[String]) {
         let machine = format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH);
-        let mut command = Command::new("clang");
-        command
-            .args(["-g", "-O2", "-target", "bpf", "-Wall"])
-            .arg("-I")
-            .arg(self.path("include"))
-            .args(["-I", &machine])
-            .args(more)
-            .arg("-c")
-            .arg(source)
-            .arg("-o")
-            .arg(object);
-        let output = command.output().expect("clang runs");
-        assert!(output.status.success(), "{source:?}: {output:?}");
+        let mut all = vec!["-Wall".to_owned(), format!("-idirafter{machine}")];
+        all.extend_from_slice(flags);
+        let mut directories = vec![self.path("include")];
+        directories.extend_from_slice(headers);
+        clang::compile(source, object, &directories, &all);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use iterfs_tests::cgroups::{Cgroups, Found, ids, lines, value, wait_for};
 use iterfs_tests::columns::{Columns, select};
+use iterfs_tests::not_here::needs_table;
 use iterfs_tests::steady::steadily;
 use iterfs_tests::workload::Workload;
 use iterfs_tests::{Mount, Row};
@@ -110,6 +111,9 @@ fn inside(directory: &Path, kind: &str, arguments: &[&OsStr]) -> Workload {
 #[test]
 fn values_are_those_of_cgroupfs() {
     let mount = Mount::new();
+    if !needs_table(&mount, "cgroup/cgroup.self") {
+        return;
+    }
     let cgroups = Cgroups::new();
     let busy = cgroups.make("busy");
     let threaded = cgroups.make("busy/threaded");
@@ -158,6 +162,9 @@ fn values_are_those_of_cgroupfs() {
 #[test]
 fn frozen_as_cgroupfs_says() {
     let mount = Mount::new();
+    if !needs_table(&mount, "cgroup/cgroup.self") {
+        return;
+    }
     let cgroups = Cgroups::new();
     let (outer, inner) = (cgroups.make("outer"), cgroups.make("outer/inner"));
     let _workload = inside(&inner, "idle", &[]);
@@ -173,6 +180,9 @@ fn frozen_as_cgroupfs_says() {
 #[test]
 fn the_directories_are_those_of_cgroupfs() {
     let mount = Mount::new();
+    if !needs_table(&mount, "cgroup/cgroup.self") {
+        return;
+    }
     let cgroups = Cgroups::new();
     cgroups.make("a b/c\\d/tasks");
     cgroups.make(OsStr::from_bytes(b"not \xff UTF-8/pid"));
@@ -213,6 +223,9 @@ fn the_directories_are_those_of_cgroupfs() {
 #[test]
 fn one_that_is_removed_is_not_there() {
     let mount = Mount::new();
+    if !needs_table(&mount, "cgroup/cgroup.self") {
+        return;
+    }
     let cgroups = Cgroups::new();
     let gone = cgroups.make("gone");
     let ours = mount.path("cgroup").join(cgroups.name()).join("gone");

@@ -1,5 +1,6 @@
 //! `bpf/links` beside `bpftool link`.
 
+use iterfs_tests::not_here::needs_table;
 use iterfs_tests::{Mount, Row};
 use std::collections::HashSet;
 use std::fs;
@@ -31,6 +32,9 @@ fn bpftool_links() -> Vec<Row> {
 #[test]
 fn links_are_those_bpftool_lists() {
     let mount = Mount::new();
+    if !needs_table(&mount, "bpf/links") {
+        return;
+    }
     for table in ["tasks", "files", "net/netlink", "bpf/maps"] {
         mount.rows(table);
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 use iterfs_tests::columns::select;
+use iterfs_tests::not_here::{needs_table, needs_tables};
 use iterfs_tests::users::User;
 use iterfs_tests::workload::Workload;
 use iterfs_tests::{Mount, Row};
@@ -100,6 +101,9 @@ fn rest(mut file: &File) -> String {
 #[test]
 fn tables_show_ones_own_processes() {
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let (me, other) = (user(1), user(2));
     let mut reader = programs.start(&me, "idle");
     let mine = programs.start(&me, "netlink");
@@ -157,6 +161,9 @@ fn the_directories_of_others_are_not_there() {
 #[test]
 fn nothing_else_is_opened() {
     let (mount, me) = (mount(), user(5));
+    if !needs_tables(&mount, &["net/unix", "cgroup/cgroup.self", "kernel/ksyms"]) {
+        return;
+    }
     let slab = fs::read_dir(mount.path("kernel"))
         .unwrap()
         .next()
@@ -211,6 +218,9 @@ fn proc_shows(user: &User, pid: u32) -> bool {
 #[test]
 fn a_process_that_is_not_dumpable_is_closed_as_in_proc() {
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let me = user(7);
     let mut reader = programs.start(&me, "idle");
     let mut closed = programs.start(&me, "netlink");
@@ -239,6 +249,9 @@ fn a_process_that_is_not_dumpable_is_closed_as_in_proc() {
 #[test]
 fn a_process_with_anothers_rights_is_closed() {
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let me = user(8);
     let mut reader = programs.start(&me, "idle");
     let idle = |program: &Path| programs.start_with(&me, program, "idle", OsStr::new(""));
@@ -262,6 +275,9 @@ fn a_process_with_anothers_rights_is_closed() {
 #[test]
 fn what_was_opened_before_a_setuid_exec_shows_nothing_after() {
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let me = user(9);
     for table in ["files", "vmas", "sockets"] {
         let mut process = programs.start(&me, "netlink");
@@ -279,6 +295,9 @@ fn what_was_opened_before_a_setuid_exec_shows_nothing_after() {
 #[test]
 fn memory_that_an_exec_gave_up_stays_closed() {
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let me = user(10);
     let secret = programs.0.path().join("secret");
     fs::write(&secret, "x").unwrap();
@@ -336,6 +355,9 @@ fn take_number(user: &User, pid: u32) -> Sleeper {
 #[test]
 fn a_process_is_not_taken_for_an_earlier_one_of_its_number() {
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let (me, other) = (user(11), user(12));
     let process = programs.start(&me, "idle");
     let pid = process.pid();
@@ -447,6 +469,9 @@ fn a_setuid_program_reads_as_its_owner() {
 fn readers_at_once_never_see_each_others_rows() {
     const USERS: u32 = 6;
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let users: Vec<_> = (20..20 + USERS).map(user).collect();
     let started = users.iter().map(|user| programs.start(user, "netlink"));
     let processes: Vec<_> = started.collect();
@@ -485,6 +510,9 @@ fn readers_at_once_never_see_each_others_rows() {
 #[test]
 fn namespaces_and_users_are_filtered_together() {
     let (mount, programs) = (mount(), Programs::new());
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let (me, other) = (user(30), user(31));
     let outside = programs.start(&me, "idle");
     // A container that two users share; the helper goes by their numbers inside.

@@ -3,6 +3,7 @@
 use iterfs_tests::brought::Workshop;
 use iterfs_tests::control::Control;
 use iterfs_tests::netns::{in_new_net_namespace, run};
+use iterfs_tests::not_here::needs_text_mode;
 use iterfs_tests::workload::Workload;
 use nix::libc;
 use serde_json::Value;
@@ -23,6 +24,9 @@ fn header(text: &str) -> Vec<&str> {
 
 #[test]
 fn a_pin_prints_what_the_table_shows() {
+    if !needs_text_mode() {
+        return;
+    }
     let control = Control::new();
     control.command("pin net/tcp");
     control.command("pin net/ipv6_route routes");
@@ -50,6 +54,9 @@ fn a_pin_prints_what_the_table_shows() {
 
 #[test]
 fn a_pin_of_one_process_shows_it_alone() {
+    if !needs_text_mode() {
+        return;
+    }
     let control = Control::new();
     let workload = Workload::start("idle", &[]);
     let path = format!("pid/{}/files", workload.pid());
@@ -72,6 +79,9 @@ fn a_pin_of_one_process_shows_it_alone() {
 
 #[test]
 fn every_table_is_pinned_at_once() {
+    if !needs_text_mode() {
+        return;
+    }
     let control = Control::new();
     let own = control.json()["tables"].clone();
     let tables: BTreeSet<String> = own
@@ -117,6 +127,9 @@ fn every_table_is_pinned_at_once() {
 
 #[test]
 fn pins_are_found_by_the_next_daemon() {
+    if !needs_text_mode() {
+        return;
+    }
     let control = Control::new();
     control.command("pin net/udp somewhere/else");
     control.command("pin processes");
@@ -134,6 +147,9 @@ fn pins_are_found_by_the_next_daemon() {
 
 #[test]
 fn an_update_reaches_the_pins_and_goes_back() {
+    if !needs_text_mode() {
+        return;
+    }
     let (control, workshop) = (Control::new(), Workshop::new());
     let pins = control.pins();
     control.command("pin tasks a");
@@ -167,6 +183,9 @@ fn an_update_reaches_the_pins_and_goes_back() {
 
 #[test]
 fn a_pin_of_a_maps_elements() {
+    if !needs_text_mode() {
+        return;
+    }
     let control = Control::new();
     control.command("pin processes");
     let map = control.pins().path("map");

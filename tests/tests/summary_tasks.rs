@@ -2,6 +2,7 @@
 
 use iterfs_tests::columns::{Columns, find, select};
 use iterfs_tests::maps::{self, Mapping};
+use iterfs_tests::not_here::needs_table;
 use iterfs_tests::proc::{self, Stat, Status, shown};
 use iterfs_tests::steady::steadily;
 use iterfs_tests::workload::Workload;
@@ -24,6 +25,9 @@ fn has(mapping: &Mapping, perm: char) -> bool {
 #[test]
 fn the_memory_of_a_process_is_as_proc_has_it() {
     let mount = Mount::new();
+    if !needs_table(&mount, "summary/memory_by_process") {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let mut command = Command::new("python3");
     command
@@ -68,6 +72,9 @@ fn the_memory_of_a_process_is_as_proc_has_it() {
 #[test]
 fn memory_that_threads_share_counts_once() {
     let mount = Mount::new();
+    if !needs_table(&mount, "summary/memory_by_process") {
+        return;
+    }
     // One of its threads has a table of descriptors of its own, which the kernel's
     // walk takes for a reason to show the memory again.
     let workload = Workload::start("tables", &[]);

@@ -194,7 +194,7 @@ fn a_map_that_is_called_as_ours_is_not_ours() {
     fs::write(&source, text).unwrap();
     let object = workshop.path("readers.o");
     let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
-    workshop.clang(&source, &object, &[format!("-I{}", headers.display())]);
+    workshop.clang(&source, &object, &[headers], &[]);
     let own = std::process::id();
     let at = object.display();
     control.command(&format!("load w {at} thread_ids tid={own}"));

@@ -2,6 +2,7 @@
 
 use iterfs_tests::columns::Columns;
 use iterfs_tests::maps::{self, Mapping};
+use iterfs_tests::not_here::needs_table;
 use iterfs_tests::proc::{self, shown};
 use iterfs_tests::steady::steadily;
 use iterfs_tests::workload::Workload;
@@ -72,6 +73,9 @@ fn has(mappings: &[Mapping], path: &[u8]) -> bool {
 #[test]
 fn every_mapping_is_as_proc_has_it() {
     let mount = Mount::new();
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let directory = directory();
     let workload = python(directory.path(), 0);
     let mappings = compare_all(&mount, workload.number("pid"));
@@ -107,6 +111,9 @@ fn every_mapping_is_as_proc_has_it() {
 #[test]
 fn a_mapped_file_of_an_overlay_is_the_overlays() {
     let mount = Mount::new();
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     // An overlay cannot lie on every filesystem; on one of memory it can.
     let script = "mount -t tmpfs none \"$PWD\" && cd \"$PWD\" && mkdir lower upper work merged && \
@@ -136,6 +143,9 @@ fn a_hundred_thousand_mappings_are_all_there() {
     const PROCESSES: usize = 2;
     const PAGES: usize = 50_000;
     let mount = Mount::new();
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let directory = directory();
     let workloads: Vec<_> = (0..PROCESSES)
         .map(|_| python(directory.path(), PAGES))
@@ -163,6 +173,9 @@ fn a_hundred_thousand_mappings_are_all_there() {
 #[test]
 fn a_process_that_is_not_there_has_no_table() {
     let mount = Mount::new();
+    if !needs_table(&mount, "vmas") {
+        return;
+    }
     let workload = Workload::start("idle", &[] as &[&OsStr]);
     let pid = workload.pid();
     compare_all(&mount, pid);

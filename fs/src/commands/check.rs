@@ -2,7 +2,7 @@
 
 use super::output::print;
 use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
-use iterfs_bpf::{Caller, Kernel, Tables};
+use iterfs_bpf::{Caller, Kernel, Tables, lockdown};
 use iterfs_mapping::TableId;
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ struct Finding {
 
 /// Looks at what a mount needs, in the order it needs it.
 pub fn run() -> ExitCode {
-    let findings = [root(), namespace(), fuse(), btf(), programs()];
+    let findings = [root(), namespace(), fuse(), btf(), lockdown(), programs()];
     print(|out| {
         for Finding { what, remedy } in &findings {
             match remedy {
@@ -65,6 +65,14 @@ fn btf() -> Finding {
         "the kernel has BTF",
         Path::new("/sys/kernel/btf/vmlinux").exists(),
         "boot a kernel built with CONFIG_DEBUG_INFO_BTF (Debian 11, RHEL 8.2, Ubuntu 20.10 and newer have it)",
+    )
+}
+
+fn lockdown() -> Finding {
+    finding(
+        "BPF programs may read kernel memory",
+        !lockdown::hides_memory(),
+        lockdown::REASON,
     )
 }
 

@@ -1,0 +1,113 @@
+//! Boots the guests, one after another.
+
+use super::guests::Guest;
+use super::log::{self, Log};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Where a run leaves its logs, below the target directory.
+pub const LOGS: &str = "matrix";
+
+/// Fetches the kernels of these guests, makes the image of tests, boots every guest
+/// and says on standard output how each went. Returns whether all went well.
+///
+/// # Errors
+/// If an image cannot be made: the script that failed has said why.
+pub fn run(guests: &[Guest], checkout: &Path, target: &Path) -> Result<bool> {
+    let logs = target.join(LOGS);
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let script = |name: &str| checkout.join("tests/vm").join(name);
+    let suites: BTreeSet<_> = guests.iter().map(|guest| guest.kernel.suite).collect();
+    for suite in suites {
+        succeed(Command::new(script("kernel")).arg(suite))?;
+    }
+    succeed(&mut Command::new(script("root")))?;
+    let tests = target.join("guest-tests.ext4");
+    succeed(Command::new(script("tests")).arg(&tests))?;
+
+    let mut passed = 0;
+    let mut failed = 0;
+    for guest in guests {
+        let path = logs.join(format!("{}.log", guest.name()));
+        let _ = fs::remove_file(&path);
+        // The longest binary may take half of the guest's time, so that one which
+        // hangs does not keep all others from running.
+        let parameters = format!(
+            "iterfs.tests={} iterfs.limit={} iterfs.settings={}",
+            guest.tests.join(","),
+            guest.limit / 4,
+            guest.shape.settings
+        );
+        let status = Command::new(script("boot"))
+            .arg(guest.kernel.suite)
+            .arg(&path)
+            .arg(guest.limit.to_string())
+            .args([guest.shape.options, &parameters])
+            .env("ITERFS_VM_TESTS", &tests)
+            .status()
+            .context("cannot start tests/vm/boot")?;
+        if !status.success() {
+            bail!("{} did not boot: {status}", guest.name());
+        }
+        let text = fs::read(&path).with_context(|| format!("no log {}", path.display()))?;
+        let log = log::parse(&String::from_utf8_lossy(&text));
+        let (good, bad) = tell(guest, &log);
+        passed += good;
+        failed += bad;
+    }
+    println!("kernels: {passed} passed, {failed} failed");
+    Ok(failed == 0)
+}
+
+/// Says how a guest went; returns how many tests passed and failed there. A guest
+/// that did not come to its end counts as one more that failed.
+fn tell(guest: &Guest, log: &Log) -> (usize, usize) {
+    let passed: usize = log.binaries.iter().map(|binary| binary.passed).sum();
+    let mut failed = 0;
+    for binary in &log.binaries {
+        for (test, why) in &binary.failed {
+            println!("{}: {} {test} FAILED: {why}", guest.name(), binary.name);
+        }
+        // One that was killed or crashed failed, whatever its tests said before.
+        let crashed = binary.failed.is_empty() && !binary.is_good();
+        if crashed {
+            let status = binary.status;
+            println!(
+                "{}: {} FAILED: exit status {status:?}",
+                guest.name(),
+                binary.name
+            );
+        }
+        failed += binary.failed.len() + usize::from(crashed);
+        for (test, why) in &binary.not_here {
+            println!("{}: {} {test} not here: {why}", guest.name(), binary.name);
+        }
+    }
+    for fault in &log.faults {
+        println!("{}: {fault}", guest.name());
+    }
+    failed += log.faults.len();
+    if !log.finished {
+        println!("{}: FAILED: did not come to its end", guest.name());
+        failed += 1;
+    }
+    let release = log.facts.get("release").map_or("?", String::as_str);
+    println!(
+        "{}: Linux {release}: {passed} passed, {failed} failed",
+        guest.name()
+    );
+    (passed, failed)
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}

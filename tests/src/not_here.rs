@@ -1,0 +1,71 @@
+//! What the running kernel lacks, said by the test that needs it.
+//!
+//! A test never skips in silence. Where the kernel lacks a target or a feature, the
+//! test asks for it with [`needs_table`] or [`needs`], which print `not here: REASON`.
+//! The test then returns, and passes. `make test` lists all such lines after its
+//! tests, and the matrix of kernels (docs/KERNELS.md) shows them as results of their
+//! own kind.
+
+use crate::Mount;
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::Func;
+use std::fs::OpenOptions;
+use std::io::Write;
+
+/// Names the file to which each reason is added, as a line
+/// `not here: TEST: REASON`.
+const FILE: &str = "ITERFS_NOT_HERE";
+
+/// Whether the kernel has a feature. If it does not, reports why this test has
+/// nothing to do on it.
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs(here: bool, reason: &str) -> bool {
+    if !here {
+        report(reason);
+    }
+    here
+}
+
+/// Whether the mount has a table, such as `kernel/slabs`. The table is missing where
+/// the kernel does not have its target.
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs_table(mount: &Mount, table: &str) -> bool {
+    let here = mount.path(table).exists();
+    needs(here, &format!("the kernel has no target for {table}"))
+}
+
+/// Whether the mount has all of these tables.
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs_tables(mount: &Mount, tables: &[&str]) -> bool {
+    tables.iter().all(|table| needs_table(mount, table))
+}
+
+/// Whether programs of iterfs's own can print text, so that their tables can be pinned.
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs_text_mode() -> bool {
+    needs(
+        has_function("bpf_iter_num_new"),
+        "the kernel has no open-coded loops (bpf_iter_num_new), without which tables cannot be pinned",
+    )
+}
+
+/// Whether the kernel's BTF declares a function.
+fn has_function(name: &str) -> bool {
+    let btf = Btf::from_vmlinux().expect("the kernel has BTF");
+    btf.type_by_kind::<Func<'_>>()
+        .any(|function| function.name().is_some_and(|found| found == name))
+}
+
+fn report(reason: &str) {
+    // libtest names a test's thread after the test.
+    let thread = std::thread::current();
+    let line = format!("not here: {}: {reason}\n", thread.name().unwrap_or("-"));
+    print!("{line}");
+    let Some(path) = std::env::var_os(FILE) else {
+        return;
+    };
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    // One write, so that tests beside each other do not tear each other's lines.
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .unwrap_or_else(|error| panic!("{FILE}={}: {error}", path.display()));
+}
