@@ -8,7 +8,7 @@
 
 use crate::Mount;
 use libbpf_rs::btf::Btf;
-use libbpf_rs::btf::types::Func;
+use libbpf_rs::btf::types::{Func, Struct};
 use std::fs::OpenOptions;
 use std::io::Write;
 
@@ -47,6 +47,21 @@ pub fn needs_text_mode() -> bool {
         has_function("bpf_iter_num_new"),
         "the kernel has no open-coded loops (bpf_iter_num_new), without which tables cannot be pinned",
     )
+}
+
+/// Whether a struct of the kernel's has a member; `why` says what is missing without.
+/// Of several structs of that name one suffices.
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs_member(structure: &str, member: &str, why: &str) -> bool {
+    let btf = Btf::from_vmlinux().expect("the kernel has BTF");
+    let mut structs = btf
+        .type_by_kind::<Struct<'_>>()
+        .filter(|found| found.name().is_some_and(|name| name == structure));
+    let here = structs.any(|found| {
+        let mut members = found.iter();
+        members.any(|found| found.name.is_some_and(|name| name == member))
+    });
+    needs(here, &format!("{structure} has no {member}: {why}"))
 }
 
 /// Whether the kernel's BTF declares a function.

@@ -1,9 +1,10 @@
 //! What ss(8) says of the sockets in the calling thread's net namespace.
 
-use crate::{netns, proc};
+use crate::{netns, not_here, proc};
 use nix::sys::stat::stat;
 use std::collections::HashMap;
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// One socket of ss.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -143,8 +144,15 @@ impl Socket {
         Some(part.unwrap_or_else(|| unreachable!("no {key} in {memory}")))
     }
 
-    /// The id of its cgroup.
+    /// The id of its cgroup; none on a kernel that keeps it where programs cannot tell
+    /// it from other data (before 5.15).
     pub fn cgroup(&self) -> Option<u64> {
+        static SHOWN: LazyLock<bool> = LazyLock::new(|| {
+            not_here::needs_member("sock_cgroup_data", "cgroup", "sockets show no cgroup")
+        });
+        if !*SHOWN {
+            return None;
+        }
         let path = self.values.get("cgroup")?.strip_prefix('/')?;
         let directory = proc::cgroup_root().join(path);
         Some(stat(&directory).expect("the cgroup's directory").st_ino)

@@ -154,25 +154,25 @@ fn libtest(binary: &mut Binary, line: &str) {
         }
         return;
     }
-    // "thread 'NAME' (7) panicked at tests/tests/x.rs:1:2:", and in the next line why.
-    if let Some(rest) = line.strip_prefix("thread '") {
-        let name = rest.split('\'').next().unwrap_or_default();
-        let at = rest.split_once("panicked at ").map_or("", |(_, at)| at);
-        if let Some((_, why)) = binary
-            .failed
-            .iter_mut()
-            .find(|(failed, why)| failed == name && why.is_empty())
-        {
-            *why = at.trim_end_matches(':').to_owned() + ": ";
+    // Of each test that failed there is a block: "---- NAME stdout ----", then, among
+    // other lines, "thread 'ANY' (7) panicked at FILE:LINE:" and a line with the reason.
+    if let Some(rest) = line.strip_prefix("---- ") {
+        let name = rest.trim_end_matches(" stdout ----");
+        // Moved to the end: the lines that follow are of this one.
+        if let Some(at) = binary.failed.iter().position(|(failed, _)| failed == name) {
+            let failed = binary.failed.remove(at);
+            binary.failed.push(failed);
         }
         return;
     }
-    if let Some((_, why)) = binary
-        .failed
-        .iter_mut()
-        .find(|(_, why)| why.ends_with(": "))
-        && !line.is_empty()
+    let Some((_, why)) = binary.failed.last_mut() else {
+        return;
+    };
+    if let Some((_, at)) = line.split_once("panicked at ")
+        && why.is_empty()
     {
+        *why = at.trim_end_matches(':').to_owned() + ": ";
+    } else if why.ends_with(": ") && !line.is_empty() {
         why.push_str(line);
     }
 }
@@ -200,7 +200,7 @@ failures:
 
 ---- something stdout ----
 
-thread 'something' (277) panicked at tests/tests/slabs.rs:69:9:
+thread '<unnamed>' (277) panicked at tests/tests/slabs.rs:69:9:
 assertion failed: 1 == 2
 note: run with `RUST_BACKTRACE=1`
 
