@@ -22,10 +22,10 @@ use crate::object_file::ObjectFile;
 use channel::Channel;
 pub use child::serve;
 use message::{Reply, Request};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
@@ -117,9 +117,9 @@ fn end(mut child: Child, deadline: Instant) -> Option<ExitStatus> {
 
 /// How a child ended that did not answer.
 fn ending(status: ExitStatus, error: &io::Error) -> String {
-    match (status.signal(), status.code()) {
-        (Some(signal), _) if signal != libc::SIGKILL => format!("signal {signal}"),
-        (_, Some(code)) if code != 0 => format!("exit code {code}"),
+    match error.kind() {
+        // It went before it said anything: the status is its own.
+        ErrorKind::UnexpectedEof => status.to_string(),
         _ => error.to_string(),
     }
 }

@@ -65,7 +65,7 @@ fn a_crash_costs_the_object_alone() {
         }
         loading.join().unwrap()
     });
-    assert!(told.contains("crashed (signal 6)"), "{told}");
+    assert!(told.contains("crashed (signal: 6 (SIGABRT)"), "{told}");
     assert_eq!(told.lines().count(), 1, "{told}");
     assert_eq!(daemon.children(), [0; 0]);
     control.command(&format!("load w {}", workshop.word("word").display()));

@@ -79,7 +79,7 @@ fn a_long_pass_finishes_too() {
 #[test]
 fn updates_under_readers() {
     const READERS: usize = 50;
-    const UPDATES: usize = 1000;
+    const UPDATES: usize = 250;
     let (control, workshop) = (Control::new(), Workshop::new());
     let word = workshop.word("old");
     control.command(&format!("load w {}", word.display()));

@@ -15,7 +15,7 @@ use std::os::unix::net::UnixStream;
 const MAX_MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 
 /// The most processor time, in seconds.
-const MAX_TIME: u64 = 60;
+const MAX_TIME: u64 = 50;
 
 /// Loads the object that whoever started this process asks for on standard input, and
 /// answers there.
@@ -24,14 +24,15 @@ const MAX_TIME: u64 = 60;
 /// If nobody asks, or nobody listens.
 pub fn serve() -> io::Result<()> {
     verifier_log::install();
-    for (resource, limit) in [
-        (Resource::As, MAX_MEMORY),
-        (Resource::Cpu, MAX_TIME),
-        (Resource::Core, 0),
+    for (resource, current, maximum) in [
+        (Resource::As, MAX_MEMORY, MAX_MEMORY),
+        // SIGXCPU comes before SIGKILL, which would not tell why.
+        (Resource::Cpu, MAX_TIME, MAX_TIME + 1),
+        (Resource::Core, 0, 0),
     ] {
         let limit = Rlimit {
-            current: Some(limit),
-            maximum: Some(limit),
+            current: Some(current),
+            maximum: Some(maximum),
         };
         // A lower limit that was there before stays, and is as good.
         let _ = setrlimit(resource, limit);
