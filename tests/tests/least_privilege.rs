@@ -71,6 +71,32 @@ fn every_thread_has_what_it_needs_and_no_more() {
     check(installed.daemon().as_raw() as u32, mask(&NEEDED));
 }
 
+/// A service may be given no more from the start: neither the right to limit what it has.
+#[test]
+fn a_service_with_the_set_of_the_manual_mounts() {
+    let manual = include_str!("../../docs/SECURITY.md");
+    let list = manual.split("`CapabilityBoundingSet=").nth(1).unwrap();
+    let list = list.split('`').next().unwrap();
+    let added: Vec<_> = list
+        .split_whitespace()
+        .map(|name| format!("+{}", name.strip_prefix("CAP_").unwrap().to_lowercase()))
+        .collect();
+    assert_eq!(added.len(), NEEDED.len(), "{added:?}");
+    let installed = Installed::new();
+    let mut command = installed.command("setpriv");
+    command
+        .arg(format!("--bounding-set=-all,{}", added.join(",")))
+        .arg("--")
+        .arg(iterfs_tests::programs::iterfs())
+        .arg("mount")
+        .arg(installed.mountpoint());
+    let mounted = iterfs_tests::installed::finish(&mut command);
+    assert_eq!(mounted.code, Some(0), "{mounted:?}");
+    check(installed.daemon().as_raw() as u32, mask(&NEEDED));
+    let tasks = installed.seen(&installed.mountpoint().join("tasks"));
+    assert!(fs::read_to_string(tasks).unwrap().lines().count() > 1);
+}
+
 /// Entering another mount namespace takes CAP_SYS_CHROOT, at the mount and at its end.
 #[test]
 fn another_mount_namespace_takes_one_capability_more() {
