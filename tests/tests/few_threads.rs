@@ -1,10 +1,14 @@
 //! Where hardly any thread can be started.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+use iterfs_tests::daemon::wait_until;
+use iterfs_tests::foreground::Foreground;
 use iterfs_tests::installed::{Installed, finish, gone};
 use iterfs_tests::pids_limit::PidsLimit;
 use iterfs_tests::programs;
 use nix::sys::signal::{Signal, kill};
+use std::fs;
+use std::thread;
 
 /// However few threads there may be: the mount answers, or it is refused with a line and
 /// nothing is mounted.
@@ -56,4 +60,38 @@ fn a_mount_without_enough_threads_is_refused() {
         mounted > 0 && refused > 0,
         "{mounted} mounted, {refused} refused"
     );
+}
+
+/// A daemon that may start no more threads serves all readers with those that it has, and
+/// its log tells of it once, not once a read.
+#[test]
+fn threads_that_cannot_be_started_are_told_in_a_line() {
+    let installed = Installed::new();
+    let daemon = Foreground::mount(&installed, "");
+    let limit = PidsLimit::new();
+    limit.take(daemon.pid());
+    limit.set(limit.current());
+    let files = installed.seen(&installed.mountpoint().join("files"));
+    let readers: Vec<_> = (0..20)
+        .map(|_| {
+            let files = files.clone();
+            thread::spawn(move || {
+                for _ in 0..5 {
+                    assert!(fs::read_to_string(&files).unwrap().lines().count() > 1);
+                }
+            })
+        })
+        .collect();
+    for reader in &readers {
+        wait_until("the readers end", || reader.is_finished());
+    }
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    daemon.signal(Signal::SIGTERM);
+    let (status, log) = daemon.end();
+    assert_eq!(status.code(), Some(0), "{log:?}");
+    let about = log.iter().filter(|line| line.contains("thread"));
+    let count = about.count();
+    assert!((1..=10).contains(&count), "{log:?}");
 }
