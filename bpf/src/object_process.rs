@@ -65,9 +65,13 @@ pub(crate) fn load(
         .and_then(|()| channel.receive::<Reply>(Some(deadline)));
     let status = end(child, deadline);
 
-    let lost = |error: io::Error| match status {
-        Some(status) => Error::ObjectCrash(file.name(), ending(status, &error)),
-        None => Error::ObjectTimeout(file.name()),
+    let lost = |error: io::Error| match (error.kind(), status) {
+        (ErrorKind::TimedOut, _) => Error::ObjectTimeout(file.name()),
+        // It went before it said anything: the status is its own.
+        (ErrorKind::UnexpectedEof, Some(status)) => {
+            Error::ObjectCrash(file.name(), status.to_string())
+        }
+        _ => Error::ObjectCrash(file.name(), error.to_string()),
     };
     let (reply, descriptors) = answer.map_err(lost)?;
     let program = descriptors.into_iter().next();
@@ -99,7 +103,7 @@ fn start() -> io::Result<(Channel, Child)> {
     Ok((Channel::new(ours), child))
 }
 
-/// Ends a child that has answered or will not; says how it ended, unless the time is up.
+/// Ends a child that has answered or will not; says how it ended, if that is known.
 fn end(mut child: Child, deadline: Instant) -> Option<ExitStatus> {
     let late = Instant::now() >= deadline;
     // One that has exited or crashed keeps the status it has.
@@ -113,13 +117,4 @@ fn end(mut child: Child, deadline: Instant) -> Option<ExitStatus> {
         .name("reaper".into())
         .spawn(move || child.wait());
     None
-}
-
-/// How a child ended that did not answer.
-fn ending(status: ExitStatus, error: &io::Error) -> String {
-    match error.kind() {
-        // It went before it said anything: the status is its own.
-        ErrorKind::UnexpectedEof => status.to_string(),
-        _ => error.to_string(),
-    }
 }

@@ -2,13 +2,14 @@
 //! [`crate::object_process`] starts for it.
 
 use crate::btf;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::loader;
 use crate::object_file::ObjectFile;
 use crate::reader;
 use crate::schema::Schema;
 use crate::sys;
 use crate::text::plan;
+use crate::verifier_log;
 use libbpf_rs::{MapInfo, OpenObject};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -32,8 +33,8 @@ pub(crate) fn prepare(
     let name = &file.name();
     let bad = |error: libbpf_rs::Error| loader::refused_object(name, &error);
     let elf = file.read()?;
+    let mut object = open(name, &elf)?;
     let schema = btf::schema_of(name, &elf)?;
-    let mut object = loader::open(name, &elf)?;
     let (program, target) = loader::choose(name, &mut object, file.program.as_deref())?;
     plan::leave_out(&mut object).map_err(bad)?;
     let reads_readers = share_readers(&mut object, readers).map_err(bad)?;
@@ -47,6 +48,18 @@ pub(crate) fn prepare(
         target,
         schema,
         reads_readers,
+    })
+}
+
+/// Takes an object apart; if that fails, with what libbpf says of it.
+fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
+    let (opened, log) = verifier_log::capture(|| loader::open(name, elf));
+    opened.map_err(|error| match (error, log.trim_end().lines().last()) {
+        (Error::BadObject { object, what }, Some(said)) => Error::BadObject {
+            object,
+            what: format!("{what} ({said})"),
+        },
+        (error, _) => error,
     })
 }
 

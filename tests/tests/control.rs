@@ -175,7 +175,7 @@ fn what_is_no_command_changes_nothing() {
         (b"load a /no/such.o", libc::ENOENT, "/no/such.o"),
         (b"load a /dev/null", libc::ENOEXEC, "regular file"),
         (b"load a /etc/passwd", libc::ENOEXEC, "ELF"),
-        (b"load a /bin/sh", libc::ENOEXEC, "/bin/sh"),
+        (b"load a /bin/sh", libc::ENOEXEC, "(libbpf: "),
         (b"load a /", libc::ENOEXEC, "regular file"),
         (
             format!("load w {old}").as_bytes(),
