@@ -5,13 +5,13 @@
 struct ROW("a cgroup of the unified hierarchy") cgroup_row {
 	u64 id DOC("its id, as the column cgroup of other tables: its directory's inode number");
 	u64 parent ABSENT(0) DOC("id of the cgroup it lies in; none for the root");
-	u32 depth DOC("how many cgroups it lies below; 0 is the root");
-	bool populated DOC("whether a process is in it or below, as in cgroup.events");
-	bool threaded DOC("whether it holds threads of a domain above, as cgroup.type says");
-	bool freeze DOC("whether it was told to freeze, as in cgroup.freeze");
-	bool frozen DOC("whether all in it is frozen, as in cgroup.events");
-	u32 descendants DOC("number of cgroups below it");
-	u32 dying DOC("number of removed ones below it that something still holds on to");
+	u32 depth ABSENT(-1) DOC("how many cgroups it lies below; 0 is the root");
+	bool populated ABSENT(-1) DOC("whether a process is in it or below, as in cgroup.events");
+	bool threaded ABSENT(-1) DOC("whether it holds threads of a domain above, as cgroup.type says");
+	bool freeze ABSENT(-1) DOC("whether it was told to freeze, as in cgroup.freeze");
+	bool frozen ABSENT(-1) DOC("whether all in it is frozen, as in cgroup.events");
+	u32 descendants ABSENT(-1) DOC("number of cgroups below it");
+	u32 dying ABSENT(-1) DOC("number of removed ones below it that something still holds on to");
 	u32 tasks ABSENT(-1) DOC("number of threads in the cgroup itself");
 	nanoseconds_t cpu_time ABSENT(-1)
 		DOC("processor time used in it and below, as in cpu.stat; none for the root");
@@ -77,6 +77,8 @@ struct css_set_walk {
 static __noinline bool add_css_set(struct css_set_walk *walk)
 {
 	struct cgrp_cset_link *link;
+	struct list_head *next;
+	u32 tasks;
 
 	if (!walk)
 		return true;
@@ -84,12 +86,19 @@ static __noinline bool add_css_set(struct css_set_walk *walk)
 		walk->complete = true;
 		return true;
 	}
-	link = (void *)walk->node - bpf_core_field_offset(struct cgrp_cset_link, cset_link);
-	/* Their lock is not ours to take: one that has just gone is no link any more. */
-	if (BPF_CORE_READ(link, cgrp) != walk->cgrp)
+	link = OWNER(walk->node, struct cgrp_cset_link, cset_link);
+	if (!link || !HAS(link, cgrp) || !HAS(link, cset, nr_tasks) || !HAS(link, cset_link.next))
 		return true;
-	walk->tasks += BPF_CORE_READ(link, cset, nr_tasks);
-	walk->node = BPF_CORE_READ(link, cset_link.next);
+	tasks = READ(link, cset, nr_tasks);
+	next = READ(link, cset_link.next);
+	/*
+	 * Their lock is not ours to take: one that has just gone is no link any more, and
+	 * what was read of it counts for nothing.
+	 */
+	if (READ(link, cgrp) != walk->cgrp)
+		return true;
+	walk->tasks += tasks;
+	walk->node = next;
 	return false;
 }
 
@@ -97,10 +106,12 @@ static __always_inline u32 count_tasks(struct cgroup *cgrp)
 {
 	struct css_set_walk walk = {
 		.cgrp = cgrp,
-		.node = BPF_CORE_READ(cgrp, cset_links.next),
-		.head = (void *)cgrp + bpf_core_field_offset(cgrp->cset_links),
+		.node = READ(cgrp, cset_links.next),
+		.head = ADDRESS(cgrp, cset_links),
 	};
 
+	if (!HAS(cgrp, cset_links.next))
+		return (u32)NONE;
 	repeat(MAX_CSS_SETS, 32, add_css_set(&walk));
 	return walk.complete ? walk.tasks : (u32)NONE;
 }
@@ -112,13 +123,16 @@ static __always_inline u32 count_tasks(struct cgroup *cgrp)
  */
 static __always_inline u64 cpu_time_of(struct cgroup *cgrp)
 {
-	if (bpf_ksym_exists(css_rstat_flush))
+	if (!HAS(cgrp, bstat.cputime.sum_exec_runtime))
+		return NONE;
+	/* The cgroup's own state lies at its front (include/linux/cgroup-defs.h). */
+	if (bpf_ksym_exists(css_rstat_flush) && HAS(cgrp, self))
 		css_rstat_flush(&cgrp->self);
 	else if (bpf_core_type_exists(struct cgroup_rstat_cpu))
 		cgroup_rstat_flush(cgrp);
 	else
 		return NONE;
-	return BPF_CORE_READ(cgrp, bstat.cputime.sum_exec_runtime);
+	return READ(cgrp, bstat.cputime.sum_exec_runtime);
 }
 
 /* The memory controller's part of a cgroup; NULL if it is not enabled for it. */
@@ -127,18 +141,19 @@ static __always_inline struct mem_cgroup *memory_of(struct cgroup *cgrp)
 	struct cgroup_subsys_state *css = NULL;
 	void *at;
 
-	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id) ||
+	    !HAS(cgrp, subsys) || !HAS(css, cgroup) || !HAS(css, flags))
 		return NULL;
 	/* The kernel's index into the array is relocated, so it goes by bytes. */
-	at = (void *)cgrp + bpf_core_field_offset(struct cgroup, subsys) +
+	at = ADDRESS(cgrp, subsys) +
 	     bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(css);
 	bpf_probe_read_kernel(&css, sizeof(css), at);
-	if (!css || BPF_CORE_READ(css, cgroup) != cgrp)
+	if (!css || READ(css, cgroup) != cgrp)
 		return NULL;
 	/* One that another controller needs is there, but has no files. */
-	if ((BPF_CORE_READ(css, flags) & (CSS_ONLINE | CSS_VISIBLE)) != (CSS_ONLINE | CSS_VISIBLE))
+	if ((READ(css, flags) & (CSS_ONLINE | CSS_VISIBLE)) != (CSS_ONLINE | CSS_VISIBLE))
 		return NULL;
-	return (void *)css - bpf_core_field_offset(struct mem_cgroup, css);
+	return OWNER(css, struct mem_cgroup, css);
 }
 
 static __always_inline void read_memory(struct cgroup_row *row, struct cgroup *cgrp)
@@ -148,10 +163,30 @@ static __always_inline void read_memory(struct cgroup_row *row, struct cgroup *c
 
 	if (!memory)
 		return;
-	row->memory = BPF_CORE_READ(memory, memory.usage.counter);
-	max = BPF_CORE_READ(memory, memory.max);
-	if (max < UNLIMITED)
+	SET_READ(row->memory, memory, memory.usage.counter);
+	max = READ(memory, memory.max);
+	if (HAS(memory, memory.max) && max < UNLIMITED)
 		row->memory_max = max;
+}
+
+/*
+ * What of a cgroup is populated: its own css_sets, and cgroups below. Since 7.2 its
+ * state counts both.
+ */
+static __always_inline void read_populated(struct cgroup_row *row, struct cgroup *cgrp)
+{
+	struct cgroup___own_csets *old = (void *)cgrp;
+
+	if (HAS(cgrp, self.nr_populated_csets) && HAS(cgrp, self.nr_populated_children))
+		row->populated = READ(cgrp, self.nr_populated_csets) +
+				 READ(cgrp, self.nr_populated_children);
+	else if (HAS(old, nr_populated_csets) && HAS(cgrp, nr_populated_domain_children) &&
+		 HAS(cgrp, nr_populated_threaded_children))
+		row->populated = READ(old, nr_populated_csets) +
+				 READ(cgrp, nr_populated_domain_children) +
+				 READ(cgrp, nr_populated_threaded_children);
+	else
+		UNSET(row->populated);
 }
 
 SEC("iter.s/cgroup")
@@ -167,6 +202,9 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 
 	if (!reader)
 		return cgrp ? WITHOUT_READER : 0;
+	/* Without an id no cgroup can be told from another, nor a walk go on after it. */
+	if (cgrp && !HAS(cgrp, kn, id))
+		return 0;
 	walk = &reader->walk;
 	if (!cgrp) {
 		/* An id of 0 where there was room for all: nothing is left to show. */
@@ -174,9 +212,9 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 			bpf_seq_write(seq, &row.id, sizeof(row.id));
 		return 0;
 	}
-	node = BPF_CORE_READ(cgrp, kn);
-	row.id = BPF_CORE_READ(node, id);
-	row.depth = BPF_CORE_READ(cgrp, level);
+	node = READ(cgrp, kn);
+	row.id = READ(node, id);
+	SET_READ(row.depth, cgrp, level);
 	/* A pin is read in one walk, by whoever: it shows all that it meets. */
 	if (!text_mode && !is_wanted(walk, seq, row.id, row.depth))
 		return 0;
@@ -191,20 +229,24 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 		walk->budget -= size;
 	}
 
-	row.populated = BPF_CORE_READ(cgrp, nr_populated_csets) +
-			BPF_CORE_READ(cgrp, nr_populated_domain_children) +
-			BPF_CORE_READ(cgrp, nr_populated_threaded_children);
-	row.threaded = BPF_CORE_READ(cgrp, dom_cgrp) != cgrp;
-	row.freeze = BPF_CORE_READ(cgrp, freezer.freeze);
-	row.frozen = BPF_CORE_READ(cgrp, flags) >> CGRP_FROZEN & 1;
-	row.descendants = BPF_CORE_READ(cgrp, nr_descendants);
-	row.dying = BPF_CORE_READ(cgrp, nr_dying_descendants);
+	read_populated(&row, cgrp);
+	if (HAS(cgrp, dom_cgrp))
+		row.threaded = READ(cgrp, dom_cgrp) != cgrp;
+	else
+		UNSET(row.threaded);
+	SET_READ(row.freeze, cgrp, freezer.freeze);
+	if (HAS(cgrp, flags))
+		row.frozen = READ(cgrp, flags) >> CGRP_FROZEN & 1;
+	else
+		UNSET(row.frozen);
+	SET_READ(row.descendants, cgrp, nr_descendants);
+	SET_READ(row.dying, cgrp, nr_dying_descendants);
 	row.tasks = count_tasks(cgrp);
 	row.cpu_time = row.memory = row.memory_max = NONE;
 	parent = parent_of_node(node);
 	/* The root's files do not say, and what its fields hold is not that. */
 	if (parent) {
-		row.parent = BPF_CORE_READ(parent, id);
+		row.parent = READ(parent, id);
 		row.cpu_time = cpu_time_of(cgrp);
 		read_memory(&row, cgrp);
 	}

@@ -2,8 +2,8 @@
 #include "row.h"
 
 struct ROW("a DMA buffer") dmabuf {
-	u64 inode DOC("inode number, as in /proc/<pid>/fdinfo");
-	bytes_t size DOC("size of the buffer");
+	u64 inode ABSENT(-1) DOC("inode number, as in /proc/<pid>/fdinfo");
+	bytes_t size ABSENT(-1) DOC("size of the buffer");
 	char exporter[32] DOC("driver that made it");
 	char name[32] DOC("name its user gave it");
 };
@@ -18,11 +18,11 @@ int dump_dmabufs(struct bpf_iter__dmabuf *ctx)
 	if (!buffer)
 		return 0;
 
-	row.inode = buffer->file->f_inode->i_ino;
-	row.size = buffer->size;
-	bpf_probe_read_kernel_str(row.exporter, sizeof(row.exporter), buffer->exp_name);
+	SET(row.inode, buffer, file, f_inode, i_ino);
+	SET(row.size, buffer, size);
+	bpf_probe_read_kernel_str(row.exporter, sizeof(row.exporter), FIELD(buffer, exp_name));
 	/* Buffers without a name have a NULL here, which reads as an empty one. */
-	bpf_probe_read_kernel_str(row.name, sizeof(row.name), buffer->name);
+	bpf_probe_read_kernel_str(row.name, sizeof(row.name), FIELD(buffer, name));
 
 	write_row(seq, &row, sizeof(row));
 	return 0;

@@ -21,8 +21,8 @@ int dump_elements(struct bpf_iter__bpf_map_elem *ctx)
 	if (!reader)
 		return WITHOUT_READER;
 	if (text_mode) {
-		put_bytes(reader, 0, key, map->key_size);
-		put_bytes(reader, map->key_size, value, map->value_size);
+		put_bytes(reader, 0, key, FIELD(map, key_size));
+		put_bytes(reader, FIELD(map, key_size), value, FIELD(map, value_size));
 		write_row(seq, (struct element *)reader->record, 0);
 		return 0;
 	}

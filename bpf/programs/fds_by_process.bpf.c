@@ -4,29 +4,39 @@
 
 struct ROW("the open files of a process") fds_by_process {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 uid DOC("effective user id of the process");
+	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	char comm[16] DOC("name of the process");
 	u64 fds DOC("open file descriptors, those of threads with a table of their own included");
-	u64 regular DOC("of those, of regular files");
-	u64 directories DOC("of directories");
-	u64 sockets DOC("of sockets");
-	u64 pipes DOC("of pipes and FIFOs");
-	u64 devices DOC("of character and block devices");
-	u64 anonymous DOC("of anonymous inodes, such as an eventfd's");
-	u64 deleted DOC("of files that have no name left");
+	u64 regular ABSENT(-1) DOC("of those, of regular files");
+	u64 directories ABSENT(-1) DOC("of directories");
+	u64 sockets ABSENT(-1) DOC("of sockets");
+	u64 pipes ABSENT(-1) DOC("of pipes and FIFOs");
+	u64 devices ABSENT(-1) DOC("of character and block devices");
+	u64 anonymous ABSENT(-1) DOC("of anonymous inodes, such as an eventfd's");
+	u64 deleted ABSENT(-1) DOC("of files that have no name left");
 };
 
 PROCESS_GROUPS(struct fds_by_process);
 
 static __always_inline void count(struct fds_by_process *row, struct file *file)
 {
-	struct inode *inode = file->f_inode;
-
 	row->fds++;
-	if (!inode->i_nlink)
+	if (!HAS(file, f_inode, i_nlink))
+		UNSET(row->deleted);
+	else if (!file->f_inode->i_nlink)
 		row->deleted++;
 
-	switch (type_of(file, inode)) {
+	/* Without what tells them apart, none of the types is known. */
+	if (!HAS(file, f_inode, i_mode) || !HAS(file, f_inode, i_sb, s_magic)) {
+		UNSET(row->regular);
+		UNSET(row->directories);
+		UNSET(row->sockets);
+		UNSET(row->pipes);
+		UNSET(row->devices);
+		UNSET(row->anonymous);
+		return;
+	}
+	switch (type_of(file)) {
 	case file_type__REG:
 		row->regular++;
 		break;

@@ -3,10 +3,10 @@
 #include "process_group.h"
 
 struct ROW("the open files of a type") fds_by_type {
-	enum file_type type DOC("type of file, as lsof names it");
+	enum file_type type ABSENT(-1) DOC("type of file, as lsof names it");
 	u64 fds DOC("open file descriptors");
-	u64 deleted DOC("of those, of files that have no name left");
-	bytes_t deleted_size DOC("sizes of these if they are regular files; of two descriptors, twice");
+	u64 deleted ABSENT(-1) DOC("of those, of files that have no name left");
+	bytes_t deleted_size ABSENT(-1) DOC("sizes of these if they are regular files; of two descriptors, twice");
 };
 
 struct type_key {
@@ -27,7 +27,6 @@ int sum_fds(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct fds_by_type *row;
 	struct type_key key;
-	struct inode *inode;
 
 	if (!task || !file)
 		return 0;
@@ -37,8 +36,7 @@ int sum_fds(struct bpf_iter__task_file *ctx)
 	}
 	if (!pid)
 		return 0;
-	inode = file->f_inode;
-	key.type = type_of(file, inode);
+	key.type = type_of(file);
 	row = bpf_map_lookup_elem(&groups, &key);
 	if (!row) {
 		struct fds_by_type first = {};
@@ -50,10 +48,14 @@ int sum_fds(struct bpf_iter__task_file *ctx)
 	}
 
 	row->fds++;
-	if (!inode->i_nlink) {
+	if (!HAS(file, f_inode, i_nlink) || !HAS(file, f_inode, i_size))
+		UNSET(row->deleted_size);
+	if (!HAS(file, f_inode, i_nlink)) {
+		UNSET(row->deleted);
+	} else if (!file->f_inode->i_nlink) {
 		row->deleted++;
-		if (key.type == file_type__REG)
-			row->deleted_size += inode->i_size;
+		if (key.type == file_type__REG && HAS(file, f_inode, i_size))
+			row->deleted_size += file->f_inode->i_size;
 	}
 	return 0;
 }

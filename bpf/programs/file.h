@@ -32,15 +32,18 @@ enum file_type {
 #define S_IFCHR 0020000
 #define S_IFIFO 0010000
 
+/* The kernel does not tell. */
+#define UNKNOWN_TYPE ((enum file_type)-1)
+
 /* include/uapi/linux/magic.h */
 #define ANON_INODE_FS_MAGIC 0x09041934
 #define PID_FS_MAGIC 0x50494446
 
 static __always_inline enum file_type type_of_socket(struct file *file)
 {
-	struct socket *socket = file->private_data;
+	struct socket *socket = FIELD(file, private_data);
 
-	switch (READ(socket, sk, __sk_common.skc_family)) {
+	switch (READ(common_of(READ(socket, sk)), skc_family)) {
 	case AF_UNIX:
 		return file_type__unix;
 	case AF_INET:
@@ -55,11 +58,13 @@ static __always_inline enum file_type type_of_socket(struct file *file)
 	return file_type__sock;
 }
 
-static __always_inline enum file_type type_of(struct file *file, struct inode *inode)
+static __always_inline enum file_type type_of(struct file *file)
 {
-	u16 type = inode->i_mode & S_IFMT;
+	u16 type = FIELD(file, f_inode, i_mode) & S_IFMT;
 	unsigned long magic;
 
+	if (!HAS(file, f_inode, i_mode) || !HAS(file, f_inode, i_sb, s_magic))
+		return UNKNOWN_TYPE;
 	switch (type) {
 	case S_IFDIR:
 		return file_type__DIR;
@@ -73,7 +78,7 @@ static __always_inline enum file_type type_of(struct file *file, struct inode *i
 		return file_type__LINK;
 	}
 	/* The rest may be none of a disk's. */
-	magic = inode->i_sb->s_magic;
+	magic = file->f_inode->i_sb->s_magic;
 	/* A pidfd was an anonymous inode before 6.9, and is still shown as one. */
 	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
 		return file_type__a_inode;

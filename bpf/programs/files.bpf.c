@@ -35,17 +35,17 @@ enum file_flag {
 struct ROW("an open file in a process") file_row {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
 	u32 tid DOC("thread the table of descriptors belongs to; the process's first, mostly");
-	u32 uid DOC("effective user id of the process");
+	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	u32 fd DOC("file descriptor");
-	enum file_type type DOC("type of file, as lsof names it");
-	enum file_access access DOC("what it is open for");
-	enum file_flag flags FLAGS DOC("open(2) flags, without the access mode");
-	u64 pos DOC("position in the file, in bytes");
-	device_t dev DOC("device the file lies on");
+	enum file_type type ABSENT(-1) DOC("type of file, as lsof names it");
+	enum file_access access ABSENT(-1) DOC("what it is open for");
+	enum file_flag flags FLAGS ABSENT(-1) DOC("open(2) flags, without the access mode");
+	u64 pos ABSENT(-1) DOC("position in the file, in bytes");
+	device_t dev ABSENT(-1) DOC("device the file lies on");
 	device_t rdev ABSENT(0) DOC("device that a special file stands for");
-	u64 inode DOC("inode number");
-	u32 links DOC("number of names the file has; 0 once it is deleted");
-	bytes_t size DOC("size of the file");
+	u64 inode ABSENT(-1) DOC("inode number");
+	u32 links ABSENT(-1) DOC("number of names the file has; 0 once it is deleted");
+	bytes_t size ABSENT(-1) DOC("size of the file");
 	char comm[16] DOC("name of the process");
 	tail_length_t path_length;
 	char path[] DOC("path, or what /proc/<pid>/fd shows of a file that has none");
@@ -55,15 +55,24 @@ struct ROW("an open file in a process") file_row {
 #define FMODE_READ 1
 #define FMODE_WRITE 2
 
-/* Of the descriptor, not of the file: a duplicate may differ, fcntl(2) changes it. */
+/*
+ * Of the descriptor, not of the file: a duplicate may differ, fcntl(2) changes it. An
+ * exec or unshare(2) meanwhile may have left the task a smaller table.
+ */
 static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 {
-	unsigned long *bits = task->files->fdt->close_on_exec;
+	unsigned long *bits = FIELD(task, files, fdt, close_on_exec);
 	/* No struct of the kernel's; said to be one of bits, its first word is a single load. */
 	struct cpumask *word = (void *)(bits + fd / 64);
 
+	if (!HAS(task, files, fdt, max_fds) || fd >= task->files->fdt->max_fds)
+		return false;
 	return READ(word, bits[0]) >> (fd % 64) & 1;
 }
+
+/* Programs of iterators may call bpf_d_path() since 5.12, which brought task_vma, too. */
+#define HAS_D_PATH(file)                                                                           \
+	(bpf_core_type_exists(struct bpf_iter__task_vma) && HAS(file, f_path))
 
 SEC("iter/task_file")
 int dump_files(struct bpf_iter__task_file *ctx)
@@ -73,7 +82,6 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct reader *reader = task_reader(seq, task);
 	struct file_row *row;
-	struct inode *inode;
 	u32 process;
 	long size;
 
@@ -85,36 +93,40 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	if (!process)
 		return 0;
 
-	/*
-	 * Programs of iterators may call bpf_d_path() since 5.12, which brought
-	 * task_vma, too. Before, walk_path() fills the front of the record.
-	 */
+	/* Without bpf_d_path() walk_path() fills the front of the record. */
 	row = (struct file_row *)reader->record;
-	if (!bpf_core_type_exists(struct bpf_iter__task_vma))
+	if (!HAS_D_PATH(file))
 		row = (struct file_row *)(reader->record + PATH_MAX);
 	__builtin_memset(row, 0, sizeof(*row));
 	row->pid = process;
-	row->tid = number_for(reader, task->thread_pid);
-	row->uid = task->cred->euid.val;
+	row->tid = thread_for(reader, task);
+	SET(row->uid, task, cred, euid.val);
 	row->fd = ctx->fd;
-	copy_name(row->comm, task->group_leader->comm);
+	COPY_NAME(row->comm, task, group_leader, comm);
 
-	inode = file->f_inode;
-	row->type = type_of(file, inode);
-	row->access = file->f_mode & (FMODE_READ | FMODE_WRITE);
-	row->flags = file->f_flags & ~(O_ACCMODE | file_flag__CLOEXEC);
-	if (closed_on_exec(task, ctx->fd))
-		row->flags |= file_flag__CLOEXEC;
-	row->pos = file->f_pos;
-	row->dev = inode->i_sb->s_dev;
-	row->rdev = inode->i_rdev;
-	row->inode = inode->i_ino;
-	row->links = inode->i_nlink;
-	row->size = inode->i_size;
+	row->type = type_of(file);
+	if (HAS(file, f_mode))
+		row->access = file->f_mode & (FMODE_READ | FMODE_WRITE);
+	else
+		UNSET(row->access);
+	if (HAS(file, f_flags)) {
+		row->flags = file->f_flags & ~(O_ACCMODE | file_flag__CLOEXEC);
+		if (closed_on_exec(task, ctx->fd))
+			row->flags |= file_flag__CLOEXEC;
+	} else {
+		UNSET(row->flags);
+	}
+	SET(row->pos, file, f_pos);
+	SET(row->dev, file, f_inode, i_sb, s_dev);
+	row->rdev = FIELD(file, f_inode, i_rdev);
+	SET(row->inode, file, f_inode, i_ino);
+	SET(row->links, file, f_inode, i_nlink);
+	SET(row->size, file, f_inode, i_size);
 
 	/* By the names: what has none, as a socket, has no path. */
-	if (!bpf_core_type_exists(struct bpf_iter__task_vma)) {
-		row->path_length = walk_path(reader, file->f_path.dentry, file->f_path.mnt);
+	if (!HAS_D_PATH(file)) {
+		row->path_length = walk_path(reader, FIELD(file, f_path.dentry),
+					     FIELD(file, f_path.mnt));
 		write_row_with_path(seq, row, path, reader, row->path_length);
 		return 0;
 	}

@@ -30,16 +30,49 @@ enum route_flag {
 };
 
 struct ROW("an IPv6 route") ipv6_route {
-	ipv6_t destination DOC("network the route leads to");
-	u8 prefix DOC("length of its prefix, in bits");
-	u8 source_prefix DOC("length of the source's prefix, in bits");
-	ipv6_t source DOC("network that packets must come from");
+	ipv6_t destination ABSENT(-1) DOC("network the route leads to");
+	u8 prefix ABSENT(-1) DOC("length of its prefix, in bits");
+	u8 source_prefix ABSENT(-1) DOC("length of the source's prefix, in bits");
+	ipv6_t source ABSENT(-1) DOC("network that packets must come from");
 	ipv6_t gateway ABSENT(0) DOC("next hop; none where the network is on the link");
-	u32 metric DOC("cost: of two routes the lower is taken");
-	u32 refs DOC("references held on the route");
-	enum route_flag flags FLAGS DOC("kind and state of the route");
+	u64 metric ABSENT(-1) DOC("cost: of two routes the lower is taken");
+	u32 refs ABSENT(-1) DOC("references held on the route");
+	enum route_flag flags FLAGS ABSENT(-1) DOC("kind and state of the route");
 	char device[16] DOC("interface that packets leave by");
 };
+
+/* A network and the length of its prefix. */
+#define read_network(network, prefix, route, key)                                                  \
+	({                                                                                         \
+		if (HAS(route, key.addr.in6_u.u6_addr8))                                           \
+			BPF_CORE_READ_INTO(network, route, key.addr.in6_u.u6_addr8);               \
+		else                                                                               \
+			UNSET(*(network));                                                         \
+		SET(*(prefix), route, key.plen);                                                   \
+	})
+
+/*
+ * A hop of the route's own, or that of a nexthop object, of which a group shows its
+ * first. A route has room for a hop of its own only without such an object, and
+ * which of two holds is told by is_group; NULL where the kernel does not tell.
+ */
+static __always_inline struct fib_nh_common *hop_of(struct fib6_info *route)
+{
+	struct nexthop *nexthop;
+	struct nh_info *info;
+
+	if (!HAS(route, nh))
+		return NULL;
+	nexthop = route->nh;
+	if (!nexthop)
+		return HAS(route, fib6_nh[0].nh_common) ? (void *)&route->fib6_nh[0].nh_common : NULL;
+	if (!HAS(nexthop, is_group))
+		return NULL;
+	if (PROBE(nexthop, is_group))
+		nexthop = PROBE(nexthop, nh_grp, nh_entries[0].nh);
+	info = PROBE(nexthop, nh_info);
+	return info && HAS(info, fib6_nh.nh_common) ? (void *)&info->fib6_nh.nh_common : NULL;
+}
 
 SEC("iter/ipv6_route")
 int dump_ipv6_route(struct bpf_iter__ipv6_route *ctx)
@@ -49,34 +82,25 @@ int dump_ipv6_route(struct bpf_iter__ipv6_route *ctx)
 	struct fib_nh_common *hop;
 	struct ipv6_route row = {};
 	struct net_device *device;
-	struct nexthop *nexthop;
 
 	if (!route)
 		return 0;
 
-	BPF_CORE_READ_INTO(&row.destination, route, fib6_dst.addr.in6_u.u6_addr8);
-	row.prefix = route->fib6_dst.plen;
-	BPF_CORE_READ_INTO(&row.source, route, fib6_src.addr.in6_u.u6_addr8);
-	row.source_prefix = route->fib6_src.plen;
+	read_network(&row.destination, &row.prefix, route, fib6_dst);
+	read_network(&row.source, &row.source_prefix, route, fib6_src);
 
-	/* A hop of its own, or a nexthop object, of which a group shows its first. */
-	hop = &route->fib6_nh[0].nh_common;
-	nexthop = route->nh;
-	if (nexthop) {
-		if (BPF_CORE_READ(nexthop, is_group))
-			nexthop = BPF_CORE_READ(nexthop, nh_grp, nh_entries[0].nh);
-		hop = &BPF_CORE_READ(nexthop, nh_info)->fib6_nh.nh_common;
+	hop = hop_of(route);
+	SET(row.flags, route, fib6_flags);
+	if (PROBE(hop, nhc_gw_family)) {
+		if (HAS(route, fib6_flags))
+			row.flags |= route_flag__GATEWAY;
+		if (HAS(hop, nhc_gw.ipv6.in6_u.u6_addr8))
+			BPF_CORE_READ_INTO(&row.gateway, hop, nhc_gw.ipv6.in6_u.u6_addr8);
 	}
-
-	row.flags = route->fib6_flags;
-	if (BPF_CORE_READ(hop, nhc_gw_family)) {
-		row.flags |= route_flag__GATEWAY;
-		BPF_CORE_READ_INTO(&row.gateway, hop, nhc_gw.ipv6.in6_u.u6_addr8);
-	}
-	row.metric = route->fib6_metric;
-	row.refs = route->fib6_ref.refs.counter;
-	device = BPF_CORE_READ(hop, nhc_dev);
-	if (device)
+	SET(row.metric, route, fib6_metric);
+	SET(row.refs, route, fib6_ref.refs.counter);
+	device = PROBE(hop, nhc_dev);
+	if (device && HAS(device, name))
 		BPF_CORE_READ_INTO(&row.device, device, name);
 
 	write_row(seq, &row, sizeof(row));

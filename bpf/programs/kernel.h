@@ -52,6 +52,7 @@ enum bpf_link_type { BPF_LINK_TYPE_UNSPEC };
 enum bpf_attach_type { BPF_CGROUP_INET_INGRESS };
 enum bpf_prog_type { BPF_PROG_TYPE_UNSPEC };
 enum cgroup_subsys_id { memory_cgrp_id };
+enum task_dumpable { TASK_DUMPABLE_OFF };
 enum bpf_func_id { BPF_FUNC_sock_from_file = 162, BPF_FUNC_map_lookup_percpu_elem = 195 };
 
 /* An open-coded iterator's state (kernel/bpf/bpf_iter.c, 6.4). */
@@ -345,11 +346,15 @@ struct vm_special_mapping {
 	const char *name;
 };
 
+struct vm_operations_struct {
+	const void *name;
+};
+
 struct vm_area_struct {
 	unsigned long vm_start, vm_end;
 	struct mm_struct *vm_mm;
 	unsigned long vm_flags;
-	void *vm_ops;
+	const struct vm_operations_struct *vm_ops;
 	unsigned long vm_pgoff;
 	struct file *vm_file;
 	void *vm_private_data;
@@ -369,9 +374,12 @@ struct kernfs_node___parent {
 	struct kernfs_node *parent;
 };
 
+/* Since 7.2 a controller's state counts what is populated, the cgroup's own included. */
 struct cgroup_subsys_state {
 	struct cgroup *cgroup;
 	unsigned int flags;
+	int nr_populated_csets;
+	int nr_populated_children;
 };
 
 struct task_cputime {
@@ -397,7 +405,6 @@ struct cgroup {
 	int level;
 	int nr_descendants;
 	int nr_dying_descendants;
-	int nr_populated_csets;
 	int nr_populated_domain_children;
 	int nr_populated_threaded_children;
 	struct kernfs_node *kn;
@@ -406,6 +413,11 @@ struct cgroup {
 	struct cgroup *dom_cgrp;
 	struct cgroup_base_stat bstat;
 	struct cgroup_freezer_state freezer;
+};
+
+/* Before 7.2. */
+struct cgroup___own_csets {
+	int nr_populated_csets;
 };
 
 struct css_set {
@@ -460,6 +472,7 @@ struct task_struct {
 	int prio;
 	int static_prio;
 	unsigned int policy;
+	int pid;
 	int tgid;
 	struct sched_entity se;
 	struct mm_struct *mm;
@@ -478,6 +491,12 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
+	struct task_exec_state *exec_state;
+};
+
+/* Since 7.2: what an exec decides about a task, the address space included. */
+struct task_exec_state {
+	enum task_dumpable dumpable;
 };
 
 /* Before 5.14 the state was a long of another name. */
@@ -615,7 +634,9 @@ struct sock {
 	atomic_t sk_drops;
 	struct numa_drop_counters *sk_drop_counters;
 	refcount_t sk_wmem_alloc;
+	/* Since 6.19 shared by the timers for retransmission of several protocols. */
 	struct timer_list sk_timer;
+	struct timer_list tcp_retransmit_timer;
 	u32 sk_mark;
 	struct socket *sk_socket;
 	kuid_t sk_uid;
@@ -641,6 +662,8 @@ struct tcp_congestion_ops {
 
 struct inet_connection_sock {
 	struct timer_list icsk_retransmit_timer;
+	/* Since 6.19; before, sk_timer was the timer for keepalive. */
+	struct timer_list icsk_keepalive_timer;
 	u32 icsk_rto;
 	const struct tcp_congestion_ops *icsk_ca_ops;
 	u8 icsk_retransmits;
@@ -851,7 +874,7 @@ struct bpf_iter_reg {
 };
 
 struct bpf_iter_target_info {
-	const struct bpf_iter_reg *reg_info;
+	struct bpf_iter_reg *reg_info;
 };
 
 struct bpf_iter_link {
@@ -918,6 +941,15 @@ struct kmem_cache {
 	unsigned int align;
 	const char *name;
 	struct kmem_cache_node *node[1];
+};
+
+struct kmem_cache_per_node_ptrs {
+	struct kmem_cache_node *node;
+};
+
+/* Since 7.1. */
+struct kmem_cache___per_node {
+	struct kmem_cache_per_node_ptrs per_node[1];
 };
 
 struct dma_buf {

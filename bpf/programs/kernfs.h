@@ -19,9 +19,9 @@ static __always_inline struct kernfs_node *parent_of_node(struct kernfs_node *no
 {
 	struct kernfs_node___parent *old = (void *)node;
 
-	if (bpf_core_field_exists(node->__parent))
-		return BPF_CORE_READ(node, __parent);
-	return BPF_CORE_READ(old, parent);
+	if (HAS(node, __parent))
+		return READ(node, __parent);
+	return READ(old, parent);
 }
 
 /* Takes one step up; true at the end of the walk, complete or not. */
@@ -42,7 +42,7 @@ static __noinline bool step_up_kernfs(struct kernfs_walk *walk)
 		walk->complete = true;
 		return true;
 	}
-	name = BPF_CORE_READ(node, name);
+	name = READ(node, name);
 	/* The size counts the closing NUL. */
 	size = bpf_probe_read_kernel_str(reader->record + PATH_MAX, NAME_ROOM, name);
 	if (size < 2 || size > NAME_ROOM)
@@ -54,9 +54,13 @@ static __noinline bool step_up_kernfs(struct kernfs_walk *walk)
 	at -= length + 1;
 	reader->path_start = at;
 	reader->record[IN_PATH(at)] = '/';
-	/* Masked once more: before 6.13 the verifier forgets the bound in between. */
+	/*
+	 * From the copy: the name itself may be another by now, and shorter. Masked once
+	 * more: before 6.13 the verifier forgets the bound in between.
+	 */
 	barrier_var(length);
-	bpf_probe_read_kernel(reader->record + IN_PATH(at + 1), length & NAME_MAX, name);
+	bpf_probe_read_kernel(reader->record + IN_PATH(at + 1), length & NAME_MAX,
+			      reader->record + PATH_MAX);
 	walk->node = parent;
 	return false;
 }
@@ -71,7 +75,7 @@ static __always_inline u32 walk_kernfs(struct reader *reader, struct kernfs_node
 
 	reader->path_start = PATH_MAX;
 	repeat(PATH_MAX, 24, step_up_kernfs(&walk));
-	if (!walk.complete)
+	if (!walk.complete || !(HAS(node, __parent) || HAS((struct kernfs_node___parent *)node, parent)))
 		return 0;
 	if (reader->path_start == PATH_MAX) {
 		reader->path_start = PATH_MAX - 1;

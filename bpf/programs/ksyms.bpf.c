@@ -39,19 +39,23 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 	 * place further (bpf_iter_ksym_seq_stop()). Its own symbols, of no module,
 	 * are always one further.
 	 */
-	if (ksym->module_name[0] && (u64)ksym->pos != ctx->meta->seq_num)
+	if (HAS(ksym, module_name[0]) && HAS(ksym, pos) && ksym->module_name[0] &&
+	    (u64)ksym->pos != ctx->meta->seq_num)
 		return 0;
 
 	row = (struct symbol *)reader->record;
 	__builtin_memset(row, 0, sizeof(*row));
-	if (ksym->show_value && !reader->hides_addresses)
-		row->address = ksym->value;
+	if (FIELD(ksym, show_value) && !reader->hides_addresses)
+		row->address = FIELD(ksym, value);
 	/* Of a module's symbols the case says whether they are exported (s_show()). */
-	row->type[0] = ksym->type;
-	if (BPF_CORE_READ_STR_INTO(&row->module, ksym, module_name) > 1)
-		row->type[0] = to_case(ksym->type, ksym->exported);
+	row->type[0] = FIELD(ksym, type);
+	if (HAS(ksym, module_name) && BPF_CORE_READ_STR_INTO(&row->module, ksym, module_name) > 1 &&
+	    HAS(ksym, exported))
+		row->type[0] = to_case(row->type[0], ksym->exported);
 
-	size = BPF_CORE_READ_STR_INTO((char(*)[SYMBOL_MAX])row->name, ksym, name);
+	size = 1;
+	if (HAS(ksym, name))
+		size = BPF_CORE_READ_STR_INTO((char(*)[SYMBOL_MAX])row->name, ksym, name);
 	if (size < 1 || size > SYMBOL_MAX)
 		return 0;
 	row->name_length = size - 1;

@@ -22,10 +22,10 @@ enum link_type {
 };
 
 struct ROW("a BPF link") link {
-	u32 id DOC("id of the link");
-	enum link_type type DOC("kind of link, as bpftool names it");
+	u32 id ABSENT(-1) DOC("id of the link");
+	enum link_type type ABSENT(-1) DOC("kind of link, as bpftool names it");
 	u32 program ABSENT(0) DOC("id of the program it runs; none for a struct_ops link");
-	enum attach_type attach DOC("how the program is attached");
+	enum attach_type attach ABSENT(-1) DOC("how the program is attached");
 	u64 target_id ABSENT(0)
 		DOC("what it is attached to: a cgroup's id, a net namespace's inode number, a map's id");
 	char target[32] DOC("name of what it is attached to: an iterator target, tracepoint or interface");
@@ -33,28 +33,30 @@ struct ROW("a BPF link") link {
 
 static __always_inline void read_target(struct bpf_link *link, struct link *row)
 {
+	struct net_device *device;
 	const char *name = NULL;
 
 	switch (row->type) {
 	case link_type__iter:
-		name = BPF_CORE_READ((struct bpf_iter_link *)link, tinfo, reg_info, target);
+		name = READ((struct bpf_iter_link *)link, tinfo, reg_info, target);
 		break;
 	case link_type__raw_tracepoint:
-		name = BPF_CORE_READ((struct bpf_raw_tp_link *)link, btp, tp, name);
+		name = READ((struct bpf_raw_tp_link *)link, btp, tp, name);
 		break;
 	case link_type__cgroup:
-		row->target_id = BPF_CORE_READ((struct bpf_cgroup_link *)link, cgroup, kn, id);
+		row->target_id = READ((struct bpf_cgroup_link *)link, cgroup, kn, id);
 		break;
 	case link_type__netns:
-		row->target_id = BPF_CORE_READ((struct bpf_netns_link *)link, net, ns.inum);
+		row->target_id = READ((struct bpf_netns_link *)link, net, ns.inum);
 		break;
 	case link_type__struct_ops:
-		if (bpf_core_field_exists(struct bpf_struct_ops_link, map))
-			row->target_id = BPF_CORE_READ((struct bpf_struct_ops_link *)link, map, id);
+		row->target_id = READ((struct bpf_struct_ops_link *)link, map, id);
 		break;
 	case link_type__xdp:
-		name = (void *)BPF_CORE_READ((struct bpf_xdp_link *)link, dev) +
-		       bpf_core_field_offset(struct net_device, name);
+		device = READ((struct bpf_xdp_link *)link, dev);
+		/* Of a device that is gone nothing is left. */
+		if (device)
+			name = ADDRESS(device, name);
 		break;
 	default:
 		break;
@@ -74,15 +76,15 @@ int dump_links(struct bpf_iter__bpf_link *ctx)
 	if (!link)
 		return 0;
 
-	row.id = link->id;
-	row.type = (u32)link->type;
-	program = link->prog;
+	SET(row.id, link, id);
+	SET(row.type, link, type);
+	program = FIELD(link, prog);
 	if (program) {
-		row.program = program->aux->id;
-		row.attach = (u32)program->expected_attach_type;
+		row.program = FIELD(program, aux, id);
+		SET(row.attach, program, expected_attach_type);
 	}
 	/* Since 6.17 the link itself knows, which a program for several types does not. */
-	if (bpf_core_field_exists(link->attach_type))
+	if (HAS(link, attach_type))
 		row.attach = (u32)link->attach_type;
 	read_target(link, &row);
 

@@ -63,19 +63,19 @@ enum map_flag {
 };
 
 struct ROW("a BPF map") map {
-	u32 id DOC("id of the map");
-	enum map_type type DOC("type, as bpftool names it");
+	u32 id ABSENT(-1) DOC("id of the map");
+	enum map_type type ABSENT(-1) DOC("type, as bpftool names it");
 	char name[16] DOC("name its creator gave it");
-	enum map_flag flags FLAGS DOC("flags it was created with");
-	u32 key_size DOC("bytes in a key");
-	u32 value_size DOC("bytes in a value");
-	u32 max_entries DOC("entries it may hold");
+	enum map_flag flags FLAGS ABSENT(-1) DOC("flags it was created with");
+	u32 key_size ABSENT(-1) DOC("bytes in a key");
+	u32 value_size ABSENT(-1) DOC("bytes in a value");
+	u32 max_entries ABSENT(-1) DOC("entries it may hold");
 	s64 entries ABSENT(-1) DOC("entries it holds, where its type keeps count");
 	u64 extra DOC("what map_extra means to its type");
 	u32 btf ABSENT(0) DOC("id of the BTF that describes its keys and values");
-	bool frozen DOC("whether user space may no longer write to it");
-	u64 refs DOC("references held on it");
-	u64 user_refs DOC("of those, held by descriptors and pins");
+	bool frozen ABSENT(-1) DOC("whether user space may no longer write to it");
+	u64 refs ABSENT(-1) DOC("references held on it");
+	u64 user_refs ABSENT(-1) DOC("of those, held by descriptors and pins");
 };
 
 extern s64 bpf_map_sum_elem_count(const struct bpf_map *map) __ksym __weak;
@@ -98,24 +98,25 @@ int dump_maps(struct bpf_iter__bpf_map *ctx)
 	if (!map)
 		return 0;
 
-	row.id = map->id;
-	row.type = (u32)map->map_type;
-	__builtin_memcpy(row.name, map->name, sizeof(row.name));
-	row.flags = map->map_flags;
-	row.key_size = map->key_size;
-	row.value_size = map->value_size;
-	row.max_entries = map->max_entries;
+	SET(row.id, map, id);
+	SET(row.type, map, map_type);
+	COPY_NAME(row.name, map, name);
+	SET(row.flags, map, map_flags);
+	SET(row.key_size, map, key_size);
+	SET(row.value_size, map, value_size);
+	SET(row.max_entries, map, max_entries);
 	row.entries = -1;
 	if (bpf_ksym_exists(bpf_map_sum_elem_count) && keeps_count(row.type))
 		row.entries = bpf_map_sum_elem_count(map);
-	if (bpf_core_field_exists(map->map_extra))
-		row.extra = map->map_extra;
-	if (map->btf)
-		row.btf = map->btf->id;
-	row.frozen = map->frozen;
+	/* Before 5.16 no type had a meaning for it. */
+	row.extra = FIELD(map, map_extra);
+	row.btf = FIELD(map, btf, id);
+	SET(row.frozen, map, frozen);
 	/* The walk holds one itself on the map it shows (bpf_map_seq_next()). */
-	row.refs = map->refcnt.counter - 1;
-	row.user_refs = map->usercnt.counter;
+	SET(row.refs, map, refcnt.counter);
+	if (HAS(map, refcnt.counter))
+		row.refs--;
+	SET(row.user_refs, map, usercnt.counter);
 
 	write_row(seq, &row, sizeof(row));
 	return 0;

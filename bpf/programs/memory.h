@@ -30,6 +30,12 @@ enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 		pages > 0 ? pages : 0;                                                             \
 	})
 
+/* Whether the kernel has such counters. */
+#define HAS_MEMORY_COUNTERS(mm)                                                                    \
+	(bpf_core_field_exists(struct mm_rss_stat, count) ? HAS((struct mm_struct___plain_rss *)(mm), \
+								rss_stat.count[0].counter)         \
+							  : HAS(mm, rss_stat[0].count))
+
 /* What is resident in RAM, in pages. */
 static __always_inline u64 resident_pages(struct mm_struct *mm)
 {
@@ -40,11 +46,15 @@ static __always_inline u64 resident_pages(struct mm_struct *mm)
 /* Of mappings without a file, as fs/proc/task_mmu.c names them. */
 static __always_inline bool is_heap(struct vm_area_struct *vma, struct mm_struct *mm)
 {
+	if (!HAS(vma, vm_start) || !HAS(vma, vm_end) || !HAS(mm, brk) || !HAS(mm, start_brk))
+		return false;
 	return vma->vm_start < mm->brk && vma->vm_end > mm->start_brk;
 }
 
 static __always_inline bool is_stack(struct vm_area_struct *vma, struct mm_struct *mm)
 {
+	if (!HAS(vma, vm_start) || !HAS(vma, vm_end) || !HAS(mm, start_stack))
+		return false;
 	return vma->vm_start <= mm->start_stack && vma->vm_end >= mm->start_stack;
 }
 

@@ -4,30 +4,47 @@
 
 struct ROW("the memory mappings of a process") memory_by_process {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 uid DOC("effective user id of the process");
+	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	char comm[16] DOC("name of the process");
 	u64 mappings DOC("number of mappings");
-	bytes_t size DOC("size of all mappings");
-	bytes_t file DOC("of those, of mapped files");
-	bytes_t anonymous DOC("of those without a file");
-	bytes_t shared DOC("of those shared with whoever maps the same");
-	bytes_t writable DOC("of those that may be written");
-	bytes_t executable DOC("of those that may be executed");
-	bytes_t heap DOC("of [heap], the memory below brk(2)");
-	bytes_t stack DOC("of [stack], that of the first thread");
-	pages_t rss DOC("memory resident in RAM");
-	pages_t swap DOC("memory swapped out");
+	bytes_t size ABSENT(-1) DOC("size of all mappings");
+	bytes_t file ABSENT(-1) DOC("of those, of mapped files");
+	bytes_t anonymous ABSENT(-1) DOC("of those without a file");
+	bytes_t shared ABSENT(-1) DOC("of those shared with whoever maps the same");
+	bytes_t writable ABSENT(-1) DOC("of those that may be written");
+	bytes_t executable ABSENT(-1) DOC("of those that may be executed");
+	bytes_t heap ABSENT(-1) DOC("of [heap], the memory below brk(2)");
+	bytes_t stack ABSENT(-1) DOC("of [stack], that of the first thread");
+	pages_t rss ABSENT(-1) DOC("memory resident in RAM");
+	pages_t swap ABSENT(-1) DOC("memory swapped out");
 };
 
 PROCESS_GROUPS(struct memory_by_process);
 
+static __always_inline void forget_sizes(struct memory_by_process *row)
+{
+	UNSET(row->size);
+	UNSET(row->file);
+	UNSET(row->anonymous);
+	UNSET(row->shared);
+	UNSET(row->writable);
+	UNSET(row->executable);
+	UNSET(row->heap);
+	UNSET(row->stack);
+}
+
 static __always_inline void count(struct memory_by_process *row, struct vm_area_struct *vma,
 				  struct mm_struct *mm)
 {
-	u64 size = vma->vm_end - vma->vm_start;
-	unsigned long flags = vma->vm_flags;
+	unsigned long flags = FIELD(vma, vm_flags);
+	u64 size;
 
 	row->mappings++;
+	if (!HAS(vma, vm_start) || !HAS(vma, vm_end)) {
+		forget_sizes(row);
+		return;
+	}
+	size = vma->vm_end - vma->vm_start;
 	row->size += size;
 	if (flags & VM_MAYSHARE)
 		row->shared += size;
@@ -35,14 +52,30 @@ static __always_inline void count(struct memory_by_process *row, struct vm_area_
 		row->writable += size;
 	if (flags & VM_EXEC)
 		row->executable += size;
+	if (!HAS(vma, vm_flags)) {
+		UNSET(row->shared);
+		UNSET(row->writable);
+		UNSET(row->executable);
+	}
+	if (!HAS(vma, vm_file)) {
+		UNSET(row->file);
+		UNSET(row->anonymous);
+		UNSET(row->heap);
+		UNSET(row->stack);
+		return;
+	}
 	if (vma->vm_file) {
 		row->file += size;
 		return;
 	}
 	row->anonymous += size;
-	if (is_heap(vma, mm))
+	if (!HAS(mm, brk) || !HAS(mm, start_brk))
+		UNSET(row->heap);
+	else if (is_heap(vma, mm))
 		row->heap += size;
-	else if (is_stack(vma, mm))
+	if (!HAS(mm, start_stack))
+		UNSET(row->stack);
+	else if (is_stack(vma, mm) && !is_heap(vma, mm))
 		row->stack += size;
 }
 
@@ -61,9 +94,9 @@ int sum_vmas(struct bpf_iter__task_vma *ctx)
 		return 0;
 	}
 	/* A thread with files of its own is visited too, with the same memory. */
-	if (task->group_leader != task)
+	if (!is_leader(task))
 		return 0;
-	mm = vma->vm_mm;
+	mm = FIELD(vma, vm_mm);
 	/* Of the memory that is walked, which the process may have given up. */
 	reader = current_reader();
 	if (!reader || !may_look_into(reader, task, mm))
@@ -74,8 +107,11 @@ int sum_vmas(struct bpf_iter__task_vma *ctx)
 	if (!row)
 		return 0;
 	if (!row->mappings) {
-		row->rss = resident_pages(mm);
-		row->swap = memory_counter(mm, MM_SWAPENTS);
+		row->rss = row->swap = -1;
+		if (HAS_MEMORY_COUNTERS(mm)) {
+			row->rss = resident_pages(mm);
+			row->swap = memory_counter(mm, MM_SWAPENTS);
+		}
 	}
 	count(row, vma, mm);
 	return 0;

@@ -28,15 +28,15 @@ enum netlink_protocol {
 };
 
 struct ROW("a netlink socket") netlink {
-	enum netlink_protocol protocol DOC("netlink family the socket speaks");
-	u32 portid DOC("address of the socket; 0 is the kernel's own");
-	hex_t groups DOC("multicast groups it listens to, the first 32 as bits");
-	u32 uid DOC("user that made it");
-	bytes_t rmem DOC("memory of messages waiting to be read");
-	bytes_t wmem DOC("memory of messages being sent");
-	bool dump DOC("whether a dump is under way");
-	u32 refs DOC("references held on the socket");
-	u32 drops DOC("messages lost because nobody read them in time");
+	enum netlink_protocol protocol ABSENT(-1) DOC("netlink family the socket speaks");
+	u64 portid ABSENT(-1) DOC("address of the socket; 0 is the kernel's own");
+	mask_t groups ABSENT(-1) DOC("multicast groups it listens to, the first 32 as bits");
+	u32 uid ABSENT(-1) DOC("user that made it");
+	bytes_t rmem ABSENT(-1) DOC("memory of messages waiting to be read");
+	bytes_t wmem ABSENT(-1) DOC("memory of messages being sent");
+	bool dump ABSENT(-1) DOC("whether a dump is under way");
+	u32 refs ABSENT(-1) DOC("references held on the socket");
+	u32 drops ABSENT(-1) DOC("messages lost because nobody read them in time");
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none for the kernel's");
 };
 
@@ -51,18 +51,20 @@ int dump_netlink(struct bpf_iter__netlink *ctx)
 
 	if (!netlink)
 		return 0;
-	sk = &netlink->sk;
+	/* Every socket begins with its struct sock. */
+	sk = (void *)netlink;
 
-	row.protocol = sk->sk_protocol;
-	row.portid = netlink->portid;
-	if (netlink->groups)
+	SET(row.protocol, sk, sk_protocol);
+	SET(row.portid, netlink, portid);
+	/* As many words as ngroups takes; one at least where there are any. */
+	if (FIELD(netlink, groups))
 		bpf_probe_read_kernel(&groups, sizeof(groups), netlink->groups);
-	row.groups = groups;
-	row.uid = sk->sk_uid.val;
-	row.rmem = sk->sk_backlog.rmem_alloc.counter;
+	row.groups = HAS(netlink, groups) ? (u32)groups : (mask_t)-1;
+	SET(row.uid, sk, sk_uid.val);
+	SET(row.rmem, sk, sk_backlog.rmem_alloc.counter);
 	row.wmem = sending_of(sk);
-	row.dump = netlink->cb_running;
-	row.refs = sk->__sk_common.skc_refcnt.refs.counter;
+	SET(row.dump, netlink, cb_running);
+	SET(row.refs, common_of(sk), skc_refcnt.refs.counter);
 	row.drops = drops_of(sk);
 	row.inode = inode_of(sk);
 

@@ -27,6 +27,11 @@ struct path_walk {
 	bool complete;
 };
 
+/* Whether the kernel has what a path is made of. */
+#define HAS_PATHS(dentry, mount)                                                                   \
+	(HAS(dentry, d_parent) && HAS(dentry, d_name.len) && HAS(dentry, d_name.name) &&           \
+	 HAS(mount, mnt.mnt_root) && HAS(mount, mnt_parent) && HAS(mount, mnt_mountpoint))
+
 /* Takes one step up; true at the end of the walk, complete or not. */
 static __noinline bool step_up(struct path_walk *walk)
 {
@@ -34,13 +39,17 @@ static __noinline bool step_up(struct path_walk *walk)
 	const unsigned char *name;
 	struct reader *reader;
 	struct mount *mount;
-	u32 length, at;
+	u32 length, at, end;
+	long size;
+	u8 after;
 
 	if (!walk)
 		return true;
 	dentry = walk->dentry;
 	mount = walk->mount;
 	reader = walk->reader;
+	if (!HAS_PATHS(dentry, mount))
+		return true;
 	parent = READ(dentry, d_parent);
 
 	if (dentry == READ(mount, mnt.mnt_root) || dentry == parent) {
@@ -60,9 +69,20 @@ static __noinline bool step_up(struct path_walk *walk)
 	at -= length + 1;
 	reader->path_start = at;
 	reader->record[IN_PATH(at)] = '/';
-	/* Masked once more: before 6.13 the verifier forgets the bound in between. */
+	/*
+	 * A rename may have put a shorter name there: not a byte beyond its end is read.
+	 * The NUL goes where the name before this one begins, or what follows the path.
+	 */
+	end = at + 1 + length;
+	barrier_var(end);
+	end &= sizeof(reader->record) - 1;
+	after = reader->record[end];
 	barrier_var(length);
-	bpf_probe_read_kernel(reader->record + IN_PATH(at + 1), length & NAME_MAX, name);
+	size = bpf_probe_read_kernel_str(reader->record + IN_PATH(at + 1), (length & NAME_MAX) + 1,
+					 name);
+	reader->record[end] = after;
+	if (size != length + 1)
+		return true;
 	walk->dentry = parent;
 	return false;
 }
@@ -77,7 +97,7 @@ static __always_inline u32 walk_path(struct reader *reader, struct dentry *dentr
 	struct path_walk walk = {
 		.reader = reader,
 		.dentry = dentry,
-		.mount = container_of(vfsmount, struct mount, mnt),
+		.mount = OWNER(vfsmount, struct mount, mnt),
 	};
 
 	if (!dentry || !vfsmount)
@@ -85,7 +105,8 @@ static __always_inline u32 walk_path(struct reader *reader, struct dentry *dentr
 	reader->path_start = PATH_MAX;
 
 	/* Unhashed and not a root: the name is gone (d_unlinked()). */
-	if (!READ(dentry, d_hash.pprev) && READ(dentry, d_parent) != dentry) {
+	if (HAS(dentry, d_hash.pprev) && !READ(dentry, d_hash.pprev) &&
+	    READ(dentry, d_parent) != dentry) {
 		reader->path_start -= DELETED_SIZE;
 		__builtin_memcpy(reader->record + PATH_MAX - DELETED_SIZE, DELETED, DELETED_SIZE);
 	}

@@ -33,12 +33,12 @@ struct process_walk {
 
 /* Whether the walk is still at this task's process. */
 #define is_at(walk, meta, task)                                                                    \
-	((walk).process == (task)->tgid && (walk).session == (meta)->session_id)
+	((walk).process == FIELD(task, tgid) && (walk).session == (meta)->session_id)
 
 /* It is there from now on. */
 #define move_on(walk, meta, task)                                                                  \
 	({                                                                                         \
-		(walk).process = (task)->tgid;                                                     \
+		(walk).process = FIELD(task, tgid);                                                \
 		(walk).session = (meta)->session_id;                                               \
 	})
 
@@ -75,8 +75,8 @@ static __always_inline u32 pid_for_reader(struct task_struct *task)
 		} else {                                                                           \
 			__builtin_memset(&at, 0, sizeof(at));                                      \
 			at.pid = key.pid;                                                          \
-			at.uid = (task)->cred->euid.val;                                           \
-			copy_name(at.comm, (task)->group_leader->comm);                            \
+			SET(at.uid, task, cred, euid.val);                                         \
+			COPY_NAME(at.comm, task, group_leader, comm);                              \
 		}                                                                                  \
 	})
 

@@ -5,24 +5,24 @@
 
 struct ROW("a process") process {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 ppid DOC("parent process; 0 if it is outside the reader's pid namespace");
-	u32 uid DOC("effective user id, as ps shows");
-	u32 gid DOC("effective group id");
-	u32 ruid DOC("real user id");
-	enum task_state state DOC("what the scheduler has its first thread doing");
-	u32 threads DOC("number of threads");
+	u32 ppid ABSENT(-1) DOC("parent process; 0 if it is outside the reader's pid namespace");
+	u32 uid ABSENT(-1) DOC("effective user id, as ps shows");
+	u32 gid ABSENT(-1) DOC("effective group id");
+	u32 ruid ABSENT(-1) DOC("real user id");
+	enum task_state state ABSENT(-1) DOC("what the scheduler has its first thread doing");
+	u32 threads ABSENT(-1) DOC("number of threads");
 	u32 slots ABSENT(0) DOC("room of its table of descriptors, FDSize of /proc/<pid>/status");
-	s32 prio DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
-	s32 nice DOC("nice value, -20 to 19");
-	enum task_policy policy DOC("scheduling policy of its first thread");
+	s32 prio ABSENT(-2147483648) DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
+	s32 nice ABSENT(-2147483648) DOC("nice value, -20 to 19");
+	enum task_policy policy ABSENT(-1) DOC("scheduling policy of its first thread");
 	nanoseconds_t utime ABSENT(-1)
 		DOC("processor time of all its threads, ended ones too, in user mode");
 	nanoseconds_t stime ABSENT(-1) DOC("likewise in the kernel");
-	nanoseconds_t start DOC("when it started, since boot");
+	nanoseconds_t start ABSENT(-1) DOC("when it started, since boot");
 	pages_t rss ABSENT(-1) DOC("memory resident in RAM; none for a kernel thread");
 	pages_t swap ABSENT(-1) DOC("memory swapped out");
 	pages_t vsize ABSENT(-1) DOC("size of its address space");
-	u64 cgroup DOC("id of its cgroup in the unified hierarchy");
+	u64 cgroup ABSENT(0) DOC("id of its cgroup in the unified hierarchy");
 	u32 pidns ABSENT(0) DOC("inode number of its pid namespace");
 	u32 netns ABSENT(0) DOC("inode number of its net namespace; none once it exits");
 	u32 mntns ABSENT(0) DOC("inode number of its mount namespace");
@@ -48,6 +48,12 @@ extern int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task,
 			     unsigned int flags) __ksym __weak;
 extern struct task_struct *bpf_iter_task_next(struct bpf_iter_task *it) __ksym __weak;
 extern void bpf_iter_task_destroy(struct bpf_iter_task *it) __ksym __weak;
+
+/* Whether the kernel has what a process's times are made of. */
+#define HAS_PROCESS_TIMES(task)                                                                    \
+	(HAS(task, utime) && HAS(task, stime) && HAS(task, se.sum_exec_runtime) &&                 \
+	 HAS(task, signal, utime) && HAS(task, signal, stime) &&                                   \
+	 HAS(task, signal, sum_sched_runtime))
 
 /* What the threads that still run have added to their process's times. */
 struct usage {
@@ -79,7 +85,9 @@ static __noinline bool step_on(struct thread_walk *walk)
 		walk->usage->complete = true;
 		return true;
 	}
-	add_thread(walk->usage, (void *)node - bpf_core_field_offset(struct task_struct, thread_node));
+	if (!bpf_core_field_exists(struct task_struct, thread_node) || !HAS(node, next))
+		return true;
+	add_thread(walk->usage, OWNER(node, struct task_struct, thread_node));
 	walk->node = READ(node, next);
 	return false;
 }
@@ -93,15 +101,17 @@ static __always_inline void add_threads_by_list(struct usage *usage, struct sign
 	struct thread_walk walk = {
 		.usage = usage,
 		.node = READ(signal, thread_head.next),
-		.head = (void *)signal + bpf_core_field_offset(signal->thread_head),
+		.head = ADDRESS(signal, thread_head),
 	};
 
+	if (!HAS(signal, thread_head.next))
+		return;
 	repeat(MAX_THREADS, 32, step_on(&walk));
 }
 
 static __always_inline void add_threads(struct usage *usage, struct task_struct *leader)
 {
-	if (leader->signal->nr_threads == 1) {
+	if (FIELD(leader, signal, nr_threads) == 1) {
 		add_thread(usage, leader);
 		usage->complete = true;
 	} else if (bpf_ksym_exists(bpf_iter_task_new)) {
@@ -131,7 +141,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 	struct process row = {};
 	u32 length = 0;
 
-	if (!task || task->group_leader != task)
+	if (!task || !is_leader(task))
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
@@ -143,33 +153,35 @@ int dump_processes(struct bpf_iter__task *ctx)
 	read_identity(&row, task);
 
 	row.state = state_of(task);
-	row.threads = task->signal->nr_threads;
+	SET(row.threads, task, signal, nr_threads);
 	row.slots = READ(task, files, fdt, max_fds);
-	row.prio = task->prio - MAX_RT_PRIO;
-	row.nice = task->static_prio - DEFAULT_PRIO;
-	row.policy = task->policy;
-	row.start = task->start_boottime;
+	read_schedule(&row, task);
 
-	add_threads(&usage, task);
 	row.utime = row.stime = UNKNOWN;
-	if (usage.complete) {
-		times = adjusted(usage.utime + task->signal->utime,
-				 usage.stime + task->signal->stime,
-				 usage.runtime + task->signal->sum_sched_runtime,
-				 times_shown_before(task->signal));
-		row.utime = times.utime;
-		row.stime = times.stime;
+	if (HAS_PROCESS_TIMES(task)) {
+		add_threads(&usage, task);
+		if (usage.complete) {
+			times = adjusted(usage.utime + task->signal->utime,
+					 usage.stime + task->signal->stime,
+					 usage.runtime + task->signal->sum_sched_runtime,
+					 times_shown_before(task->signal));
+			row.utime = times.utime;
+			row.stime = times.stime;
+		}
 	}
 
 	row.rss = row.swap = row.vsize = UNKNOWN;
-	mm = task->mm;
-	if (mm && !(task->flags & PF_KTHREAD)) {
-		row.rss = resident_pages(mm);
-		row.swap = memory_counter(mm, MM_SWAPENTS);
-		row.vsize = mm->total_vm;
+	/* A kernel thread borrows an address space; if it may be one, it has none of its own. */
+	mm = HAS(task, flags) && !(task->flags & PF_KTHREAD) ? FIELD(task, mm) : NULL;
+	if (mm) {
+		if (HAS_MEMORY_COUNTERS(mm)) {
+			row.rss = resident_pages(mm);
+			row.swap = memory_counter(mm, MM_SWAPENTS);
+		}
+		SET(row.vsize, mm, total_vm);
 	}
 	/* /proc shows anybody the numbers, but what it runs to those who may look in. */
-	if (mm && !(task->flags & PF_KTHREAD) && may_look_into(reader, task, mm)) {
+	if (mm && may_look_into(reader, task, mm)) {
 		program = READ(mm, exe_file);
 		length = walk_path(reader, READ(program, f_path.dentry),
 				   READ(program, f_path.mnt));

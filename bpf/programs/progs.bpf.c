@@ -42,19 +42,19 @@ enum program_type {
 #define INSTRUCTION_SIZE 8
 
 struct ROW("a BPF program") program {
-	u32 id DOC("id of the program");
-	enum program_type type DOC("type of program, as bpftool names it");
+	u32 id ABSENT(-1) DOC("id of the program");
+	enum program_type type ABSENT(-1) DOC("type of program, as bpftool names it");
 	char name[16] DOC("name its loader gave it");
-	hash_t tag DOC("hash of its instructions");
-	bool gpl DOC("whether it is under a GPL-compatible licence");
-	enum attach_type attach DOC("how it is meant to be attached");
-	nanoseconds_t loaded DOC("when it was loaded, since boot");
-	u32 uid DOC("user that loaded it");
-	bytes_t translated DOC("size of its instructions after verification");
-	bytes_t jited DOC("size of its machine code");
-	pages_t memlock DOC("memory that the instructions take");
-	u32 maps DOC("number of maps it uses");
-	u32 functions DOC("number of functions it has");
+	hash_t tag ABSENT(-1) DOC("hash of its instructions");
+	bool gpl ABSENT(-1) DOC("whether it is under a GPL-compatible licence");
+	enum attach_type attach ABSENT(-1) DOC("how it is meant to be attached");
+	nanoseconds_t loaded ABSENT(-1) DOC("when it was loaded, since boot");
+	u32 uid ABSENT(-1) DOC("user that loaded it");
+	bytes_t translated ABSENT(-1) DOC("size of its instructions after verification");
+	bytes_t jited ABSENT(-1) DOC("size of its machine code");
+	pages_t memlock ABSENT(-1) DOC("memory that the instructions take");
+	u32 maps ABSENT(-1) DOC("number of maps it uses");
+	u32 functions ABSENT(-1) DOC("number of functions it has");
 	u32 verified ABSENT(0) DOC("instructions that the verifier went through");
 	u32 btf ABSENT(0) DOC("id of the BTF that describes it");
 	u32 attach_btf ABSENT(0) DOC("BTF type id of the kernel function it is attached to");
@@ -67,19 +67,22 @@ struct ROW("a BPF program") program {
 #define MAX_FUNCTIONS 256
 
 /* The machine code of all functions: the program's own length is the first one's. */
-static __always_inline u64 jited_size(struct bpf_prog *prog, struct bpf_prog_aux *aux)
+static __always_inline u64 jited_size(struct bpf_prog *prog)
 {
-	u32 count = aux->func_cnt;
 	u64 size = 0;
+	u32 count;
 
+	if (!HAS(prog, jited_len) || !HAS(prog, aux, func_cnt) || !HAS(prog, aux, func))
+		return -1;
+	count = prog->aux->func_cnt;
 	if (!count)
 		return prog->jited_len;
 	for (u32 i = 0; i < MAX_FUNCTIONS && i < count; i++) {
 		struct bpf_prog *function;
 
-		if (bpf_probe_read_kernel(&function, sizeof(function), aux->func + i))
+		if (bpf_probe_read_kernel(&function, sizeof(function), prog->aux->func + i))
 			break;
-		size += BPF_CORE_READ(function, jited_len);
+		size += READ(function, jited_len);
 	}
 	return size;
 }
@@ -90,32 +93,39 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 	struct bpf_prog *prog = ctx->prog;
 	struct seq_file *seq = begin_rows(ctx->meta, prog);
 	struct program row = {};
-	struct bpf_prog_aux *aux;
 	struct run_stats stats;
 
 	if (!prog)
 		return 0;
-	aux = prog->aux;
 
-	row.id = aux->id;
-	row.type = (u32)prog->type;
-	__builtin_memcpy(row.name, aux->name, sizeof(row.name));
-	__builtin_memcpy(row.tag, prog->tag, sizeof(row.tag));
-	row.gpl = BPF_CORE_READ_BITFIELD_PROBED(prog, gpl_compatible);
-	row.attach = (u32)prog->expected_attach_type;
-	row.loaded = aux->load_time;
-	if (aux->user)
-		row.uid = aux->user->uid.val;
-	row.translated = (u64)prog->len * INSTRUCTION_SIZE;
-	row.jited = jited_size(prog, aux);
-	row.memlock = prog->pages;
-	row.maps = aux->used_map_cnt;
-	row.functions = aux->func_cnt ? aux->func_cnt : 1;
-	if (bpf_core_field_exists(aux->verified_insns))
-		row.verified = aux->verified_insns;
-	if (aux->btf)
-		row.btf = aux->btf->id;
-	row.attach_btf = aux->attach_btf_id;
+	SET(row.id, prog, aux, id);
+	SET(row.type, prog, type);
+	COPY_NAME(row.name, prog, aux, name);
+	if (HAS(prog, tag))
+		__builtin_memcpy(row.tag, prog->tag, sizeof(row.tag));
+	else
+		UNSET(row.tag);
+	if (HAS(prog, gpl_compatible))
+		row.gpl = BPF_CORE_READ_BITFIELD_PROBED(prog, gpl_compatible);
+	else
+		UNSET(row.gpl);
+	SET(row.attach, prog, expected_attach_type);
+	SET(row.loaded, prog, aux, load_time);
+	/* Of root's early ones the kernel keeps no user, which reads as 0. */
+	SET(row.uid, prog, aux, user, uid.val);
+	if (HAS(prog, len))
+		row.translated = (u64)prog->len * INSTRUCTION_SIZE;
+	else
+		UNSET(row.translated);
+	row.jited = jited_size(prog);
+	SET(row.memlock, prog, pages);
+	SET(row.maps, prog, aux, used_map_cnt);
+	SET(row.functions, prog, aux, func_cnt);
+	if (!row.functions)
+		row.functions = 1;
+	row.verified = FIELD(prog, aux, verified_insns);
+	row.btf = FIELD(prog, aux, btf, id);
+	row.attach_btf = FIELD(prog, aux, attach_btf_id);
 	stats = run_stats_of(prog);
 	row.run_time = stats.nanoseconds;
 	row.runs = stats.runs;

@@ -98,6 +98,8 @@ static __always_inline struct reader *current_reader(void)
 
 /* Inode number of the initial pid namespace (include/uapi/linux/nsfs.h, PID_NS_INIT_INO). */
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFC
+/* The number of no namespace: the kernel gives no such inode number. */
+#define NO_NAMESPACE 0xFFFFFFFF
 
 /*
  * The same for a walk over tasks. In text mode it shows what its opener's
@@ -122,30 +124,45 @@ static __always_inline struct reader *task_reader(struct seq_file *seq, const vo
 	if (!reader)
 		return NULL;
 	walk = seq->private;
-	namespace = BPF_CORE_READ(walk, ns, ns.inum);
-	reader->pid_namespace = namespace == INITIAL_PID_NAMESPACE ? 0 : namespace;
+	namespace = READ(walk, ns, ns.inum);
+	/* Of an unknown namespace nothing is shown. */
+	reader->pid_namespace = namespace == INITIAL_PID_NAMESPACE ? 0
+				: namespace			   ? namespace
+								   : NO_NAMESPACE;
 	reader->net_namespace = 0;
-	if (BPF_CORE_READ(walk, type) == BPF_TASK_ITER_ALL) {
+	/* Before 6.1 no walk is narrowed, and none says so. */
+	if (!HAS(walk, type) || READ(walk, type) == BPF_TASK_ITER_ALL) {
 		struct task_struct *thread = bpf_get_current_task_btf();
 
-		reader->net_namespace = BPF_CORE_READ(thread, nsproxy, net_ns, ns.inum);
+		reader->net_namespace = READ(thread, nsproxy, net_ns, ns.inum);
+		if (!reader->net_namespace)
+			reader->net_namespace = NO_NAMESPACE;
 	}
 	return reader;
+}
+
+/* A number of a pid, as long as the kernel has what tells whose it is. */
+static __always_inline struct upid *number_at(struct pid *pid, u32 level)
+{
+	struct upid *numbers = ADDRESS(pid, numbers);
+
+	if (!numbers || !bpf_core_type_exists(struct upid))
+		return NULL;
+	return (void *)numbers + level * bpf_core_type_size(struct upid);
 }
 
 /* pid's number in a namespace below the initial one; 0 if it has none there. */
 static __noinline u32 number_in_namespace(struct pid *pid, u32 namespace)
 {
-	u32 level = BPF_CORE_READ(pid, level);
-	struct upid upid;
+	u32 level = READ(pid, level);
 
 	for (u32 i = 0; i <= MAX_PID_NS_LEVEL; i++) {
-		if (i > level)
+		struct upid *number = number_at(pid, i);
+
+		if (i > level || !number)
 			break;
-		if (bpf_probe_read_kernel(&upid, sizeof(upid), &pid->numbers[i]))
-			break;
-		if (BPF_CORE_READ(upid.ns, ns.inum) == namespace)
-			return upid.nr;
+		if (READ(number, ns, ns.inum) == namespace)
+			return READ(number, nr);
 	}
 	return 0;
 }
@@ -153,45 +170,92 @@ static __noinline u32 number_in_namespace(struct pid *pid, u32 namespace)
 /* pid as the reader's namespace numbers it; 0 if it is not visible there. */
 static __always_inline u32 number_for(const struct reader *reader, struct pid *pid)
 {
-	if (!reader->pid_namespace)
-		return pid->numbers[0].nr;
-	return number_in_namespace(pid, reader->pid_namespace);
+	if (reader->pid_namespace)
+		return number_in_namespace(pid, reader->pid_namespace);
+	if (!HAS(pid, numbers) || !bpf_core_field_exists(struct upid, nr))
+		return 0;
+	return pid->numbers[0].nr;
+}
+
+/*
+ * The process id of a task as the reader's namespace numbers it; 0 if it is not
+ * visible there. Tasks themselves have their numbers in the initial namespace.
+ */
+static __always_inline u32 process_for(const struct reader *reader, struct task_struct *task)
+{
+	if (HAS(task, group_leader, thread_pid) && bpf_core_field_exists(struct pid, numbers) &&
+	    bpf_core_field_exists(struct upid, nr))
+		return number_for(reader, task->group_leader->thread_pid);
+	return reader->pid_namespace ? 0 : FIELD(task, tgid);
+}
+
+/* The same of the thread. */
+static __always_inline u32 thread_for(const struct reader *reader, struct task_struct *task)
+{
+	if (HAS(task, thread_pid) && bpf_core_field_exists(struct pid, numbers) &&
+	    bpf_core_field_exists(struct upid, nr))
+		return number_for(reader, task->thread_pid);
+	return reader->pid_namespace ? 0 : FIELD(task, pid);
+}
+
+/* Whether a task is the first thread of its process. */
+static __always_inline bool is_leader(struct task_struct *task)
+{
+	if (HAS(task, group_leader))
+		return task->group_leader == task;
+	return FIELD(task, pid) == FIELD(task, tgid);
 }
 
 /* The process id of task, or 0 where the reader is not to see the task. */
 static __always_inline u32 visible_process(const struct reader *reader, struct task_struct *task)
 {
-	u32 process = number_for(reader, task->group_leader->thread_pid);
+	u32 process = process_for(reader, task);
 
 	if (reader->process && process != reader->process)
 		return 0;
-	if (reader->started && task->group_leader->start_boottime != reader->started)
+	if (reader->started && FIELD(task, group_leader, start_boottime) != reader->started)
 		return 0;
-	if (reader->own && task->real_cred->uid.val != reader->uid)
+	if (reader->own &&
+	    (!HAS(task, real_cred, uid.val) || task->real_cred->uid.val != reader->uid))
 		return 0;
 	return process;
 }
 
 /* include/linux/mm_types.h: the low bits of an address space's flags. */
 #define DUMPABLE_MASK 3
+/* Since 7.2 enum task_dumpable has the same values. */
 #define SUID_DUMP_USER 1
 
 /*
- * Whether an address space lets its user look into it (prctl(2), PR_SET_DUMPABLE).
- * What a process ran that has given up a privilege stays closed, so does a process
- * that exits: it has none any more to tell.
+ * Whether a task's address space lets its user look into it (prctl(2),
+ * PR_SET_DUMPABLE). An address space that a process gave up at an exec stays as
+ * closed as it was. A process that exits has none, and is closed.
+ *
+ * Since 7.2 the task keeps this, not the address space. An exec puts the new
+ * address space into the task before it opens the new state (fs/exec.c,
+ * exec_mmap()), so a state read before the address space was compared belongs to
+ * that address space or to an earlier one.
  */
-static __always_inline bool is_dumpable(struct mm_struct *mm)
+static __always_inline bool is_dumpable(struct task_struct *task, struct mm_struct *mm)
 {
 	struct mm_struct___flag_bits *bits = (void *)mm;
 	unsigned long flags;
 
 	if (!mm)
 		return false;
+	if (bpf_core_type_exists(struct task_exec_state)) {
+		if (!HAS(task, exec_state, dumpable) || !HAS(task, mm))
+			return false;
+		flags = READ(task, exec_state, dumpable);
+		barrier();
+		return flags == SUID_DUMP_USER && READ(task, mm) == mm;
+	}
 	if (bpf_core_field_exists(bits->flags.__mm_flags))
 		flags = BPF_CORE_READ(bits, flags.__mm_flags[0]);
+	else if (HAS(mm, flags))
+		flags = READ(mm, flags);
 	else
-		flags = BPF_CORE_READ(mm, flags);
+		return false;
 	return (flags & DUMPABLE_MASK) == SUID_DUMP_USER;
 }
 
@@ -204,23 +268,29 @@ static __always_inline bool is_dumpable(struct mm_struct *mm)
 static __always_inline bool may_look_into(const struct reader *reader, struct task_struct *task,
 					  struct mm_struct *mm)
 {
-	const struct cred *cred = task->real_cred;
+	const struct cred *cred;
 
 	if (!reader->own)
 		return true;
+	if (!HAS(task, real_cred))
+		return false;
+	cred = task->real_cred;
+	if (!HAS(cred, uid.val) || !HAS(cred, euid.val) || !HAS(cred, suid.val) ||
+	    !HAS(cred, gid.val) || !HAS(cred, egid.val) || !HAS(cred, sgid.val))
+		return false;
 	if (cred->uid.val != reader->uid || cred->euid.val != reader->uid ||
 	    cred->suid.val != reader->uid)
 		return false;
 	if (cred->gid.val != reader->gid || cred->egid.val != reader->gid ||
 	    cred->sgid.val != reader->gid)
 		return false;
-	return is_dumpable(mm);
+	return is_dumpable(task, mm);
 }
 
 /* As visible_process(), of a process whose files the reader may look at. */
 static __always_inline u32 readable_process(const struct reader *reader, struct task_struct *task)
 {
-	if (!may_look_into(reader, task, task->mm))
+	if (!may_look_into(reader, task, FIELD(task, mm)))
 		return 0;
 	return visible_process(reader, task);
 }

@@ -57,9 +57,8 @@ static __noinline bool add_processor(struct stats_walk *walk)
 	if (!element)
 		return true;
 	there = (void *)walk->stats + (as_number(element) - walk->base);
-	bpf_probe_read_kernel(&runs, sizeof(runs), (void *)there + bpf_core_field_offset(there->cnt));
-	bpf_probe_read_kernel(&nanoseconds, sizeof(nanoseconds),
-			      (void *)there + bpf_core_field_offset(there->nsecs));
+	bpf_probe_read_kernel(&runs, sizeof(runs), ADDRESS(there, cnt));
+	bpf_probe_read_kernel(&nanoseconds, sizeof(nanoseconds), ADDRESS(there, nsecs));
 	walk->sum.runs += runs;
 	walk->sum.nanoseconds += nanoseconds;
 	walk->processor++;
@@ -76,9 +75,12 @@ static __always_inline struct run_stats run_stats_of(struct bpf_prog *prog)
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem) ||
 	    !bpf_ksym_exists(bpf_iter_num_new))
 		return unknown;
-	walk.stats = BPF_CORE_READ(prog, stats);
+	if (!HAS(prog, stats) || !bpf_core_field_exists(walk.stats->cnt) ||
+	    !bpf_core_field_exists(walk.stats->nsecs) || !HAS(array, pptrs[0]))
+		return unknown;
+	walk.stats = PROBE(prog, stats);
 	array = (void *)as_number(&processors);
-	walk.base = (u64)BPF_CORE_READ(array, pptrs[0]);
+	walk.base = (u64)PROBE(array, pptrs[0]);
 	return repeat(MAX_PROCESSORS, 1, add_processor(&walk)) ? walk.sum : unknown;
 }
 

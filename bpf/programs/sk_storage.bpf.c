@@ -24,7 +24,7 @@ int dump_sk_storage(struct bpf_iter__bpf_sk_storage_map *ctx)
 	read_mapped_socket(&row.socket, sk);
 	if (text_mode) {
 		__builtin_memcpy(reader->record, &row, sizeof(row));
-		put_bytes(reader, sizeof(row), value, map->value_size);
+		put_bytes(reader, sizeof(row), value, FIELD(map, value_size));
 		write_row(seq, (struct storage *)reader->record, 0);
 		return 0;
 	}

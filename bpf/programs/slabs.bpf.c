@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "loop.h"
 #include "row.h"
 
 struct ROW("a slab cache") slab_cache {
-	bytes_t object_size DOC("size of an object, as its user asked");
-	bytes_t size DOC("size of an object with what the allocator adds");
-	u32 align DOC("alignment of objects, in bytes");
-	u32 objects_per_slab DOC("objects in a slab");
-	u32 pages_per_slab DOC("pages in a slab");
-	u64 slabs DOC("slabs there are");
-	u64 objects DOC("objects there is room for");
-	pages_t memory DOC("memory that the slabs take");
-	u64 partial DOC("slabs that are neither full nor empty, on the nodes' lists");
-	u32 users DOC("caches that were merged into this one, itself included");
-	hex_t flags DOC("SLAB_* flags");
+	bytes_t object_size ABSENT(-1) DOC("size of an object, as its user asked");
+	bytes_t size ABSENT(-1) DOC("size of an object with what the allocator adds");
+	u32 align ABSENT(-1) DOC("alignment of objects, in bytes");
+	u32 objects_per_slab ABSENT(-1) DOC("objects in a slab");
+	u32 pages_per_slab ABSENT(-1) DOC("pages in a slab");
+	u64 slabs ABSENT(-1) DOC("slabs there are");
+	u64 objects ABSENT(-1) DOC("objects there is room for");
+	pages_t memory ABSENT(-1) DOC("memory that the slabs take");
+	u64 partial ABSENT(-1) DOC("slabs that are neither full nor empty, on the nodes' lists");
+	u32 users ABSENT(-1) DOC("caches that were merged into this one, itself included");
+	hex_t flags ABSENT(-1) DOC("SLAB_* flags");
 	tail_length_t name_length;
 	char name[] DOC("name of the cache");
 };
@@ -21,8 +22,79 @@ struct ROW("a slab cache") slab_cache {
 #define OO_SHIFT 16
 #define OO_MASK ((1 << OO_SHIFT) - 1)
 
-#define MAX_NODES 64
+/* As many memory nodes as Linux may be built for (CONFIG_NODES_SHIFT is 10 at most). */
+#define MAX_NODES 1024
 #define NAME_ROOM 128
+
+/*
+ * How many entries there are in what the kernel allocates one for each memory node,
+ * its nr_node_ids: the struct declares more. The loader stores it; 0 if it does not
+ * know. A section of its own, so that the loader finds it.
+ */
+const volatile u32 node_ids SEC(".rodata.nodes") = 0;
+
+/* A walk along a cache's nodes, and what they add up to. */
+struct node_walk {
+	struct kmem_cache *cache;
+	u32 node;
+	u64 slabs, objects, partial;
+};
+
+static __always_inline struct kmem_cache_node *node_at(struct kmem_cache *cache, u32 at)
+{
+	struct kmem_cache___per_node *paired = (void *)cache;
+	struct kmem_cache_node **node = ADDRESS(cache, node), *found = NULL;
+	struct kmem_cache_per_node_ptrs *pair = ADDRESS(paired, per_node);
+
+	if (pair && HAS(pair, node)) {
+		pair = (void *)pair + at * bpf_core_type_size(struct kmem_cache_per_node_ptrs);
+		return READ(pair, node);
+	}
+	if (node)
+		bpf_probe_read_kernel(&found, sizeof(found), node + at);
+	return found;
+}
+
+/* Adds a node; true after the last. */
+static __noinline bool add_node(struct node_walk *walk)
+{
+	struct kmem_cache_node *node;
+
+	if (!walk || walk->node >= node_ids)
+		return true;
+	node = node_at(walk->cache, walk->node++);
+	/* A node without memory has none. */
+	if (node) {
+		walk->slabs += READ(node, nr_slabs.counter);
+		walk->objects += READ(node, total_objects.counter);
+		walk->partial += READ(node, nr_partial);
+	}
+	return false;
+}
+
+static __always_inline void read_nodes(struct slab_cache *row, struct kmem_cache *cache)
+{
+	struct kmem_cache___per_node *paired = (void *)cache;
+	struct kmem_cache_per_node_ptrs *pair;
+	struct node_walk walk = { .cache = cache };
+	struct kmem_cache_node *node;
+
+	row->slabs = row->objects = row->partial = row->memory = -1;
+	if (!node_ids || (!HAS(cache, node) && !(HAS(paired, per_node) && HAS(pair, node))))
+		return;
+	if (!repeat(MAX_NODES, 1, add_node(&walk)))
+		return;
+	/* Without CONFIG_SLUB_DEBUG a node counts only those that are partly used. */
+	if (HAS(node, nr_partial))
+		row->partial = walk.partial;
+	if (HAS(node, total_objects.counter))
+		row->objects = walk.objects;
+	if (HAS(node, nr_slabs.counter)) {
+		row->slabs = walk.slabs;
+		if (HAS(cache, oo.x))
+			row->memory = row->slabs * row->pages_per_slab;
+	}
+}
 
 SEC("iter/kmem_cache")
 int dump_slabs(struct bpf_iter__kmem_cache *ctx)
@@ -37,28 +109,27 @@ int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 	if (!cache)
 		return 0;
 
-	row.object_size = cache->object_size;
-	row.size = cache->size;
-	row.align = cache->align;
-	row.objects_per_slab = cache->oo.x & OO_MASK;
-	order = cache->oo.x >> OO_SHIFT;
-	row.pages_per_slab = 1 << (order & 31);
-	for (int i = 0; i < MAX_NODES; i++) {
-		struct kmem_cache_node *node = BPF_CORE_READ(cache, node[i]);
-
-		if (!node)
-			break;
-		row.slabs += BPF_CORE_READ(node, nr_slabs.counter);
-		row.objects += BPF_CORE_READ(node, total_objects.counter);
-		row.partial += BPF_CORE_READ(node, nr_partial);
+	SET(row.object_size, cache, object_size);
+	SET(row.size, cache, size);
+	SET(row.align, cache, align);
+	if (HAS(cache, oo.x)) {
+		row.objects_per_slab = cache->oo.x & OO_MASK;
+		order = cache->oo.x >> OO_SHIFT;
+		row.pages_per_slab = 1 << (order & 31);
+	} else {
+		UNSET(row.objects_per_slab);
+		UNSET(row.pages_per_slab);
 	}
-	row.memory = row.slabs * row.pages_per_slab;
+	read_nodes(&row, cache);
 	/* The walk holds one itself, but of the caches made at boot, which have none. */
-	row.users = cache->refcount > 0 ? cache->refcount - 1 : 1;
-	row.flags = cache->flags;
-	size = bpf_probe_read_kernel_str(name, sizeof(name), cache->name);
+	if (HAS(cache, refcount))
+		row.users = cache->refcount > 0 ? cache->refcount - 1 : 1;
+	else
+		UNSET(row.users);
+	SET(row.flags, cache, flags);
+	size = bpf_probe_read_kernel_str(name, sizeof(name), FIELD(cache, name));
 	if (size < 1 || size > NAME_ROOM)
-		return 0;
+		size = 1;
 	row.name_length = size - 1;
 
 	write_row_with_tail(seq, &row, name, name, row.name_length & (NAME_ROOM - 1));

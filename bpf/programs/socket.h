@@ -30,6 +30,8 @@ enum socket_state {
 	socket_state__NEW_SYN_RECV,
 };
 
+#define UNKNOWN_STATE ((enum socket_state)-1)
+
 /* include/linux/socket.h, AF_*: those a process may hold. */
 enum socket_family {
 	socket_family__unspec,
@@ -67,7 +69,7 @@ enum socket_type {
 /* A socket's name opened with O_PATH is none: it lies on another filesystem. */
 static __always_inline bool is_socket(struct file *file)
 {
-	return file->f_inode->i_sb->s_magic == SOCKFS_MAGIC;
+	return FIELD(file, f_inode, i_sb, s_magic) == SOCKFS_MAGIC;
 }
 
 /* The socket behind a file; NULL if it is none. */
@@ -78,11 +80,11 @@ static __always_inline struct sock *socket_of(struct file *file)
 	/* Since 5.11 a helper tells by the file alone, of which most are none. */
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)) {
 		socket = bpf_sock_from_file(file);
-		return socket ? socket->sk : NULL;
+		return socket ? FIELD(socket, sk) : NULL;
 	}
 	if (!is_socket(file))
 		return NULL;
-	socket = file->private_data;
+	socket = FIELD(file, private_data);
 	return READ(socket, sk);
 }
 
@@ -92,38 +94,49 @@ static __always_inline u16 host_order(__be16 value)
 }
 
 /* A half-open connection is one to everybody but the kernel's hash tables. */
-static __always_inline enum socket_state state_of(u8 state)
+static __always_inline enum socket_state socket_state(struct sock_common *common)
 {
+	u8 state = READ(common, skc_state);
+
+	if (!HAS(common, skc_state))
+		return UNKNOWN_STATE;
 	return state == socket_state__NEW_SYN_RECV ? socket_state__SYN_RECV : state;
 }
 
+/* An address that the kernel has no field for stays without a family, and so absent. */
+#define READ_ADDRESS(out, common, ipv4, ipv6)                                                      \
+	({                                                                                         \
+		u16 family = READ(common, skc_family);                                             \
+		__be32 address;                                                                    \
+		if (family == AF_INET6 && HAS(common, ipv6)) {                                     \
+			(out)[0] = 6;                                                              \
+			bpf_core_read((out) + 1, 16, &(common)->ipv6);                             \
+		} else if (family == AF_INET && HAS(common, ipv4)) {                               \
+			(out)[0] = 4;                                                              \
+			address = READ(common, ipv4);                                              \
+			__builtin_memcpy((out) + 1, &address, sizeof(address));                    \
+		}                                                                                  \
+	})
+
 static __always_inline void local_address(u8 *out, struct sock_common *common)
 {
-	__be32 address;
-
-	if (READ(common, skc_family) == AF_INET6) {
-		out[0] = 6;
-		bpf_core_read(out + 1, 16, &common->skc_v6_rcv_saddr);
-	} else {
-		out[0] = 4;
-		address = READ(common, skc_rcv_saddr);
-		__builtin_memcpy(out + 1, &address, sizeof(address));
-	}
+	READ_ADDRESS(out, common, skc_rcv_saddr, skc_v6_rcv_saddr);
 }
 
 static __always_inline void remote_address(u8 *out, struct sock_common *common)
 {
-	__be32 address;
-
-	if (READ(common, skc_family) == AF_INET6) {
-		out[0] = 6;
-		bpf_core_read(out + 1, 16, &common->skc_v6_daddr);
-	} else {
-		out[0] = 4;
-		address = READ(common, skc_daddr);
-		__builtin_memcpy(out + 1, &address, sizeof(address));
-	}
+	READ_ADDRESS(out, common, skc_daddr, skc_v6_daddr);
 }
+
+/* The front of each socket (include/net/sock.h, __sk_common). */
+static __always_inline struct sock_common *common_of(struct sock *sk)
+{
+	return (void *)sk;
+}
+
+/* Stores a port, or that the kernel does not tell. */
+#define SET_PORT(column, common, field)                                                            \
+	((column) = HAS(common, field) ? host_order(READ(common, field)) : (u32)-1)
 
 /* The inode number that /proc/<pid>/fd shows; 0 once no descriptor is left. */
 static __always_inline u64 inode_of(struct sock *sk)
@@ -131,7 +144,7 @@ static __always_inline u64 inode_of(struct sock *sk)
 	struct socket *socket;
 
 	/* Since 6.18 it has a copy, which saves two reads of memory that nothing else needs. */
-	if (bpf_core_field_exists(sk->sk_ino))
+	if (HAS(sk, sk_ino))
 		return READ(sk, sk_ino);
 	socket = READ(sk, sk_socket);
 	if (!socket)
@@ -141,35 +154,38 @@ static __always_inline u64 inode_of(struct sock *sk)
 
 static __always_inline u64 cgroup_of(struct sock *sk)
 {
-	if (!bpf_core_field_exists(struct sock_cgroup_data, cgroup))
-		return 0;
 	return READ(sk, sk_cgrp_data.cgroup, kn, id);
 }
 
+/* All ones if the kernel does not tell. */
 static __always_inline u32 drops_of(struct sock *sk)
 {
-	u32 drops = READ(sk, sk_drops.counter);
+	struct numa_drop_counters *counters;
+	u32 drops;
 
-	if (bpf_core_field_exists(sk->sk_drop_counters)) {
-		struct numa_drop_counters *counters = READ(sk, sk_drop_counters);
-
+	if (!HAS(sk, sk_drops.counter))
+		return -1;
+	drops = READ(sk, sk_drops.counter);
+	if (HAS(sk, sk_drop_counters)) {
+		counters = READ(sk, sk_drop_counters);
 		if (counters)
-			drops += READ(counters, drops0.counter) +
-				 READ(counters, drops1.counter);
+			drops += READ(counters, drops0.counter) + READ(counters, drops1.counter);
 	}
 	return drops;
 }
 
-/* References held on a socket, but for that of the walk's own batch. */
+/* References held on a socket, but for that of the walk's own batch; all ones if untold. */
 #define refs_of(common, iterator)                                                                  \
-	((common)->skc_refcnt.refs.counter - bpf_core_field_exists(struct iterator, batch))
+	(HAS(common, skc_refcnt.refs.counter)                                                      \
+		 ? (common)->skc_refcnt.refs.counter - bpf_core_field_exists(struct iterator, batch) \
+		 : -1)
 
 /* What every socket has, of any family. */
 struct socket_ends {
-	enum socket_family family DOC("address family");
-	enum socket_type type DOC("kind of socket: stream, dgram, raw, seqpacket");
-	u32 protocol DOC("number of the protocol within the family, such as 6 for TCP");
-	enum socket_state state DOC("state of the socket, as ss names it");
+	enum socket_family family ABSENT(-1) DOC("address family");
+	enum socket_type type ABSENT(-1) DOC("kind of socket: stream, dgram, raw, seqpacket");
+	u32 protocol ABSENT(-1) DOC("number of the protocol within the family, such as 6 for TCP");
+	enum socket_state state ABSENT(-1) DOC("state of the socket, as ss names it");
 	inet_t local DOC("address of this end; none outside IP");
 	u16 local_port ABSENT(0) DOC("port of this end");
 	inet_t remote DOC("address of the other end");
@@ -178,12 +194,12 @@ struct socket_ends {
 
 static __always_inline void read_ends(struct socket_ends *ends, struct sock *sk)
 {
-	struct sock_common *common = &sk->__sk_common;
+	struct sock_common *common = common_of(sk);
 
-	ends->family = READ(sk, __sk_common.skc_family);
-	ends->type = READ(sk, sk_type);
-	ends->protocol = READ(sk, sk_protocol);
-	ends->state = state_of(READ(sk, __sk_common.skc_state));
+	SET_READ(ends->family, common, skc_family);
+	SET_READ(ends->type, sk, sk_type);
+	SET_READ(ends->protocol, sk, sk_protocol);
+	ends->state = socket_state(common);
 	if (ends->family != AF_INET && ends->family != AF_INET6)
 		return;
 	local_address(ends->local, common);
@@ -197,7 +213,7 @@ static __always_inline void read_ends(struct socket_ends *ends, struct sock *sk)
 /* A socket that a BPF map refers to. */
 struct mapped_socket {
 	struct socket_ends ends;
-	u32 uid DOC("user that made the socket");
+	u32 uid ABSENT(-1) DOC("user that made the socket");
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
 	u32 netns ABSENT(0) DOC("inode number of the net namespace it was made in");
 };
@@ -205,16 +221,21 @@ struct mapped_socket {
 static __always_inline void read_mapped_socket(struct mapped_socket *socket, struct sock *sk)
 {
 	read_ends(&socket->ends, sk);
-	socket->uid = READ(sk, sk_uid.val);
+	SET_READ(socket->uid, sk, sk_uid.val);
 	socket->inode = inode_of(sk);
-	socket->netns = READ(sk, __sk_common.skc_net.net, ns.inum);
+	socket->netns = READ(common_of(sk), skc_net.net, ns.inum);
 }
 
-/* Bytes being sent. The counter starts at 1 (sk_alloc()), as sk_wmem_alloc_get() knows. */
+/*
+ * Bytes being sent. The counter starts at 1 (sk_alloc()), as sk_wmem_alloc_get() knows.
+ * All ones if the kernel does not tell.
+ */
 static __always_inline u64 sending_of(struct sock *sk)
 {
 	u32 allocated = READ(sk, sk_wmem_alloc.refs.counter);
 
+	if (!HAS(sk, sk_wmem_alloc.refs.counter))
+		return -1;
 	return allocated ? allocated - 1 : 0;
 }
 

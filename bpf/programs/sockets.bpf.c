@@ -5,7 +5,7 @@
 
 struct ROW("a socket that a process holds") socket_row {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 uid DOC("effective user id of the process");
+	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	u32 fd DOC("file descriptor");
 	struct socket_ends ends;
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd");
@@ -35,18 +35,18 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
-	row.netns = READ(sk, __sk_common.skc_net.net, ns.inum);
+	row.netns = READ(common_of(sk), skc_net.net, ns.inum);
 	if (reader->net_namespace && row.netns != reader->net_namespace)
 		return 0;
 	row.pid = readable_process(reader, task);
 	if (!row.pid)
 		return 0;
 
-	row.uid = task->cred->euid.val;
+	SET(row.uid, task, cred, euid.val);
 	row.fd = ctx->fd;
-	copy_name(row.comm, task->group_leader->comm);
+	COPY_NAME(row.comm, task, group_leader, comm);
 	read_ends(&row.ends, sk);
-	row.inode = file->f_inode->i_ino;
+	row.inode = FIELD(file, f_inode, i_ino);
 	if (row.ends.family == AF_UNIX)
 		row.path_length = read_unix_name(&name, (struct unix_sock *)sk);
 

@@ -4,15 +4,15 @@
 
 struct ROW("the sockets of a process") sockets_by_process {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 uid DOC("effective user id of the process");
+	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	char comm[16] DOC("name of the process");
 	u64 sockets DOC("descriptors of sockets, in any net namespace");
-	u64 tcp DOC("of those, TCP sockets");
-	u64 udp DOC("UDP sockets");
-	u64 unix DOC("unix sockets");
-	u64 netlink DOC("netlink sockets");
-	u64 other DOC("all other sockets");
-	u64 listening DOC("of all, sockets that listen for connections");
+	u64 tcp ABSENT(-1) DOC("of those, TCP sockets");
+	u64 udp ABSENT(-1) DOC("UDP sockets");
+	u64 unix ABSENT(-1) DOC("unix sockets");
+	u64 netlink ABSENT(-1) DOC("netlink sockets");
+	u64 other ABSENT(-1) DOC("all other sockets");
+	u64 listening ABSENT(-1) DOC("of all, sockets that listen for connections");
 };
 
 PROCESS_GROUPS(struct sockets_by_process);
@@ -26,10 +26,23 @@ static __always_inline void count(struct sockets_by_process *row, struct sock *s
 	u16 protocol = READ(sk, sk_protocol);
 
 	row->sockets++;
-	if (READ(sk, __sk_common.skc_state) == socket_state__LISTEN)
+	if (!HAS(common_of(sk), skc_state))
+		UNSET(row->listening);
+	else if (READ(common_of(sk), skc_state) == socket_state__LISTEN)
 		row->listening++;
 
-	switch (READ(sk, __sk_common.skc_family)) {
+	/* Without what tells them apart, none of the kinds is known. */
+	if (!HAS(common_of(sk), skc_family) || !HAS(sk, sk_protocol)) {
+		UNSET(row->tcp);
+		UNSET(row->udp);
+		UNSET(row->other);
+	}
+	if (!HAS(common_of(sk), skc_family)) {
+		UNSET(row->unix);
+		UNSET(row->netlink);
+		return;
+	}
+	switch (READ(common_of(sk), skc_family)) {
 	case AF_UNIX:
 		row->unix++;
 		return;
@@ -38,6 +51,8 @@ static __always_inline void count(struct sockets_by_process *row, struct sock *s
 		return;
 	case AF_INET:
 	case AF_INET6:
+		if (!HAS(sk, sk_protocol))
+			return;
 		if (protocol == IPPROTO_TCP) {
 			row->tcp++;
 			return;
@@ -47,7 +62,8 @@ static __always_inline void count(struct sockets_by_process *row, struct sock *s
 			return;
 		}
 	}
-	row->other++;
+	if (HAS(sk, sk_protocol))
+		row->other++;
 }
 
 SEC("iter/task_file")

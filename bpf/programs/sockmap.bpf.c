@@ -25,7 +25,7 @@ int dump_sockmap(struct bpf_iter__sockmap *ctx)
 	read_mapped_socket(&row.socket, sk);
 	if (text_mode) {
 		__builtin_memcpy(reader->record, &row, sizeof(row));
-		put_bytes(reader, sizeof(row), key, map->key_size);
+		put_bytes(reader, sizeof(row), key, FIELD(map, key_size));
 		write_row(seq, (struct entry *)reader->record, 0);
 		return 0;
 	}

@@ -19,6 +19,8 @@ enum task_state {
 	task_state__idle,
 };
 
+#define UNKNOWN_STATE ((enum task_state)-1)
+
 /* include/uapi/linux/sched.h, SCHED_*. */
 enum task_policy {
 	task_policy__other,
@@ -34,27 +36,33 @@ enum task_policy {
 #define TASK_REPORT 0x7f
 #define TASK_IDLE 0x402
 #define TASK_RTLOCK_WAIT 0x1000
+#define TASK_FROZEN 0x8000
 #define TASK_UNINTERRUPTIBLE 0x2
 #define MAX_RT_PRIO 100
 #define DEFAULT_PRIO 120
 #define PF_KTHREAD 0x00200000
+
+/* What stands for no priority and no nice value: ABSENT(-2147483648). */
+#define NO_NUMBER (-0x7fffffff - 1)
 
 static __always_inline enum task_state state_of(struct task_struct *task)
 {
 	struct task_struct___long_state *old = (void *)task;
 	u32 state, shown;
 
-	if (bpf_core_field_exists(task->__state))
+	if (HAS(task, __state))
 		state = task->__state;
-	else
+	else if (HAS(old, state))
 		state = old->state;
+	else
+		return UNKNOWN_STATE;
 
 	/* As __task_state_index() does: an idle kernel thread is not in disk sleep. */
-	if (state == TASK_IDLE)
+	shown = (state | FIELD(task, exit_state)) & TASK_REPORT;
+	if ((state & TASK_IDLE) == TASK_IDLE)
 		return task_state__idle;
-	if (state == TASK_RTLOCK_WAIT)
-		state = TASK_UNINTERRUPTIBLE;
-	shown = (state | task->exit_state) & TASK_REPORT;
+	if (state & (TASK_RTLOCK_WAIT | TASK_FROZEN))
+		shown = TASK_UNINTERRUPTIBLE;
 
 	for (int bit = 6; bit >= 0; bit--)
 		if (shown & (1 << bit))
@@ -66,9 +74,9 @@ static __always_inline u32 cpu_of(struct task_struct *task)
 {
 	struct task_struct___own_cpu *old = (void *)task;
 
-	if (bpf_core_field_exists(task->thread_info.cpu))
+	if (HAS(task, thread_info.cpu))
 		return task->thread_info.cpu;
-	return old->cpu;
+	return HAS(old, cpu) ? old->cpu : -1;
 }
 
 struct cpu_times {
@@ -79,10 +87,8 @@ struct cpu_times {
 #define times_shown_before(owner)                                                                  \
 	({                                                                                         \
 		struct cpu_times before = {};                                                      \
-		if (bpf_core_field_exists((owner)->prev_cputime)) {                                \
-			before.utime = (owner)->prev_cputime.utime;                                \
-			before.stime = (owner)->prev_cputime.stime;                                \
-		}                                                                                  \
+		before.utime = FIELD(owner, prev_cputime.utime);                                   \
+		before.stime = FIELD(owner, prev_cputime.stime);                                   \
 		before;                                                                            \
 	})
 
@@ -119,43 +125,49 @@ static __always_inline struct cpu_times adjusted(u64 utime, u64 stime, u64 runti
 
 static __always_inline u32 parent_of(const struct reader *reader, struct task_struct *task)
 {
-	return number_for(reader, task->real_parent->group_leader->thread_pid);
+	return HAS(task, real_parent) ? process_for(reader, task->real_parent) : -1;
 }
 
 static __always_inline u32 pid_namespace_of(struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
-	u32 level = pid->level;
-	struct upid upid;
+	struct upid *number;
+	struct pid *pid;
+	u32 level;
 
-	/* Most are in the initial one, to which the verifier lets plain loads lead. */
-	if (!level)
-		return pid->numbers[0].ns->ns.inum;
-	if (level > MAX_PID_NS_LEVEL)
+	if (!HAS(task, thread_pid, level))
 		return 0;
-	if (bpf_probe_read_kernel(&upid, sizeof(upid), &pid->numbers[level]))
-		return 0;
-	return READ(upid.ns, ns.inum);
+	pid = task->thread_pid;
+	level = pid->level;
+	number = level <= MAX_PID_NS_LEVEL ? number_at(pid, level) : NULL;
+	return number ? READ(number, ns, ns.inum) : 0;
 }
+
+/* Fills the columns that say how a task is scheduled. */
+#define read_schedule(row, task)                                                                   \
+	({                                                                                         \
+		(row)->prio = HAS(task, prio) ? (task)->prio - MAX_RT_PRIO : NO_NUMBER;            \
+		(row)->nice = HAS(task, static_prio) ? (task)->static_prio - DEFAULT_PRIO : NO_NUMBER; \
+		SET((row)->policy, task, policy);                                                  \
+		SET((row)->start, task, start_boottime);                                           \
+	})
 
 /* Fills the columns that say who a task is and where it belongs. */
 #define read_identity(row, task)                                                                   \
 	({                                                                                         \
-		const struct cred *cred = (task)->cred;                                            \
-		struct nsproxy *nsproxy = (task)->nsproxy;                                         \
-		(row)->uid = cred->euid.val;                                                       \
-		(row)->gid = cred->egid.val;                                                       \
-		(row)->ruid = cred->uid.val;                                                       \
-		(row)->userns = cred->user_ns->ns.inum;                                            \
-		(row)->cgroup = (task)->cgroups->dfl_cgrp->kn->id;                                 \
+		struct nsproxy *nsproxy = FIELD(task, nsproxy);                                    \
+		SET((row)->uid, task, cred, euid.val);                                             \
+		SET((row)->gid, task, cred, egid.val);                                             \
+		SET((row)->ruid, task, cred, uid.val);                                             \
+		(row)->userns = FIELD(task, cred, user_ns, ns.inum);                               \
+		(row)->cgroup = FIELD(task, cgroups, dfl_cgrp, kn, id);                            \
 		(row)->pidns = pid_namespace_of(task);                                             \
 		/* A task that exits lets go of these first. */                                    \
 		if (nsproxy) {                                                                     \
-			(row)->netns = nsproxy->net_ns->ns.inum;                                   \
-			(row)->mntns = nsproxy->mnt_ns->ns.inum;                                   \
-			(row)->cgroupns = nsproxy->cgroup_ns->ns.inum;                             \
+			(row)->netns = FIELD(nsproxy, net_ns, ns.inum);                            \
+			(row)->mntns = FIELD(nsproxy, mnt_ns, ns.inum);                            \
+			(row)->cgroupns = FIELD(nsproxy, cgroup_ns, ns.inum);                      \
 		}                                                                                  \
-		copy_name((row)->comm, (task)->comm);                                              \
+		COPY_NAME((row)->comm, task, comm);                                                \
 	})
 
 #endif

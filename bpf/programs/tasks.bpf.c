@@ -4,19 +4,19 @@
 struct ROW("a thread") task {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
 	u32 tid DOC("thread id, numbered likewise");
-	u32 ppid DOC("parent process; 0 if it is outside the reader's pid namespace");
-	u32 uid DOC("effective user id, as ps shows");
-	u32 gid DOC("effective group id");
-	u32 ruid DOC("real user id");
-	enum task_state state DOC("what the scheduler has it doing");
-	u32 cpu DOC("processor it runs on, or ran on last");
-	s32 prio DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
-	s32 nice DOC("nice value, -20 to 19");
-	enum task_policy policy DOC("scheduling policy");
-	nanoseconds_t utime DOC("processor time spent in user mode");
-	nanoseconds_t stime DOC("processor time spent in the kernel");
-	nanoseconds_t start DOC("when it started, since boot");
-	u64 cgroup DOC("id of its cgroup in the unified hierarchy");
+	u32 ppid ABSENT(-1) DOC("parent process; 0 if it is outside the reader's pid namespace");
+	u32 uid ABSENT(-1) DOC("effective user id, as ps shows");
+	u32 gid ABSENT(-1) DOC("effective group id");
+	u32 ruid ABSENT(-1) DOC("real user id");
+	enum task_state state ABSENT(-1) DOC("what the scheduler has it doing");
+	u32 cpu ABSENT(-1) DOC("processor it runs on, or ran on last");
+	s32 prio ABSENT(-2147483648) DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
+	s32 nice ABSENT(-2147483648) DOC("nice value, -20 to 19");
+	enum task_policy policy ABSENT(-1) DOC("scheduling policy");
+	nanoseconds_t utime ABSENT(-1) DOC("processor time spent in user mode");
+	nanoseconds_t stime ABSENT(-1) DOC("processor time spent in the kernel");
+	nanoseconds_t start ABSENT(-1) DOC("when it started, since boot");
+	u64 cgroup ABSENT(0) DOC("id of its cgroup in the unified hierarchy");
 	u32 pidns ABSENT(0) DOC("inode number of its pid namespace");
 	u32 netns ABSENT(0) DOC("inode number of its net namespace; none once it exits");
 	u32 mntns ABSENT(0) DOC("inode number of its mount namespace");
@@ -41,21 +41,21 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	row.pid = visible_process(reader, task);
 	if (!row.pid)
 		return 0;
-	row.tid = number_for(reader, task->thread_pid);
+	row.tid = thread_for(reader, task);
 	row.ppid = parent_of(reader, task);
 
 	read_identity(&row, task);
 
 	row.state = state_of(task);
 	row.cpu = cpu_of(task);
-	row.prio = task->prio - MAX_RT_PRIO;
-	row.nice = task->static_prio - DEFAULT_PRIO;
-	row.policy = task->policy;
-	times = adjusted(task->utime, task->stime, task->se.sum_exec_runtime,
-			 times_shown_before(task));
-	row.utime = times.utime;
-	row.stime = times.stime;
-	row.start = task->start_boottime;
+	read_schedule(&row, task);
+	row.utime = row.stime = -1;
+	if (HAS(task, utime) && HAS(task, stime) && HAS(task, se.sum_exec_runtime)) {
+		times = adjusted(task->utime, task->stime, task->se.sum_exec_runtime,
+				 times_shown_before(task));
+		row.utime = times.utime;
+		row.stime = times.stime;
+	}
 
 	write_row(seq, &row, sizeof(row));
 	return 0;

@@ -3,7 +3,7 @@
 #include "task.h"
 
 struct ROW("the threads in a state") tasks_by_state {
-	enum task_state state DOC("what the scheduler has them doing");
+	enum task_state state ABSENT(-1) DOC("what the scheduler has them doing");
 	u64 threads DOC("number of threads");
 	u64 processes DOC("of those, first threads of processes");
 };
@@ -38,7 +38,7 @@ int sum_tasks(struct bpf_iter__task *ctx)
 			return 0;
 	}
 	row->threads++;
-	if (task->group_leader == task)
+	if (is_leader(task))
 		row->processes++;
 	return 0;
 }

@@ -11,20 +11,20 @@ enum tcp_timer {
 };
 
 struct ROW("a TCP socket") tcp {
-	enum socket_state state DOC("state of the connection, as ss names it");
+	enum socket_state state ABSENT(-1) DOC("state of the connection, as ss names it");
 	inet_t local DOC("address of this end");
-	u16 local_port DOC("port of this end");
+	u32 local_port ABSENT(-1) DOC("port of this end");
 	inet_t remote DOC("address of the other end");
-	u16 remote_port DOC("port of the other end");
-	u32 uid DOC("user that made the socket");
+	u32 remote_port ABSENT(-1) DOC("port of the other end");
+	u32 uid ABSENT(-1) DOC("user that made the socket");
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
-	bytes_t rqueue DOC("bytes not read yet; of a listening socket, connections not accepted");
-	bytes_t wqueue DOC("bytes not acknowledged yet; of a listening socket, its backlog");
-	enum tcp_timer timer DOC("what the next timer is for");
+	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; of a listening socket, connections not accepted");
+	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; of a listening socket, its backlog");
+	enum tcp_timer timer ABSENT(-1) DOC("what the next timer is for");
 	nanoseconds_t expires ABSENT(-1) DOC("time until it fires");
-	u32 retransmits DOC("timeouts in a row without an answer");
-	u32 refs DOC("references held on the socket");
-	u32 mark DOC("mark of its packets");
+	u32 retransmits ABSENT(-1) DOC("timeouts in a row without an answer");
+	u32 refs ABSENT(-1) DOC("references held on the socket");
+	u64 mark ABSENT(-1) DOC("mark of its packets");
 	u32 interface ABSENT(0) DOC("index of the interface it is bound to");
 	u64 cgroup ABSENT(0) DOC("id of the cgroup that made it");
 	nanoseconds_t srtt ABSENT(-1) DOC("smoothed round trip time");
@@ -53,17 +53,21 @@ struct ROW("a TCP socket") tcp {
 #define NANOSECONDS 1000000000ULL
 
 /*
- * Ticks a second. No program can ask for it, but the ticks since boot tell:
- * they began 300 seconds short of 2^32 (include/linux/jiffies.h).
+ * Ticks a second. No program can ask for it, but the ticks since boot tell: they
+ * began 300 seconds short of 2^32 (include/linux/jiffies.h). 0 if they do not yet.
  */
 static __noinline u32 find_tick_rate(void)
 {
-	const u32 rates[] = { 100, 250, 300, 1000 };
+	/* kernel/Kconfig.hz, and those of the architectures. */
+	const u32 rates[] = { 24, 32, 48, 64, 100, 128, 200, 250, 256, 300, 500, 512, 1000, 1024, 1200 };
 	u64 ticks = bpf_jiffies64(), microseconds = bpf_ktime_get_ns() / 1000;
 	u64 best = -1;
 	u32 found = 0;
 
-	for (int i = 0; i < 4; i++) {
+	/* Then all rates have counted the same, and nothing tells them apart. */
+	if (microseconds > 280 * 1000000ULL && microseconds < 320 * 1000000ULL)
+		return 0;
+	for (u32 i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		u64 expected = (1ULL << 32) - 300 * rates[i] + microseconds * rates[i] / 1000000;
 		u64 off = expected > ticks ? expected - ticks : ticks - expected;
 
@@ -86,16 +90,58 @@ static __always_inline u64 time_until(unsigned long expires)
 	if (!rate)
 		tick_rate = rate = find_tick_rate();
 
-	return ticks > 0 && rate ? ticks * (NANOSECONDS / rate) : 0;
+	if (!rate)
+		return UNKNOWN;
+	return ticks > 0 ? ticks * (NANOSECONDS / rate) : 0;
+}
+
+/*
+ * Since 6.19 the timer for keepalive is the connection's, and the socket's the one
+ * for retransmission; before, it was the other way round.
+ */
+static __always_inline void read_keepalive(struct tcp *row, struct inet_connection_sock *connection,
+					   struct sock *sk)
+{
+	if (HAS(connection, icsk_keepalive_timer.entry.pprev)) {
+		if (!connection->icsk_keepalive_timer.entry.pprev)
+			return;
+		if (HAS(connection, icsk_keepalive_timer.expires))
+			row->expires = time_until(connection->icsk_keepalive_timer.expires);
+	} else if (HAS(sk, sk_timer.entry.pprev) && !HAS(sk, tcp_retransmit_timer)) {
+		if (!sk->sk_timer.entry.pprev)
+			return;
+		if (HAS(sk, sk_timer.expires))
+			row->expires = time_until(sk->sk_timer.expires);
+	} else {
+		UNSET(row->timer);
+		return;
+	}
+	row->timer = tcp_timer__keepalive;
+}
+
+static __always_inline void read_retransmission(struct tcp *row,
+						struct inet_connection_sock *connection,
+						struct sock *sk)
+{
+	struct inet_connection_sock___own_timeout *old = (void *)connection;
+
+	if (HAS(old, icsk_timeout))
+		row->expires = time_until(old->icsk_timeout);
+	else if (HAS(connection, icsk_retransmit_timer.expires))
+		row->expires = time_until(connection->icsk_retransmit_timer.expires);
+	else if (HAS(sk, tcp_retransmit_timer.expires))
+		row->expires = time_until(sk->tcp_retransmit_timer.expires);
 }
 
 static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
 {
-	struct inet_connection_sock *connection = &tcp->inet_conn;
-	struct inet_connection_sock___own_timeout *old = (void *)connection;
+	struct inet_connection_sock *connection = (void *)tcp;
 	struct sock *sk = (void *)tcp;
-	unsigned long expires;
 
+	if (!HAS(connection, icsk_pending)) {
+		UNSET(row->timer);
+		return;
+	}
 	switch (connection->icsk_pending) {
 	case ICSK_TIME_RETRANS:
 	case ICSK_TIME_LOSS_PROBE:
@@ -106,74 +152,76 @@ static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
 		row->timer = tcp_timer__persist;
 		break;
 	default:
-		if (!sk->sk_timer.entry.pprev)
-			return;
-		row->timer = tcp_timer__keepalive;
-		row->expires = time_until(sk->sk_timer.expires);
+		read_keepalive(row, connection, sk);
 		return;
 	}
-	if (bpf_core_field_exists(old->icsk_timeout))
-		expires = old->icsk_timeout;
-	else
-		expires = connection->icsk_retransmit_timer.expires;
-	row->expires = time_until(expires);
+	read_retransmission(row, connection, sk);
 }
 
 static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tcp)
 {
-	struct inet_connection_sock *connection = &tcp->inet_conn;
+	/* Each of these is the front of the next (include/linux/tcp.h). */
+	struct inet_connection_sock *connection = (void *)tcp;
 	struct sock *sk = (void *)tcp;
 	struct tcp_queues queues;
 	u64 srtt;
 
 	row->inode = inode_of(sk);
 	row->cgroup = cgroup_of(sk);
-	row->mark = sk->sk_mark;
+	SET(row->mark, sk, sk_mark);
 	row->drops = drops_of(sk);
 	queues = queues_of(tcp, row->state);
 	row->rqueue = queues.receive;
 	row->wqueue = queues.send;
 	read_timer(row, tcp);
-	row->retransmits = connection->icsk_retransmits;
-	row->cwnd = tcp->snd_cwnd;
-	row->ssthresh = tcp->snd_ssthresh;
+	SET(row->retransmits, connection, icsk_retransmits);
+	SET(row->cwnd, tcp, snd_cwnd);
+	SET(row->ssthresh, tcp, snd_ssthresh);
 	if (row->ssthresh >= INFINITE_SSTHRESH)
 		row->ssthresh = UNKNOWN;
-	copy_name(row->congestion, connection->icsk_ca_ops->name);
+	COPY_NAME(row->congestion, connection, icsk_ca_ops, name);
 	/* A listening socket carries no data: what is left was never set. */
 	if (row->state == socket_state__LISTEN)
 		return;
 	/* Kept in eighths and fourths of a microsecond (include/linux/tcp.h); 0: not measured. */
-	srtt = tcp->srtt_us;
+	srtt = FIELD(tcp, srtt_us);
 	if (srtt) {
 		row->srtt = srtt * 1000 / 8;
-		row->rttvar = tcp->mdev_us * 1000ULL / 4;
+		if (HAS(tcp, mdev_us))
+			row->rttvar = tcp->mdev_us * 1000ULL / 4;
 	}
-	row->mss = tcp->mss_cache;
-	row->sent = tcp->bytes_sent;
-	row->acked = tcp->bytes_acked;
-	row->received = tcp->bytes_received;
-	row->retransmitted = tcp->bytes_retrans;
+	SET(row->mss, tcp, mss_cache);
+	SET(row->sent, tcp, bytes_sent);
+	SET(row->acked, tcp, bytes_acked);
+	SET(row->received, tcp, bytes_received);
+	SET(row->retransmitted, tcp, bytes_retrans);
 }
 
 static __always_inline void read_timewait(struct tcp *row, struct tcp_timewait_sock *timewait)
 {
-	row->state = timewait->tw_sk.tw_substate;
+	struct inet_timewait_sock *front = (void *)timewait;
+
+	SET(row->state, front, tw_substate);
 	row->timer = tcp_timer__timewait;
-	row->expires = time_until(timewait->tw_sk.tw_timer.expires);
-	if (bpf_core_field_exists(timewait->tw_sk.tw_mark))
-		row->mark = timewait->tw_sk.tw_mark;
+	if (HAS(front, tw_timer.expires))
+		row->expires = time_until(front->tw_timer.expires);
+	row->mark = FIELD(front, tw_mark);
 }
 
 static __always_inline void read_request(struct tcp *row, struct tcp_request_sock *request)
 {
-	struct request_sock *half = &request->req.req;
+	struct inet_request_sock *front = (void *)request;
+	struct request_sock *half = (void *)request;
 
 	row->timer = tcp_timer__on;
-	row->expires = time_until(half->rsk_timer.expires);
+	if (HAS(half, rsk_timer.expires))
+		row->expires = time_until(half->rsk_timer.expires);
 	/* Timeouts, as /proc/net/tcp has it: a deferred connection is not asked again. */
-	row->retransmits = BPF_CORE_READ_BITFIELD_PROBED(half, num_timeout);
-	row->mark = request->req.ir_mark;
+	if (HAS(half, num_timeout))
+		row->retransmits = BPF_CORE_READ_BITFIELD_PROBED(half, num_timeout);
+	else
+		UNSET(row->retransmits);
+	SET(row->mark, front, ir_mark);
 }
 
 SEC("iter/tcp")
@@ -189,14 +237,14 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 	if (!common)
 		return 0;
 
-	row.state = state_of(common->skc_state);
+	row.state = socket_state(common);
 	local_address(row.local, common);
-	row.local_port = common->skc_num;
+	SET(row.local_port, common, skc_num);
 	remote_address(row.remote, common);
-	row.remote_port = host_order(common->skc_dport);
+	SET_PORT(row.remote_port, common, skc_dport);
 	row.uid = ctx->uid;
 	row.refs = refs_of(common, bpf_tcp_iter_state);
-	row.interface = common->skc_bound_dev_if;
+	row.interface = FIELD(common, skc_bound_dev_if);
 
 	row.expires = row.srtt = row.rttvar = UNKNOWN;
 	row.cwnd = row.ssthresh = row.mss = row.drops = UNKNOWN;

@@ -5,10 +5,10 @@
 struct ROW("the TCP sockets with one address at the other end") tcp_by_remote {
 	inet_t remote DOC("address of the other end; none where there is no other end");
 	u64 sockets DOC("number of sockets");
-	u64 established DOC("of those, of established connections");
-	bytes_t sent DOC("bytes of data sent, those sent again included");
-	bytes_t received DOC("bytes of data received");
-	bytes_t retransmitted DOC("bytes of data sent again");
+	u64 established ABSENT(-1) DOC("of those, of established connections");
+	bytes_t sent ABSENT(-1) DOC("bytes of data sent, those sent again included");
+	bytes_t received ABSENT(-1) DOC("bytes of data received");
+	bytes_t retransmitted ABSENT(-1) DOC("bytes of data sent again");
 };
 
 struct remote_key {
@@ -17,12 +17,20 @@ struct remote_key {
 
 GROUPS(struct remote_key, struct tcp_by_remote);
 
+#define add_or_unset(column, tcp, field)                                                           \
+	({                                                                                         \
+		if (HAS(tcp, field))                                                               \
+			(column) += (tcp)->field;                                                  \
+		else                                                                               \
+			UNSET(column);                                                             \
+	})
+
 /* What a listening socket carried was never set; the other kinds keep no count. */
 static __always_inline void add_data(struct tcp_by_remote *row, struct tcp_sock *tcp)
 {
-	row->sent += tcp->bytes_sent;
-	row->received += tcp->bytes_received;
-	row->retransmitted += tcp->bytes_retrans;
+	add_or_unset(row->sent, tcp, bytes_sent);
+	add_or_unset(row->received, tcp, bytes_received);
+	add_or_unset(row->retransmitted, tcp, bytes_retrans);
 }
 
 SEC("iter/tcp")
@@ -33,13 +41,13 @@ int sum_tcp(struct bpf_iter__tcp *ctx)
 	struct remote_key key = {};
 	struct tcp_by_remote *row;
 	struct tcp_sock *tcp;
-	u8 state;
+	enum socket_state state;
 
 	if (!common)
 		return 0;
-	state = common->skc_state;
+	state = FIELD(common, skc_state);
 	/* What is not connected has no other end, rather than one at address 0. */
-	if (common->skc_dport)
+	if (FIELD(common, skc_dport))
 		remote_address(key.remote, common);
 	row = bpf_map_lookup_elem(&groups, &key);
 	if (!row) {
@@ -52,7 +60,9 @@ int sum_tcp(struct bpf_iter__tcp *ctx)
 	}
 
 	row->sockets++;
-	if (state == socket_state__ESTAB)
+	if (!HAS(common, skc_state))
+		UNSET(row->established);
+	else if (state == socket_state__ESTAB)
 		row->established++;
 	tcp = bpf_skc_to_tcp_sock(common);
 	if (tcp && state != socket_state__LISTEN)

@@ -3,10 +3,10 @@
 #include "tcp.h"
 
 struct ROW("the TCP sockets in a state") tcp_by_state {
-	enum socket_state state DOC("state of the connections, as ss names it");
+	enum socket_state state ABSENT(-1) DOC("state of the connections, as ss names it");
 	u64 sockets DOC("number of sockets");
-	bytes_t rqueue DOC("bytes not read yet; of listening sockets, connections not accepted");
-	bytes_t wqueue DOC("bytes not acknowledged yet; of listening sockets, their backlogs");
+	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; of listening sockets, connections not accepted");
+	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; of listening sockets, their backlogs");
 };
 
 struct state_key {
@@ -28,13 +28,13 @@ int sum_tcp(struct bpf_iter__tcp *ctx)
 
 	if (!common)
 		return 0;
-	key.state = state_of(common->skc_state);
+	key.state = socket_state(common);
 	tcp = bpf_skc_to_tcp_sock(common);
 	timewait = bpf_skc_to_tcp_timewait_sock(common);
 	if (tcp)
 		queues = queues_of(tcp, key.state);
 	else if (timewait)
-		key.state = timewait->tw_sk.tw_substate;
+		SET(key.state, (struct inet_timewait_sock *)timewait, tw_substate);
 
 	row = bpf_map_lookup_elem(&groups, &key);
 	if (!row) {
@@ -46,8 +46,15 @@ int sum_tcp(struct bpf_iter__tcp *ctx)
 			return 0;
 	}
 	row->sockets++;
-	row->rqueue += queues.receive;
-	row->wqueue += queues.send;
+	/* One that is not told makes the sum unknown. */
+	if (queues.receive == (u64)-1)
+		UNSET(row->rqueue);
+	else
+		row->rqueue += queues.receive;
+	if (queues.send == (u64)-1)
+		UNSET(row->wqueue);
+	else
+		row->wqueue += queues.send;
 	return 0;
 }
 

@@ -22,7 +22,8 @@ static __noinline bool is_absent(struct text_column *column, const void *address
 	if (!column->has_absent)
 		return false;
 	if (column->kind == text_kind__ipv6)
-		return !integer_at(address, 8) && !integer_at(address + 8, 8);
+		return integer_at(address, 8) == column->absent &&
+		       integer_at(address + 8, 8) == column->absent;
 	return integer_at(address, column->width) == column->absent;
 }
 

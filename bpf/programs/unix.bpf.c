@@ -4,20 +4,25 @@
 #include "unix.h"
 
 struct ROW("a unix socket") unix_row {
-	enum socket_type type DOC("stream, dgram or seqpacket");
-	enum socket_state state DOC("state of the socket, as ss names it");
-	u32 uid DOC("user that made the socket");
+	enum socket_type type ABSENT(-1) DOC("stream, dgram or seqpacket");
+	enum socket_state state ABSENT(-1) DOC("state of the socket, as ss names it");
+	u32 uid ABSENT(-1) DOC("user that made the socket");
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
 	u64 peer ABSENT(0) DOC("inode number of the socket at the other end");
 	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; of a listening socket, connections not accepted");
-	bytes_t wqueue DOC("memory of what the other end has not read; of a listening socket, its backlog");
-	u32 refs DOC("references held on the socket");
+	bytes_t wqueue ABSENT(-1) DOC("memory of what the other end has not read; of a listening socket, its backlog");
+	u32 refs ABSENT(-1) DOC("references held on the socket");
 	u64 cgroup ABSENT(0) DOC("id of the cgroup that made it");
 	tail_length_t path_length;
 	char path[] DOC("name it is bound to; an abstract name begins with @");
 };
 
 #define UNKNOWN (-1)
+
+/* Whether the kernel has what a queue of messages is added up by. */
+#define HAS_MESSAGES(sk, message)                                                                  \
+	(HAS(sk, sk_receive_queue.next) && HAS(message, next) && HAS(message, len) &&              \
+	 HAS(message, cb) && bpf_core_field_exists(struct unix_skb_parms, consumed))
 
 /* A walk along a queue. */
 struct queue_walk {
@@ -40,7 +45,7 @@ static __noinline bool next_message(struct queue_walk *walk)
 	/* Of datagrams only the first can be read at once. */
 	if (walk->type == SOCK_DGRAM)
 		return true;
-	parms = (void *)message + bpf_core_field_offset(message->cb);
+	parms = ADDRESS(message, cb);
 	walk->bytes -= READ(parms, consumed);
 	walk->message = READ(message, next);
 	return false;
@@ -52,13 +57,15 @@ static __always_inline u64 unread(struct unix_sock *unix, u32 type)
 	struct sock *sk = (struct sock *)unix;
 	struct queue_walk walk = {
 		.message = READ(sk, sk_receive_queue.next),
-		.head = (void *)sk + bpf_core_field_offset(sk->sk_receive_queue),
+		.head = ADDRESS(sk, sk_receive_queue),
 		.type = type,
 	};
 
 	/* Since 6.18 streams count. */
-	if (bpf_core_field_exists(unix->inq_len) && type == SOCK_STREAM)
+	if (HAS(unix, inq_len) && type == SOCK_STREAM)
 		return READ(unix, inq_len);
+	if (!HAS_MESSAGES(sk, walk.message) || !HAS(sk, sk_type))
+		return UNKNOWN;
 	return repeat(1 << 20, 64, next_message(&walk)) ? walk.bytes : UNKNOWN;
 }
 
@@ -73,23 +80,26 @@ int dump_unix(struct bpf_iter__unix *ctx)
 
 	if (!unix)
 		return 0;
-	sk = &unix->sk;
+	/* A unix socket begins with its struct sock. */
+	sk = (void *)unix;
 
-	row.type = sk->sk_type;
-	row.state = state_of(sk->__sk_common.skc_state);
+	SET(row.type, sk, sk_type);
+	row.state = socket_state(common_of(sk));
 	row.uid = ctx->uid;
 	row.inode = inode_of(sk);
-	peer = unix->peer;
+	peer = FIELD(unix, peer);
 	if (peer)
 		row.peer = inode_of(peer);
 	if (row.state == socket_state__LISTEN) {
-		row.rqueue = sk->sk_receive_queue.qlen;
-		row.wqueue = sk->sk_max_ack_backlog;
+		SET(row.rqueue, sk, sk_receive_queue.qlen);
+		SET(row.wqueue, sk, sk_max_ack_backlog);
+	} else if (row.state == UNKNOWN_STATE) {
+		row.rqueue = row.wqueue = UNKNOWN;
 	} else {
 		row.rqueue = unread(unix, row.type);
 		row.wqueue = sending_of(sk);
 	}
-	row.refs = refs_of(&sk->__sk_common, bpf_unix_iter_state);
+	row.refs = refs_of(common_of(sk), bpf_unix_iter_state);
 	row.cgroup = cgroup_of(sk);
 	row.path_length = read_unix_name(&name, unix);
 

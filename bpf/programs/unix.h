@@ -21,13 +21,15 @@ static __always_inline u32 read_unix_name(struct unix_name *name, struct unix_so
 	struct unix_address *address = READ(unix, addr);
 	u32 length;
 
-	if (!address)
+	if (!address || !HAS(address, name[0].sun_path))
 		return 0;
-	/* The length counts the address family. */
+	/* The length counts the address family. No more than it is allocated. */
 	length = READ(address, len) - sizeof(u16);
 	if (!length || length > UNIX_PATH_MAX + 1)
 		return 0;
-	if (bpf_core_read(name->path, UNIX_PATH_MAX, &address->name[0].sun_path))
+	barrier_var(length);
+	if (bpf_core_read(name->path, length & (sizeof(name->path) - 1),
+			  &address->name[0].sun_path))
 		return 0;
 	if (name->path[0])
 		/* And a path's closing NUL, which the kernel sees to. */

@@ -6,11 +6,11 @@
 
 struct ROW("a memory mapping of a process") vma {
 	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	address_t start DOC("first address");
-	address_t end DOC("first address after it");
-	bytes_t size DOC("size of the mapping");
+	address_t start ABSENT(-1) DOC("first address");
+	address_t end ABSENT(-1) DOC("first address after it");
+	bytes_t size ABSENT(-1) DOC("size of the mapping");
 	char perms[5] DOC("r, w, x, and p for private or s for shared, as in /proc/<pid>/maps");
-	pages_t offset DOC("where in the file it begins, in bytes");
+	pages_t offset ABSENT(-1) DOC("where in the file it begins, in bytes");
 	device_t dev ABSENT(0) DOC("device the file lies on");
 	u64 inode ABSENT(0) DOC("inode number of the file");
 	char comm[16] DOC("name of the process");
@@ -24,14 +24,18 @@ struct ROW("a memory mapping of a process") vma {
 /* A mapping without a file may have a name all the same; returns its length. */
 static __always_inline u32 read_name(char *path, struct vm_area_struct *vma)
 {
-	struct mm_struct *mm = vma->vm_mm;
+	struct mm_struct *mm = FIELD(vma, vm_mm);
 	struct vm_special_mapping *special;
 	long size;
 
-	/* [vdso] and the like: the kernel's own mappings say what they are. */
-	if (vma->vm_ops) {
-		special = vma->vm_private_data;
-		size = bpf_probe_read_kernel_str(path, NAME_ROOM, BPF_CORE_READ(special, name));
+	/*
+	 * [vdso] and the like: the kernel's own mappings say what they are. Of mappings
+	 * without a file only they can name themselves, and only then is the private data
+	 * what it is taken for (mm/mmap.c, special_mapping_vmops).
+	 */
+	if (FIELD(vma, vm_ops, name)) {
+		special = FIELD(vma, vm_private_data);
+		size = bpf_probe_read_kernel_str(path, NAME_ROOM, READ(special, name));
 		if (size > 1 && path[0] == '[')
 			return size - 1;
 	}
@@ -41,12 +45,12 @@ static __always_inline u32 read_name(char *path, struct vm_area_struct *vma)
 		return NAMED(path, "[heap]");
 	if (is_stack(vma, mm))
 		return NAMED(path, "[stack]");
-	if (bpf_core_field_exists(vma->anon_name) && vma->anon_name) {
+	if (FIELD(vma, anon_name) && bpf_core_field_exists(struct anon_vma_name, name)) {
 		struct anon_vma_name *given = vma->anon_name;
 
 		__builtin_memcpy(path, "[anon:", 6);
 		size = bpf_probe_read_kernel_str(path + 6, NAME_ROOM,
-						 (void *)given + bpf_core_field_offset(given->name));
+						 ADDRESS(given, name));
 		if (size < 1 || size > NAME_ROOM)
 			return 0;
 		path[5 + size] = ']';
@@ -68,12 +72,13 @@ static __always_inline struct backing_file *backing_of(struct file *file)
 	struct backing_file *backing = (void *)file;
 	struct super_block *super;
 
-	if (!file || !bpf_core_field_exists(backing->user_path))
+	if (!file || !HAS(backing, user_path.mnt, mnt_sb) || !HAS(backing, user_path.dentry, d_sb))
 		return NULL;
-	if (!(file->f_mode & MAYBE_BACKING))
+	if (!(FIELD(file, f_mode) & MAYBE_BACKING))
 		return NULL;
-	super = BPF_CORE_READ(backing, user_path.mnt, mnt_sb);
-	if (!super || super != BPF_CORE_READ(backing, user_path.dentry, d_sb))
+	super = READ(backing, user_path.mnt, mnt_sb);
+	if (!super || super != READ(backing, user_path.dentry, d_sb) ||
+	    super != READ(backing, user_path.mnt, mnt_root, d_sb))
 		return NULL;
 	return backing;
 }
@@ -83,24 +88,29 @@ static __always_inline void fill(struct vma *row, struct task_struct *task,
 {
 	__builtin_memset(row, 0, sizeof(*row));
 	row->pid = process;
-	row->start = vma->vm_start;
-	row->end = vma->vm_end;
-	row->size = vma->vm_end - vma->vm_start;
-	row->perms[0] = vma->vm_flags & VM_READ ? 'r' : '-';
-	row->perms[1] = vma->vm_flags & VM_WRITE ? 'w' : '-';
-	row->perms[2] = vma->vm_flags & VM_EXEC ? 'x' : '-';
-	row->perms[3] = vma->vm_flags & VM_MAYSHARE ? 's' : 'p';
-	copy_name(row->comm, task->comm);
+	SET(row->start, vma, vm_start);
+	SET(row->end, vma, vm_end);
+	if (HAS(vma, vm_start) && HAS(vma, vm_end))
+		row->size = vma->vm_end - vma->vm_start;
+	else
+		UNSET(row->size);
+	if (HAS(vma, vm_flags)) {
+		row->perms[0] = vma->vm_flags & VM_READ ? 'r' : '-';
+		row->perms[1] = vma->vm_flags & VM_WRITE ? 'w' : '-';
+		row->perms[2] = vma->vm_flags & VM_EXEC ? 'x' : '-';
+		row->perms[3] = vma->vm_flags & VM_MAYSHARE ? 's' : 'p';
+	}
+	COPY_NAME(row->comm, task, comm);
 }
 
 static __always_inline void write_backed(struct seq_file *seq, struct reader *reader,
 					 struct vma *row, struct backing_file *backing)
 {
-	struct dentry *dentry = BPF_CORE_READ(backing, user_path.dentry);
+	struct dentry *dentry = READ(backing, user_path.dentry);
 
-	row->dev = BPF_CORE_READ(dentry, d_inode, i_sb, s_dev);
-	row->inode = BPF_CORE_READ(dentry, d_inode, i_ino);
-	row->path_length = walk_path(reader, dentry, BPF_CORE_READ(backing, user_path.mnt));
+	row->dev = READ(dentry, d_inode, i_sb, s_dev);
+	row->inode = READ(dentry, d_inode, i_ino);
+	row->path_length = walk_path(reader, dentry, READ(backing, user_path.mnt));
 	write_row_with_path(seq, row, path, reader, row->path_length);
 }
 
@@ -112,14 +122,13 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	struct vm_area_struct *vma = ctx->vma;
 	struct reader *reader = task_reader(seq, task);
 	struct backing_file *backing;
-	struct inode *inode;
 	struct file *file;
 	struct vma *row;
 	u32 process;
 	long size;
 
 	/* A thread with files of its own is visited too, with the same memory. */
-	if (!task || !vma || task->group_leader != task)
+	if (!task || !vma || !is_leader(task))
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
@@ -127,19 +136,19 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	 * By the memory that is walked: the walk keeps it while the process may give up
 	 * its privileges and run something else, which its user may look into.
 	 */
-	if (!may_look_into(reader, task, vma->vm_mm))
+	if (!may_look_into(reader, task, FIELD(vma, vm_mm)))
 		return 0;
 	process = visible_process(reader, task);
 	if (!process)
 		return 0;
 
-	file = vma->vm_file;
+	file = FIELD(vma, vm_file);
 	backing = backing_of(file);
 	if (backing) {
 		/* Behind the room that the walk fills with the path. */
 		row = (struct vma *)(reader->record + PATH_MAX);
 		fill(row, task, vma, process);
-		row->offset = vma->vm_pgoff;
+		SET(row->offset, vma, vm_pgoff);
 		write_backed(seq, reader, row, backing);
 		return 0;
 	}
@@ -147,11 +156,12 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	row = (struct vma *)reader->record;
 	fill(row, task, vma, process);
 	if (file) {
-		inode = file->f_inode;
-		row->offset = vma->vm_pgoff;
-		row->dev = inode->i_sb->s_dev;
-		row->inode = inode->i_ino;
-		size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
+		SET(row->offset, vma, vm_pgoff);
+		row->dev = FIELD(file, f_inode, i_sb, s_dev);
+		row->inode = FIELD(file, f_inode, i_ino);
+		size = 1;
+		if (HAS(file, f_path))
+			size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
 		if (size < 1 || size > PATH_MAX)
 			size = 1;
 		size--;

@@ -147,7 +147,13 @@ fn absent(tags: &[&str], kind: &Kind) -> Result<Option<u64>, String> {
         .parse()
         .map_err(|_| format!("ABSENT({value}) is not a number"))?;
     Ok(Some(match kind {
-        Kind::Unsigned(width, _) | Kind::Signed(width) => width.truncate(value),
+        Kind::Unsigned(width, _)
+        | Kind::Signed(width)
+        | Kind::Hex(width)
+        | Kind::Name(width, _)
+        | Kind::Flags(width, _) => width.truncate(value),
+        Kind::Bool => Width::One.truncate(value),
+        Kind::Device => Width::Four.truncate(value),
         _ => value as u64,
     }))
 }
@@ -201,7 +207,7 @@ fn named_kind(typedef: &str, plain: BtfType<'_>) -> Option<Kind> {
         "bytes_t" => unsigned(Unit::Bytes),
         "pages_t" => unsigned(Unit::Pages(rustix::param::page_size().ilog2())),
         "nanoseconds_t" => unsigned(Unit::Nanoseconds),
-        "hex_t" | "address_t" => Some(Kind::Hex(width()?)),
+        "hex_t" | "mask_t" | "address_t" => Some(Kind::Hex(width()?)),
         "hash_t" => Some(Kind::Bytes(Array::try_from(plain).ok()?.capacity())),
         "device_t" => Some(Kind::Device),
         "ipv6_t" => Some(Kind::Ipv6),

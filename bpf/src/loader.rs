@@ -4,6 +4,7 @@ use crate::btf;
 use crate::error::{Error, Result, os_error};
 use crate::groups::{self, Groups};
 use crate::lockdown;
+use crate::memory_nodes;
 use crate::objects;
 use crate::reader::{self, Readers};
 use crate::schema::Schema;
@@ -71,9 +72,19 @@ pub(crate) fn load(
     options: Options,
     shared: &SharedReaders,
 ) -> Result<Loaded> {
-    let bad = |error: libbpf_rs::Error| refused_object(name, &error);
     let schema = btf::schema_of(name, elf)?.map(Arc::new);
-    let mut object = open(name, elf)?;
+    load_opened(name, open(name, elf)?, schema, options, shared)
+}
+
+/// The same of an object that was taken apart, and of its schema.
+pub(crate) fn load_opened(
+    name: &str,
+    mut object: OpenObject,
+    schema: Option<Arc<Schema>>,
+    options: Options,
+    shared: &SharedReaders,
+) -> Result<Loaded> {
+    let bad = |error: libbpf_rs::Error| refused_object(name, &error);
     let (program, target) = choose(name, &mut object, None)?;
     plan::leave_out(&mut object).map_err(bad)?;
     let readers = share_readers(&mut object, shared)?;
@@ -96,11 +107,18 @@ pub(crate) fn load(
 
 /// Takes an object's bytes apart, for changes before it is loaded.
 pub(crate) fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
+    open_with(ObjectBuilder::default(), name, elf)
+}
+
+/// The same, with what the builder says about libbpf.
+pub(crate) fn open_with(mut builder: ObjectBuilder, name: &str, elf: &[u8]) -> Result<OpenObject> {
     check_descriptors(name)?;
-    ObjectBuilder::default()
+    let opened = builder
         .name(name)
-        .and_then(|builder| builder.open_memory(elf))
-        .map_err(|error| refused_object(name, &error))
+        .and_then(|builder| builder.open_memory(elf));
+    let mut object = opened.map_err(|error| refused_object(name, &error))?;
+    memory_nodes::tell(&mut object);
+    Ok(object)
 }
 
 /// Descriptors that opening and loading an object may take at once: its programs, maps

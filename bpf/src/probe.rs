@@ -1,17 +1,35 @@
-//! Which targets the running kernel has.
+//! What the running kernel has: targets, and what decides about rights.
 
 use crate::error::{Error, Result};
+use crate::rights::{self, Undecided};
 use iterfs_mapping::{Target, layout};
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
 use std::ffi::OsStr;
 
-/// The targets that the kernel's BTF declares.
+/// What the kernel's BTF says about it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The targets that it has.
+    pub targets: Vec<Target>,
+    /// What the programs cannot decide, and so hide.
+    pub undecided: Vec<Undecided>,
+}
+
+/// Looks at the running kernel.
 ///
 /// # Errors
-/// [`Error::NoBtf`] if the kernel has none, and so can fit no program to itself.
-pub fn targets() -> Result<Vec<Target>> {
+/// [`Error::NoBtf`] if it has no BTF, and so can fit no program to itself.
+pub fn facts() -> Result<Facts> {
     let btf = Btf::from_vmlinux().map_err(|error| Error::NoBtf(error.to_string()))?;
+    Ok(Facts {
+        targets: targets(&btf),
+        undecided: rights::undecided(&btf),
+    })
+}
+
+/// The targets that BTF declares.
+fn targets(btf: &Btf<'_>) -> Vec<Target> {
     // DEFINE_BPF_ITER_FUNC() declares a function for each target, and a program
     // attaches to it by its type id. Looked for among functions alone: a struct
     // may have the same name, as bpf_iter_task has.
@@ -22,5 +40,5 @@ pub fn targets() -> Result<Vec<Target>> {
             here.extend(layout::targets().filter(|target| target.name == name));
         }
     }
-    Ok(here)
+    here
 }

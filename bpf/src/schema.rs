@@ -426,7 +426,10 @@ impl Column {
                 Some(absent) if absent == width.unsigned(fixed, at) => Value::Absent,
                 _ => Value::Signed(width.signed(fixed, at)),
             },
-            Kind::Bool => Value::Bool(fixed[at] != 0),
+            Kind::Bool => match self.absent {
+                Some(absent) if absent == u64::from(fixed[at]) => Value::Absent,
+                _ => Value::Bool(fixed[at] != 0),
+            },
             Kind::Float(Width::Four) => Value::ShortFloat(f32::from_ne_bytes(bytes(fixed, at))),
             Kind::Float(_) => Value::Float(f64::from_ne_bytes(bytes(fixed, at))),
             Kind::Bits(bits, shown) => {
@@ -447,7 +450,10 @@ impl Column {
             },
             Kind::Pointer { shown: true } => Value::Hex(Width::Eight.unsigned(fixed, at)),
             Kind::Pointer { shown: false } => Value::Absent,
-            Kind::Bytes(size) => Value::Bytes(&fixed[at..at + size]),
+            Kind::Bytes(size) => match self.absent {
+                Some(absent) if repeats(&fixed[at..at + size], absent) => Value::Absent,
+                _ => Value::Bytes(&fixed[at..at + size]),
+            },
             Kind::Device => {
                 let device = Width::Four.unsigned(fixed, at);
                 match self.absent {
@@ -456,11 +462,20 @@ impl Column {
                     _ => Value::Device((device >> 20) as u32, (device & 0xf_ffff) as u32),
                 }
             }
-            Kind::Name(width, names) => names.value(*width, width.unsigned(fixed, at)),
-            Kind::Flags(width, names) => Value::Flags(Flags {
-                bits: width.unsigned(fixed, at),
-                names,
-            }),
+            Kind::Name(width, names) => {
+                let value = width.unsigned(fixed, at);
+                match self.absent {
+                    Some(absent) if absent == value => Value::Absent,
+                    _ => names.value(*width, value),
+                }
+            }
+            Kind::Flags(width, names) => {
+                let bits = width.unsigned(fixed, at);
+                match self.absent {
+                    Some(absent) if absent == bits => Value::Absent,
+                    _ => Value::Flags(Flags { bits, names }),
+                }
+            }
             Kind::Text(capacity) => {
                 let field = &fixed[at..at + capacity];
                 let end = field.iter().position(|byte| *byte == 0);
@@ -469,10 +484,9 @@ impl Column {
             Kind::Tail => text(tail),
             Kind::Ipv6 => {
                 let address: [u8; 16] = bytes(fixed, at);
-                if self.absent.is_some() && address == [0; 16] {
-                    Value::Absent
-                } else {
-                    Value::Ip(Ipv6Addr::from(address).into())
+                match self.absent {
+                    Some(absent) if repeats(&address, absent) => Value::Absent,
+                    _ => Value::Ip(Ipv6Addr::from(address).into()),
                 }
             }
             Kind::Inet => match fixed[at] {
@@ -484,6 +498,14 @@ impl Column {
             Kind::MapKey | Kind::MapValue => Value::Absent,
         }
     }
+}
+
+/// Whether bytes are those of an integer, again and again: how a value wider than an
+/// integer is compared with what stands for none.
+#[inline]
+fn repeats(bytes: &[u8], integer: u64) -> bool {
+    let integer = integer.to_ne_bytes();
+    bytes.chunks(8).all(|part| part == &integer[..part.len()])
 }
 
 fn text(bytes: &[u8]) -> Value<'_> {

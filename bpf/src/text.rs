@@ -65,12 +65,21 @@ pub(crate) fn load_as_text(
     if !has_loops()? {
         return Err(Error::NoTextMode);
     }
+    load_opened(name, loader::open(name, elf)?, schema, readers)
+}
+
+/// The same of an object that was taken apart.
+pub(crate) fn load_opened(
+    name: &str,
+    mut object: OpenObject,
+    schema: &Schema,
+    readers: &TextReaders,
+) -> Result<OwnedFd> {
     let bad = |what: String| Error::BadObject {
         object: name.into(),
         what,
     };
     let plan = Plan::new(schema).map_err(bad)?;
-    let mut object = loader::open(name, elf)?;
     let (program, _) = loader::choose(name, &mut object, None)?;
     for mut map in object.maps_mut() {
         let map_name = map.name().to_string_lossy().into_owned();

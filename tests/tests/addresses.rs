@@ -64,7 +64,12 @@ fn addresses(text: &str, symbols: &HashSet<u64>) -> Vec<String> {
 fn files(directory: &Path) -> Vec<PathBuf> {
     let own = std::process::id().to_string();
     let mut all = Vec::new();
-    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+    let entries = match fs::read_dir(directory) {
+        // Cgroups, maps and namespaces come and go meanwhile.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return all,
+        entries => entries.unwrap(),
+    };
+    for entry in entries.map(Result::unwrap) {
         let (path, kind) = (entry.path(), entry.file_type().unwrap());
         let is_anothers = directory.ends_with("pid") && entry.file_name() != *own;
         if kind.is_file() {
@@ -126,5 +131,78 @@ fn no_file_shows_an_address_to_a_user() {
             found.truncate(5);
             assert!(found.is_empty(), "{}: {found:?}", file.display());
         }
+    });
+}
+
+/// No more than a process can map (Documentation/arch/x86/x86_64/mm.rst, with 5-level
+/// page tables), and so more than any count or size of a kernel's table.
+const MOST: u64 = 1 << 56;
+
+/// Numbers that the user chose itself, or that mean something else than how much.
+const ANY_NUMBER: [&str; 3] = ["pos", "offset", "address"];
+
+/// What is not believable of a row's numbers: one that is a kernel address, as the row
+/// has it, shifted as pages are, or counted downwards.
+fn unbelievable(row: &serde_json::Map<String, Value>) -> Vec<String> {
+    let numbers = row
+        .iter()
+        .filter(|(name, _)| !ANY_NUMBER.contains(&name.as_str()));
+    let odd = numbers.filter(|(name, value)| match value {
+        Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+            // A filesystem numbers its files as it likes, and says what size it likes.
+            (Some(number), _) if matches!(name.as_str(), "inode" | "size") => number >= LOWEST,
+            (Some(number), _) => number >= MOST,
+            // Small ones are priorities and nice values.
+            (None, Some(number)) => number < -(1 << 32),
+            (None, None) => true,
+        },
+        _ => false,
+    });
+    odd.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// By the columns of each row, which a scan of words cannot: a sum or a multiple of an
+/// address is none that any symbol has.
+#[test]
+fn no_number_that_a_user_reads_is_made_of_an_address() {
+    let mount = Configured::new("", "[[allow]]\npath = \"**\"\nmode = \"0444\"");
+    let user = User::new(66_102, 66_202);
+    let row = |text: &str| serde_json::from_str(text).unwrap();
+    for address in [
+        r#"{"slabs":18446612686410211896}"#,
+        r#"{"memory":18410715276690587648}"#,
+        r#"{"used":-131387299339720}"#,
+    ] {
+        assert_eq!(unbelievable(&row(address)).len(), 1, "{address}");
+    }
+    assert_eq!(
+        unbelievable(&row(r#"{"nice":-20,"size":140737488355328}"#)),
+        [""; 0]
+    );
+
+    user.run(|| {
+        let all = files(mount.directory());
+        let tables = all
+            .iter()
+            .filter(|file| file.extension().is_some_and(|kind| kind == "jsonl"));
+        let (mut scanned, mut rows) = (0, 0);
+        for file in tables {
+            let text = match fs::read_to_string(file) {
+                Ok(text) => text,
+                // What came and went meanwhile: cgroups, namespaces.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => unreachable!("{}: {error}", file.display()),
+            };
+            scanned += 1;
+            for line in text.lines() {
+                rows += 1;
+                let odd = unbelievable(&row(line));
+                assert!(odd.is_empty(), "{}: {odd:?} in {line}", file.display());
+            }
+        }
+        assert!(
+            scanned > 30 && rows > 10_000,
+            "{rows} rows of {scanned} tables"
+        );
     });
 }

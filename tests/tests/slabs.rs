@@ -178,3 +178,24 @@ fn flags_have_a_bit_for_each_that_sysfs_shows() {
         assert!((0..u32::BITS).any(same), "no bit is {file}");
     }
 }
+
+/// What lies beyond the nodes that a cache has is some other memory, which adds up to
+/// anything.
+#[test]
+fn no_cache_has_more_than_there_is_memory() {
+    let mount = Mount::new();
+    let text = fs::read_to_string("/proc/meminfo").unwrap();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let total = total
+        .and_then(|line| line.split_whitespace().next())
+        .unwrap();
+    let total = total.parse::<u64>().unwrap() * 1024;
+    let rows = mount.rows("kernel/slabs");
+    assert!(!rows.is_empty());
+    for row in rows {
+        let number = |name: &str| row[name].as_u64().unwrap();
+        assert!(number("memory") <= total, "{row:?}");
+        assert!(number("objects") <= total / number("size"), "{row:?}");
+        assert!(number("partial") <= total / number("size"), "{row:?}");
+    }
+}

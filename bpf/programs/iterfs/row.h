@@ -38,6 +38,7 @@ typedef __u64 pages_t;	     /* memory in pages, shown in bytes */
 typedef __u64 nanoseconds_t; /* a duration, or a time since boot */
 typedef __u32 device_t;	     /* a kernel dev_t, shown major:minor */
 typedef __u32 hex_t;	     /* a bit mask, shown 0x... */
+typedef __u64 mask_t;	     /* the same, of 64 bits */
 typedef __u64 address_t;     /* an address in a process's memory, shown 0x... */
 typedef __u8 ipv6_t[16];     /* an IPv6 address in network order */
 typedef __u8 inet_t[17];     /* 4 or 6, and an address of that family; 0 if none */

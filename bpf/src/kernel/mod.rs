@@ -57,8 +57,12 @@ impl Kernel {
         if Caller::Daemon.pid_namespace()? != INITIAL_PID_NAMESPACE {
             return Err(Error::OtherPidNamespace);
         }
+        let facts = probe::facts()?;
+        for undecided in &facts.undecided {
+            tracing::warn!("{undecided}");
+        }
         Ok(Kernel {
-            targets: probe::targets()?,
+            targets: facts.targets,
             net_namespace: Caller::Daemon.net_namespace()?,
             home: Home::here()?,
             programs: objects::names()

@@ -86,10 +86,8 @@ impl Plan {
             self.names.push(piece(value, name.as_bytes()));
         }
         let may_be_absent = match column.kind {
-            Kind::Unsigned(..) | Kind::Signed(_) | Kind::Hex(_) | Kind::Device | Kind::Ipv6 => {
-                column.absent
-            }
-            _ => None,
+            Kind::Tail | Kind::Text(_) | Kind::Inet => None,
+            _ => column.absent,
         };
         // `struct text_column`, field by field.
         let mut entry = may_be_absent.unwrap_or(0).to_ne_bytes().to_vec();

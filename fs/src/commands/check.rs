@@ -2,7 +2,7 @@
 
 use super::output::print;
 use iterfs_bpf::caller::INITIAL_PID_NAMESPACE;
-use iterfs_bpf::{Caller, Kernel, Tables, lockdown};
+use iterfs_bpf::{Caller, Kernel, Tables, lockdown, probe};
 use iterfs_mapping::TableId;
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,12 +16,16 @@ struct Finding {
 /// Looks at what a mount needs, in the order it needs it.
 pub fn run() -> ExitCode {
     let findings = [root(), namespace(), fuse(), btf(), lockdown(), programs()];
+    let undecided = probe::facts().map_or_else(|_| Vec::new(), |facts| facts.undecided);
     print(|out| {
         for Finding { what, remedy } in &findings {
             match remedy {
                 None => writeln!(out, "ok   {what}")?,
                 Some(remedy) => writeln!(out, "no   {what}: {remedy}")?,
             }
+        }
+        for undecided in &undecided {
+            writeln!(out, "warn {undecided}")?;
         }
         if findings.iter().any(|finding| finding.remedy.is_some()) {
             return Ok(ExitCode::FAILURE);
