@@ -2,6 +2,7 @@
 
 use crate::config;
 use crate::error::{Failure, Result};
+use crate::memory::Memory;
 use crate::options::Options;
 use crate::policy::{Others, Policies, Policy, Requester, Rights};
 use crate::quota::{Accounts, Seat};
@@ -10,6 +11,11 @@ use iterfs_mapping::{Directory, File, Format, Node, Scope};
 use parking_lot::RwLock;
 use rustix::process::{Resource, getrlimit};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an open at its user's quota waits for the kernel to tell of a close: close(2)
+/// returns before it does.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// From where a directory is looked at: what decides about the names in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,7 +52,7 @@ impl Access {
         Ok(Access {
             options: options.clone(),
             policies: RwLock::new(Arc::new(policies)),
-            accounts: Accounts::new(capacity()),
+            accounts: Accounts::new(capacity(), Memory::new(options.memory)),
         })
     }
 
@@ -67,7 +73,7 @@ impl Access {
     /// [`Failure::TooManyOpen`] past the user's quota.
     pub(crate) fn seat(&self, requester: &Requester) -> Result<Seat> {
         let quota = self.policies().quota();
-        let seat = self.accounts.open(requester.account(), quota);
+        let seat = self.accounts.open(requester.account(), quota, PATIENCE);
         seat.ok_or(Failure::TooManyOpen)
     }
 

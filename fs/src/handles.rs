@@ -21,43 +21,71 @@ pub(crate) enum Handle {
     Directory(Arc<Listing>),
 }
 
+/// Fewer handles than this leave little behind when they are closed.
+const MANY: usize = 64;
+
 /// The open handles. The lock is held to look up or change the table alone.
 #[derive(Default)]
 pub(crate) struct Handles {
-    open: RwLock<HashMap<u64, (Handle, Seat)>>,
+    open: RwLock<Open>,
     next: AtomicU64,
+}
+
+#[derive(Default)]
+struct Open {
+    handles: HashMap<u64, (Handle, Seat)>,
+    /// The most at once since most were closed.
+    most: usize,
+}
+
+impl Open {
+    fn get(&self, number: u64) -> Option<&(Handle, Seat)> {
+        self.handles.get(&number)
+    }
 }
 
 impl Handles {
     /// Opens a handle, which keeps its user's seat until it is removed.
     pub(crate) fn insert(&self, handle: Handle, seat: Seat) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open.write().insert(number, (handle, seat));
+        let mut open = self.open.write();
+        open.handles.insert(number, (handle, seat));
+        open.most = open.most.max(open.handles.len());
         number
     }
 
-    pub(crate) fn remove(&self, number: u64) {
-        let handle = self.open.write().remove(&number);
+    /// Closes a handle. Says whether most of many have been closed now, so that memory they
+    /// were using can be given back.
+    pub(crate) fn remove(&self, number: u64) -> bool {
+        let mut open = self.open.write();
+        let handle = open.handles.remove(&number);
+        let were_many = open.most >= MANY && open.handles.len() <= open.most / 4;
+        if were_many {
+            open.most = open.handles.len();
+            open.handles.shrink_to_fit();
+        }
+        drop(open);
         // Closing it may be a system call, so it happens out of the lock.
         drop(handle);
+        were_many
     }
 
     pub(crate) fn table(&self, number: u64) -> Option<Arc<Stream>> {
-        match &self.open.read().get(&number)?.0 {
+        match &self.open.read().get(number)?.0 {
             Handle::Table(stream) => Some(Arc::clone(stream)),
             Handle::WriteOnly | Handle::Control(_) | Handle::Directory(_) => None,
         }
     }
 
     pub(crate) fn control(&self, number: u64) -> Option<Arc<ControlFile>> {
-        match &self.open.read().get(&number)?.0 {
+        match &self.open.read().get(number)?.0 {
             Handle::Control(file) => Some(Arc::clone(file)),
             Handle::Table(_) | Handle::WriteOnly | Handle::Directory(_) => None,
         }
     }
 
     pub(crate) fn listing(&self, number: u64) -> Option<Arc<Listing>> {
-        match &self.open.read().get(&number)?.0 {
+        match &self.open.read().get(number)?.0 {
             Handle::Directory(listing) => Some(Arc::clone(listing)),
             Handle::Table(_) | Handle::WriteOnly | Handle::Control(_) => None,
         }

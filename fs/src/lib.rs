@@ -24,6 +24,7 @@ pub mod inode;
 mod listing;
 mod live;
 mod log;
+pub mod memory;
 pub mod mountpoint;
 pub mod operations;
 pub mod options;

@@ -21,7 +21,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub(crate) struct Listing {
     viewpoint: Viewpoint,
-    account: Option<Arc<Account>>,
+    account: Arc<Account>,
     /// Held to look or replace alone.
     found: Mutex<Option<Found>>,
 }
@@ -30,12 +30,12 @@ pub(crate) struct Listing {
 #[derive(Debug)]
 struct Found {
     entries: Arc<[Entry]>,
-    _charge: Option<Charge>,
+    _charge: Charge,
 }
 
 impl Listing {
     /// A directory that nobody has read, to be charged to an account.
-    pub(crate) fn new(viewpoint: Viewpoint, account: Option<Arc<Account>>) -> Arc<Listing> {
+    pub(crate) fn new(viewpoint: Viewpoint, account: Arc<Account>) -> Arc<Listing> {
         Arc::new(Listing {
             viewpoint,
             account,
@@ -63,13 +63,10 @@ impl Listing {
         let bytes = entries
             .iter()
             .map(|entry| size_of::<Entry>() + entry.name.len());
-        let charge = self.account.as_ref().map(|account| {
-            let charge = account.charge(bytes.sum());
-            charge.ok_or(Failure::TooMuchKept)
-        });
+        let charge = self.account.charge(bytes.sum());
         let found = Found {
             entries: Arc::clone(&entries),
-            _charge: charge.transpose()?,
+            _charge: charge.ok_or(Failure::TooMuchKept)?,
         };
         let before = self.found.lock().replace(found);
         drop(before);

@@ -12,8 +12,10 @@ use crate::listing::{Entry, Listing};
 use crate::live;
 use crate::options::Options;
 use crate::policy::{Policy, Requester};
+use crate::quota::AccountId;
 use crate::scheduler::{Scheduler, Serial};
 use crate::stream::Stream;
+use crate::sys;
 use iterfs_bpf::{Caller, Programs, Tables, View};
 use iterfs_mapping::{Directory, Format, Node, Subject};
 use std::ffi::OsStr;
@@ -316,7 +318,9 @@ impl Operations {
 
     /// Closes a handle of either kind.
     pub fn release(&self, handle: u64) {
-        self.handles.remove(handle);
+        if self.handles.remove(handle) {
+            self.scheduler.run(AccountId::HOST_ROOT, sys::trim_heaps);
+        }
     }
 
     /// Opens a directory; the handle's number is for [`Operations::list`].

@@ -1,5 +1,6 @@
 //! The options of `-o`: ours, those of mount(8) that concern us not, and no others.
 
+use crate::memory;
 use crate::policy::{Others, Policy};
 use nix::unistd::{Group, User};
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ pub struct Options {
     pub others: Option<Others>,
     /// The configuration; `/etc/iterfs.toml` if it is there and none is named.
     pub config: Option<PathBuf>,
+    /// Bytes of memory that the daemon may take.
+    pub memory: u64,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
             programs: None,
             others: None,
             config: None,
+            memory: memory::DEFAULT,
         }
     }
 }
@@ -55,6 +59,12 @@ pub enum OptionError {
     /// A directory that depends on where the command is run.
     #[error("'{0}' is no absolute path")]
     Relative(String),
+    /// A size that is not one, or too small to serve anybody.
+    #[error(
+        "'{0}' is not a size of memory: use a number of at least {least}M, such as memory=256M",
+        least = memory::LEAST >> 20
+    )]
+    Memory(String),
     /// A mode that is not one.
     #[error("'{0}' is not a mode: use octal digits up to 0777, such as mode=0440")]
     Mode(String),
@@ -153,6 +163,7 @@ impl Options {
                 self.others = Some(others.ok_or(OptionError::Form(name.into(), form))?);
             }
             "config" => self.config = Some(absolute(needed("config=FILE")?)?),
+            "memory" => self.memory = size(needed("memory=SIZE")?)?,
             "pins" => self.pins = absolute(needed("pins=DIR")?)?,
             "programs" => self.programs = Some(absolute(needed("programs=DIR")?)?),
             "ro" if value.is_none() => self.read_only = true,
@@ -241,6 +252,22 @@ pub(crate) fn group(name: &str) -> Result<u32, OptionError> {
     }
 }
 
+/// Bytes of memory: a number with K, M or G (powers of 1024) after it, or without.
+fn size(text: &str) -> Result<u64, OptionError> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'K' | 'k')) => (&text[..at], 10),
+        Some((at, 'M' | 'm')) => (&text[..at], 20),
+        Some((at, 'G' | 'g')) => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number = digits.parse::<u64>().ok().filter(|_| is_number);
+    number
+        .and_then(|number| number.checked_mul(1 << unit))
+        .filter(|bytes| *bytes >= memory::LEAST)
+        .ok_or(OptionError::Memory(text.into()))
+}
+
 /// Read bits, in octal.
 pub(crate) fn mode(text: &str) -> Result<u16, OptionError> {
     let octal = text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
@@ -272,6 +299,10 @@ mod tests {
         assert!(options.read_only);
         assert_eq!(options.source(), "kernel");
         assert_eq!(parse("").unwrap(), Options::default());
+        for (size, mebibytes) in [("64M", 64), ("65536k", 64), ("1G", 1024), ("33554432", 32)] {
+            let options = parse(&format!("memory={size}")).unwrap();
+            assert_eq!(options.memory, mebibytes << 20, "{size}");
+        }
         assert_eq!(
             parse("uid=root,gid=root").unwrap().policy,
             Policy::default()
@@ -326,6 +357,11 @@ mod tests {
             ("config=x", "x"),
             ("pins=here", "here"),
             ("programs", "programs"),
+            ("memory", "memory"),
+            ("memory=x", "x"),
+            ("memory=31M", "31M"),
+            ("memory=+64M", "+64M"),
+            ("memory=18446744073709551615G", "18446744073709551615G"),
             ("nonsense", "nonsense"),
         ] {
             let error = parse(list).unwrap_err().to_string();

@@ -5,7 +5,7 @@ use iterfs_tests::Mount;
 use iterfs_tests::daemon::{Daemon, wait_until};
 use iterfs_tests::many_files::ManyFiles;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Barrier;
@@ -206,4 +206,39 @@ fn memory_is_bounded_whatever_the_size() {
     let peak = daemon.status("VmHWM");
     println!("peak memory: {peak} KiB");
     assert!(peak < MEMORY, "{peak} KiB");
+}
+
+#[test]
+fn many_readers_that_stop_share_the_daemons_memory_and_give_it_back() {
+    const READERS: usize = 100;
+    const LIMIT: u64 = 64 * 1024;
+    let mount = Mount::with_options("memory=64M");
+    let daemon = Daemon(mount.daemon());
+    let process = ManyFiles::start(1, 19_000);
+    let whole = mount.read(&process.table());
+    assert!(whole.len() > 1_500_000);
+    let idle = daemon.status("VmRSS");
+
+    let path = mount.path(&process.table());
+    let mut readers: Vec<_> = (0..READERS).map(|_| File::open(&path).unwrap()).collect();
+    let mut begun = vec![0; 1_000_000];
+    for reader in &mut readers {
+        reader.read_exact(&mut begun).unwrap();
+        assert!(begun == whole[..begun.len()]);
+    }
+    // All that they have read and could read ahead is twice as much as they may keep.
+    for reader in &mut readers {
+        // The least that is always kept behind a reader.
+        reader.seek_relative(-32 * 1024).unwrap();
+        let mut rest = Vec::new();
+        reader.read_to_end(&mut rest).unwrap();
+        assert!(rest == whole[begun.len() - 32 * 1024..]);
+    }
+    let peak = daemon.status("VmHWM");
+    println!("idle {idle} KiB, peak {peak} KiB");
+    assert!(peak < LIMIT, "{peak} KiB");
+    drop(readers);
+    wait_until("memory is given back", || {
+        daemon.status("VmRSS") < idle + 16 * 1024
+    });
 }

@@ -4,12 +4,14 @@
 use iterfs_tests::Mount;
 use iterfs_tests::configured::Configured;
 use iterfs_tests::daemon::Daemon;
+use iterfs_tests::many_files::ManyFiles;
 use iterfs_tests::not_here::needs_table;
 use iterfs_tests::users::User;
 use nix::libc;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::thread;
 
 fn user(number: u32) -> User {
     User::new(65_100 + number, 65_200 + number)
@@ -92,6 +94,50 @@ fn bytes_kept_are_bounded_for_each_user_alone() {
     again.expect("room for one");
     let (of_root, refused) = keep(&mount, 40);
     assert_eq!((of_root.len(), refused), (40, None), "root has no bounds");
+}
+
+#[test]
+fn many_readers_of_one_user_read_on_side_by_side() {
+    const READERS: usize = 200;
+    let process = ManyFiles::start(1, 19_000);
+    let mount = Configured::new(
+        "others=own",
+        "[[allow]]\npath = \"pid/*/files\"\nmode = \"0444\"",
+    );
+    let path = mount.path(&process.table());
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() > 1_500_000);
+    user(7).run(|| {
+        let mut readers: Vec<_> = (0..READERS).map(|_| File::open(&path).unwrap()).collect();
+        // None is ahead of another by more than this.
+        for expected in whole.chunks(256 * 1024) {
+            let mut bytes = vec![0; expected.len()];
+            for reader in &mut readers {
+                reader.read_exact(&mut bytes).unwrap();
+                assert!(bytes == expected);
+            }
+        }
+    });
+}
+
+#[test]
+fn as_many_threads_as_handles_open_and_close_undisturbed() {
+    const THREADS: usize = 8;
+    const OPENS: usize = 500;
+    let mount = mount(&format!("handles = {THREADS}"));
+    let me = user(8);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                me.run(|| {
+                    for _ in 0..OPENS {
+                        let mut file = File::open(mount.path("net/ipv6_route")).unwrap();
+                        file.read_to_end(&mut Vec::new()).unwrap();
+                    }
+                });
+            });
+        }
+    });
 }
 
 #[test]

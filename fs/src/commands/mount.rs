@@ -128,6 +128,7 @@ fn raise_limits() {
 }
 
 fn mount(arguments: &Mount, options: &Options, signals: &Signals) -> Result<(Session, Mountpoint)> {
+    sys::give_memory_back();
     // The kernel first: what it lacks is known before anything is mounted.
     let kernel = Kernel::new()?;
     let scheduler = Scheduler::new(session::MAX_INLINE).context("cannot start threads")?;

@@ -1,10 +1,12 @@
 //! Reads parts of a pass, a batch of records at a time.
 
 use crate::error::{Failure, Result};
+use crate::quota::{Account, Charge};
 use iterfs_bpf::record::Records;
 use iterfs_bpf::schema::Schema;
 use iterfs_bpf::{Progress, Source};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The iterator's own buffer (kernel/bpf/bpf_iter.c): more does not come at once.
@@ -53,11 +55,17 @@ pub(super) struct Batch {
     filled: usize,
     /// How its part ended, if it is the last of it.
     pub(super) end: Option<Result<()>>,
+    charge: Option<Charge>,
 }
 
 impl Batch {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.memory[..self.filled]
+    }
+
+    /// Charges its memory to an account, for as long as it waits to be made.
+    pub(super) fn charge_to(&mut self, account: &Arc<Account>) {
+        self.charge = Some(account.keep(self.memory.capacity()));
     }
 
     /// Its memory, for another batch.
@@ -101,7 +109,7 @@ impl Part {
     ) -> Batch {
         // A long row comes at once, where its source has it whole.
         let at_once = KERNEL_BUFFER.max(schema.map_or(0, |schema| schema.fixed_size));
-        let least = BATCH.max(self.torn.len() + at_once);
+        let least = (self.torn.len() + at_once).max(BATCH.min(KERNEL_BUFFER + enough.max(ALMOST)));
         if memory.len() < least {
             memory.resize(least, 0);
         }
@@ -133,6 +141,7 @@ impl Part {
             memory,
             filled: whole,
             end,
+            charge: None,
         }
     }
 

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Bytes made before their turn, above which the part whose turn it is alone is read.
-const BEHIND_ORDER: usize = 1024 * 1024;
+const BEHIND_ORDER: u64 = 1024 * 1024;
 
 /// Batches that may wait to be made before who reads makes one.
 const MAX_READ: usize = 2;
@@ -84,15 +84,16 @@ impl Lanes {
     }
 
     /// A lane that rested, with something to do if there is anything; `more` says
-    /// whether the reader wants what was not read yet.
-    pub(super) fn next(&mut self, more: bool) -> Option<Lane> {
+    /// whether the reader wants what was not read yet, and `ahead` how many bytes may be
+    /// made before somebody asks for them.
+    pub(super) fn next(&mut self, more: bool, ahead: u64) -> Option<Lane> {
         if self.end().is_some() || self.resting.is_empty() && self.unmade == 0 {
             return None;
         }
         let turn = match self.read.pop_front() {
             Some(batch) => Turn::Make(batch),
             None if more => {
-                let part = self.parts.take(self.order.behind() >= BEHIND_ORDER)?;
+                let part = self.parts.take(self.behind() >= BEHIND_ORDER.min(ahead))?;
                 self.at_work += 1;
                 Turn::Read(part)
             }

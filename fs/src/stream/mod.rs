@@ -19,7 +19,8 @@ mod window;
 use crate::answer::Answer;
 use crate::counts::Counts;
 use crate::error::Failure;
-use crate::quota::{Account, AccountId};
+use crate::memory::MOST_AHEAD;
+use crate::quota::{Account, Keeper, Member, Room};
 use crate::scheduler::{Class, InlinePermit, Scheduler, Turn as Time, Watched};
 use apart::ReadOn;
 use batch::{Batch, Part};
@@ -34,9 +35,11 @@ use std::time::{Duration, Instant};
 use window::{Found, Piece, Window};
 
 /// Bytes produced ahead of the reader before a pass pauses: as much as was read so
-/// far, within these. Who looks at the front of a table and stops keeps little.
+/// far, within this and [`MOST_AHEAD`]. Who looks at the front of a table and stops keeps little.
 const LEAST_AHEAD: u64 = 32 * 1024;
-const MOST_AHEAD: u64 = 1024 * 1024;
+
+/// Bytes of a pass that are read at once where memory is short.
+const LEAST_STEP: u64 = 16 * 1024;
 
 /// One open of a table: a pass that is read as a file.
 pub struct Stream {
@@ -45,8 +48,8 @@ pub struct Stream {
 }
 
 struct Shared {
-    /// Whose turn it is when the pass goes on.
-    account: AccountId,
+    /// Whose turn it is when the pass goes on, and whose memory is used.
+    account: Arc<Account>,
     /// Whether the pass may wait for a process that it walks.
     class: Class,
     /// Steps made in the kernel.
@@ -66,6 +69,8 @@ struct State {
     waiting: Vec<Read>,
     /// Where the last read began.
     last: Option<u64>,
+    /// Its place among the readers of its account, from the first read on.
+    member: Option<Member>,
     /// Its reader gave up waiting and has not come back: nothing is produced for it.
     abandoned: bool,
     closed: bool,
@@ -80,16 +85,14 @@ struct Read {
 
 impl Stream {
     /// A stream of `pass` in a format. Nothing is produced before it is read.
-    /// What is kept of it is charged to an account, if it has one.
+    /// What is kept of it is charged to an account.
     pub fn new(
         pass: Pass,
         format: Format,
         counts: Arc<Counts>,
-        account: Option<Arc<Account>>,
+        account: Arc<Account>,
         scheduler: Arc<Scheduler>,
     ) -> Stream {
-        let payer = account.as_ref();
-        let payer = payer.map_or(AccountId::HOST_ROOT, |account| account.id());
         let class = match pass.waits_for_processes {
             true => Class::WaitsForProcess,
             false => Class::Plain,
@@ -102,16 +105,17 @@ impl Stream {
         let mut sources = pass.rest;
         sources.insert(0, pass.source);
         let state = State {
-            window: Window::charged_to(account),
+            window: Window::charged_to(Arc::clone(&account)),
             lanes: Lanes::new(sources.into_iter(), recipe, scheduler.lanes()),
             waiting: Vec::new(),
             last: None,
+            member: None,
             abandoned: false,
             closed: false,
         };
         Stream {
             shared: Arc::new(Shared {
-                account: payer,
+                account,
                 class,
                 steps: AtomicU64::new(0),
                 scheduled: AtomicBool::new(false),
@@ -138,6 +142,10 @@ impl Stream {
         let mut state = self.shared.state.lock();
         state.abandoned = false;
         state.last = Some(offset);
+        state.member.get_or_insert_with(|| {
+            let keeper: Weak<Shared> = Arc::downgrade(&self.shared);
+            self.shared.account.join(keeper)
+        });
         let answered = state.look(read, false);
         let lanes = state.wanted();
         drop(state);
@@ -152,7 +160,7 @@ impl Stream {
         // made elsewhere, lest nobody be left to serve.
         let inline = match self.shared.class {
             Class::Plain if waits && lanes.len() > 0 => {
-                self.scheduler.try_inline(self.shared.account)
+                self.scheduler.try_inline(self.shared.account.id())
             }
             _ => None,
         };
@@ -181,12 +189,14 @@ impl Drop for Stream {
         let mut state = self.shared.state.lock();
         state.closed = true;
         let parts = state.lanes.close();
+        let kept = (state.window.clear(), state.member.take());
         drop(state);
-        // Closing the iterators is a system call, so it happens out of the lock.
-        drop(parts);
+        // Closing the iterators is a system call, and so may be giving memory back: they
+        // happen out of the lock.
+        drop((parts, kept));
         if self.shared.scheduled.load(Ordering::Relaxed) {
             let shared: *const Shared = Arc::as_ptr(&self.shared);
-            self.scheduler.withdraw(self.shared.account, shared);
+            self.scheduler.withdraw(self.shared.account.id(), shared);
         }
     }
 }
@@ -263,17 +273,20 @@ impl State {
         end.max().unwrap_or(0).saturating_sub(self.window.end())
     }
 
-    fn wants_more(&self) -> bool {
+    /// `most` is how many bytes may be made before somebody asks for them.
+    fn wants_more(&self, most: u64) -> bool {
         let ahead = self.window.ahead() + self.lanes.behind() + self.lanes.at_work();
-        let enough = self.window.position().clamp(LEAST_AHEAD, MOST_AHEAD);
+        let position = self.window.position();
+        let enough = position.clamp(LEAST_AHEAD, MOST_AHEAD).min(most);
         !self.closed && !self.abandoned && (self.lanes.at_work() < self.missing() || ahead < enough)
     }
 
     /// The lanes that rest and should not.
     fn wanted(&mut self) -> Vec<Lane> {
         let mut wanted = Vec::new();
-        while let more = self.wants_more()
-            && let Some(lane) = self.lanes.next(more)
+        let ahead = self.window.share().ahead;
+        while let more = self.wants_more(ahead)
+            && let Some(lane) = self.lanes.next(more, ahead)
         {
             wanted.push(lane);
         }
@@ -292,7 +305,7 @@ impl Shared {
             shared.scheduled.store(true, Ordering::Relaxed);
             let watched: Weak<Shared> = Arc::downgrade(shared);
             let (own, runs_on) = (Arc::clone(shared), Arc::clone(scheduler));
-            scheduler.run_for(shared.account, shared.class, watched, move |time| {
+            scheduler.run_for(shared.account.id(), shared.class, watched, move |time| {
                 Shared::work(&own, lane, time, &runs_on);
             });
         }
@@ -314,8 +327,13 @@ impl Shared {
             // Alone, it has nobody to make what it reads.
             let goes_on = scheduler.lanes() > 1;
             let mut next = shared.turn(at_work, scheduler, goes_on).into_iter();
-            if !time.is_over() {
-                lane = next.next();
+            // What was read is made at once, lest it lie about while others have their turns.
+            let next_one = next.next();
+            let is_read = |lane: &Lane| matches!(lane.turn, Turn::Make(_));
+            if !time.is_over() || reads && next_one.as_ref().is_some_and(is_read) {
+                lane = next_one;
+            } else {
+                Shared::run_all(shared, next_one, scheduler);
             }
             Shared::run_all(shared, next, scheduler);
         }
@@ -356,27 +374,56 @@ impl Shared {
         scheduler: &Scheduler,
         goes_on: bool,
     ) -> Vec<Lane> {
+        self.account.reclaim();
         let mut state = self.state.lock();
-        if !state.window.has_room() {
-            // The pass rests; who waits for it is refused, and may ask again.
-            let closed = state.lanes.rest(maker, part);
-            let refused = std::mem::take(&mut state.waiting);
-            drop(state);
-            drop(closed);
-            for read in refused {
-                Outcome::Failed(Failure::TooMuchKept).send(read);
+        let share = state.window.share();
+        let is_first_step = state.window.end() == 0;
+        let room = self.account.room(is_first_step);
+        if room != Room::Enough {
+            // Readers get what there is for them. Those for whom there is nothing yet get on
+            // by small steps, or not at all.
+            let answered = state.answered(true);
+            let refused = match room {
+                Room::None => {
+                    state.member = None;
+                    std::mem::take(&mut state.waiting)
+                }
+                Room::Least | Room::Enough => Vec::new(),
+            };
+            if state.waiting.is_empty() {
+                let closed = state.lanes.rest(maker, part);
+                drop(state);
+                drop(closed);
+                answered
+                    .into_iter()
+                    .for_each(|(read, outcome)| outcome.send(read));
+                for read in refused {
+                    Outcome::Failed(Failure::TooMuchKept).send(read);
+                }
+                return Vec::new();
             }
-            return Vec::new();
+            drop(state);
+            answered
+                .into_iter()
+                .for_each(|(read, outcome)| outcome.send(read));
+            state = self.state.lock();
         }
-        // As much as is wanted, and little for who has read little.
-        let enough = state.missing().max(state.window.position());
+        // As much as is wanted, and little for who has read little or must share.
+        let wanted = state.missing().max(state.window.position());
+        let enough = match share.is_plenty() {
+            true => wanted,
+            // As text, records grow up to fourfold.
+            false => wanted.min(share.ahead / 4).max(LEAST_STEP),
+        };
         drop(state);
 
         let enough = usize::try_from(enough).unwrap_or(usize::MAX);
-        let batch = part.read(maker.schema(), scheduler.memory(), enough, &self.steps);
+        let mut batch = part.read(maker.schema(), scheduler.memory(), enough, &self.steps);
+        batch.charge_to(&self.account);
 
         let mut state = self.state.lock();
-        let goes_on = goes_on && state.wants_more();
+        let share = state.window.share();
+        let goes_on = goes_on && share.is_plenty() && state.wants_more(share.ahead);
         let (lane, finished) = state.lanes.read(maker, part, batch, goes_on);
         let others = state.wanted();
         drop(state);
@@ -404,6 +451,14 @@ impl Shared {
             outcome.send(read);
         }
         wanted
+    }
+}
+
+impl Keeper for Shared {
+    fn trim(&self) {
+        let given_up = self.state.lock().window.trim();
+        // Giving memory back may be a system call, so it happens out of the lock.
+        drop(given_up);
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Order {
     /// The number of parts.
     parts: usize,
     /// What was made before its turn.
-    behind: BTreeMap<Place, (Chunk, Option<Charge>)>,
+    behind: BTreeMap<Place, (Chunk, Charge)>,
     behind_bytes: usize,
     any_rows: bool,
     end: Option<Result<()>>,
@@ -55,7 +55,7 @@ impl Order {
         }
         if self.next != chunk.place {
             self.behind_bytes += chunk.bytes.len();
-            let charge = window.charge(chunk.bytes.len());
+            let charge = window.charge(chunk.bytes.capacity());
             self.behind.insert(chunk.place, (chunk, charge));
             return false;
         }

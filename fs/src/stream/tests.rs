@@ -1,7 +1,8 @@
 //! The stream over a fake pass: no kernel, no root.
 
 use super::*;
-use crate::quota::{Accounts, Quota};
+use crate::memory::{self, Memory};
+use crate::quota::{AccountId, Accounts, Quota};
 use iterfs_bpf::schema::{Column, Kind, Schema, Unit, Width};
 use iterfs_bpf::{Progress, Source};
 use std::collections::VecDeque;
@@ -79,10 +80,10 @@ fn open(acts: Vec<Act>) -> Opened {
 }
 
 fn open_parts(parts: Vec<Vec<Act>>, format: Format) -> Opened {
-    open_charged(parts, format, None)
+    open_charged(parts, format, Account::unbounded())
 }
 
-fn open_charged(parts: Vec<Vec<Act>>, format: Format, account: Option<Arc<Account>>) -> Opened {
+fn open_charged(parts: Vec<Vec<Act>>, format: Format, account: Arc<Account>) -> Opened {
     let steps = Arc::new(AtomicUsize::new(0));
     let mut sources = parts.into_iter().map(|acts| {
         Box::new(Fake {
@@ -150,6 +151,21 @@ impl Opened {
                 Err(errno) => return Err((all, errno)),
             }
         }
+    }
+
+    /// Reads that many bytes, however many reads it takes.
+    fn read_on_to(&self, offset: u64, size: usize) -> Result<Vec<u8>, i32> {
+        let mut all = Vec::new();
+        while all.len() < size {
+            let bytes = self.read(offset + all.len() as u64, size - all.len())?;
+            assert!(
+                !bytes.is_empty(),
+                "the end, {} bytes early",
+                size - all.len()
+            );
+            all.extend(bytes);
+        }
+        Ok(all)
     }
 
     /// Waits until the pass has made no step for a while, and says how many it made.
@@ -431,22 +447,55 @@ fn what_waits_behind_the_front_is_on_the_account_until_it_goes() {
         handles: 1,
         bytes: 400_000,
     };
-    let seat = Accounts::new(10).open(AccountId::of_uid(7), quota).unwrap();
-    let account = seat.account().unwrap();
+    let accounts = Accounts::new(10, Memory::new(memory::DEFAULT));
+    let seat = accounts.open(AccountId::of_uid(7), quota, Duration::ZERO);
+    let account = seat.as_ref().unwrap().account();
     // The front makes nothing, so all that is made waits behind it.
     let (mut parts, _) = in_parts(&[0, 1_000_000, 1_000_000]);
+    let whole = file(0..30_000);
     let fills = Arc::clone(&account);
-    parts[0] = vec![Act::NothingUntil(Arc::new(move || !fills.has_room()))];
-    let opened = open_charged(parts, Format::JsonLines, Some(Arc::clone(&account)));
-    let read = opened.start_read(0, 1 << 20);
-    let refused = read.recv_timeout(Duration::from_secs(20)).unwrap();
-    assert_eq!(refused.map(|bytes| bytes.len()), Err(libc::ENOMEM));
+    let is_full = move || fills.used() > quota.bytes / 8;
+    parts[0] = vec![Act::NothingUntil(Arc::new(is_full))];
+    let opened = open_charged(parts, Format::JsonLines, Arc::clone(&account));
+    assert!(opened.read_on_to(0, 1 << 18).unwrap() == whole[..1 << 18]);
     opened.settled();
-    assert!(!account.has_room());
-    drop(opened);
-    assert!(account.has_room());
-    let _rest = account.keep(quota.bytes as usize - 1);
-    assert!(account.has_room(), "something stayed on the account");
+    assert!(account.used() > 0);
+    drop((opened, seat));
+    assert_eq!(account.used(), 0, "something stayed on the account");
+}
+
+#[test]
+fn many_readers_of_one_account_read_on_whatever_is_kept_for_them() {
+    const READERS: usize = 64;
+    let quota = Quota {
+        handles: 1,
+        bytes: 16 * 1024 * 1024,
+    };
+    let accounts = Accounts::new(10, Memory::new(memory::DEFAULT));
+    let seat = accounts.open(AccountId::of_uid(7), quota, Duration::ZERO);
+    let account = seat.as_ref().unwrap().account();
+    let whole = file(0..200_000);
+    let open = || {
+        let parts = vec![long_pass(200_000)];
+        open_charged(parts, Format::JsonLines, Arc::clone(&account))
+    };
+    let readers: Vec<_> = (0..READERS).map(|_| open()).collect();
+    // All have read as far before any goes on.
+    let mut most = 0;
+    for at in (0..whole.len()).step_by(1 << 17) {
+        for reader in &readers {
+            let wanted = &whole[at..(at + (1 << 17)).min(whole.len())];
+            assert!(reader.read_on_to(at as u64, wanted.len()).unwrap() == wanted);
+            most = most.max(account.used());
+        }
+    }
+    // Each alone would keep two mebibytes; some is for what is just being made.
+    assert!(most < 2 * quota.bytes, "{most} bytes kept");
+    // What every reader keeps behind it can be read again.
+    for reader in &readers {
+        let at = whole.len() - memory::LEAST_BEHIND as usize;
+        assert!(reader.read_on_to(at as u64, 1000).unwrap() == whole[at..at + 1000]);
+    }
 }
 
 /// A read that its caller can give up.

@@ -1,14 +1,15 @@
 //! The bytes of a stream that are kept: some behind the reader, some ahead.
 
+use crate::memory::Share;
 use crate::quota::{Account, Charge};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Bytes kept behind the furthest read, so that a seek back finds the same.
-pub(super) const BEHIND: u64 = 1024 * 1024;
+/// The front of a chunk that is not worth a copy of its rest.
+const SMALL: u64 = 16 * 1024;
 
 /// A stretch of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
     /// Without a gap between them.
     chunks: VecDeque<Chunk>,
@@ -19,21 +20,30 @@ pub(super) struct Window {
     /// Where the first of the reads that wait begins: what they want stays.
     waited_for: Option<u64>,
     /// A chunk's memory, to be used again.
-    spare: Option<Vec<u8>>,
-    /// Whose bytes these are; none of root, who has no bounds.
-    account: Option<Arc<Account>>,
+    spare: Option<(Vec<u8>, Charge)>,
+    /// Whose bytes these are.
+    account: Arc<Account>,
 }
 
+/// Bytes that were made at once.
 #[derive(Debug)]
-struct Chunk {
+pub(super) struct Chunk {
     start: u64,
     bytes: Arc<Vec<u8>>,
-    _charge: Option<Charge>,
+    charge: Charge,
 }
 
 impl Chunk {
     fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
+    }
+
+    /// Gives up what it has beyond its bytes, unless they are just being answered with.
+    fn shrink(&mut self) {
+        if let Some(bytes) = Arc::get_mut(&mut self.bytes) {
+            bytes.shrink_to_fit();
+            self.charge.reduce(bytes.capacity());
+        }
     }
 }
 
@@ -68,39 +78,45 @@ impl Piece {
 
 impl Window {
     /// An empty window, to be charged to an account.
-    pub(super) fn charged_to(account: Option<Arc<Account>>) -> Window {
+    pub(super) fn charged_to(account: Arc<Account>) -> Window {
         Window {
+            chunks: VecDeque::new(),
+            end: 0,
+            position: 0,
+            waited_for: None,
+            spare: None,
             account,
-            ..Window::default()
         }
     }
 
-    /// Whether more may be kept.
-    pub(super) fn has_room(&self) -> bool {
-        self.account
-            .as_ref()
-            .is_none_or(|account| account.has_room())
+    /// How much may be kept in it now.
+    pub(super) fn share(&self) -> Share {
+        self.account.share()
     }
 
     /// Charges bytes that are kept, here or outside.
-    pub(super) fn charge(&self, bytes: usize) -> Option<Charge> {
-        self.account.as_ref().map(|account| account.keep(bytes))
+    pub(super) fn charge(&self, bytes: usize) -> Charge {
+        self.account.keep(bytes)
     }
 
     /// Appends what was produced.
-    pub(super) fn push(&mut self, bytes: Vec<u8>) {
+    pub(super) fn push(&mut self, mut bytes: Vec<u8>) {
+        let share = self.share();
         if bytes.is_empty() {
-            self.spare = Some(bytes);
+            self.save(bytes, share);
             return;
+        }
+        if !share.is_plenty() {
+            bytes.shrink_to_fit();
         }
         let chunk = Chunk {
             start: self.end,
-            _charge: self.charge(bytes.len()),
+            charge: self.charge(bytes.capacity()),
             bytes: Arc::new(bytes),
         };
         self.end = chunk.end();
         self.chunks.push_back(chunk);
-        self.forget();
+        self.forget(share);
     }
 
     /// What a read of `size` bytes at `offset` gets; it moves the window there.
@@ -113,7 +129,7 @@ impl Window {
         let wanted = offset.saturating_add(size as u64);
         if wanted > self.end && !partial {
             self.position = self.position.max(offset);
-            self.forget();
+            self.forget(self.share());
             return Found::NotYet;
         }
         let end = wanted.min(self.end);
@@ -122,7 +138,7 @@ impl Window {
             Some(piece) => Found::Bytes(piece),
             None => Found::NotYet,
         };
-        self.forget();
+        self.forget(self.share());
         found
     }
 
@@ -149,7 +165,43 @@ impl Window {
 
     /// Memory for the next chunk, if some was given up.
     pub(super) fn spare(&mut self) -> Option<Vec<u8>> {
-        self.spare.take()
+        self.spare.take().map(|(memory, _)| memory)
+    }
+
+    /// Gives up all that is more than its share, to the byte. What comes back should be
+    /// dropped without a lock.
+    pub(super) fn trim(&mut self) -> Vec<Chunk> {
+        let share = self.share();
+        let start = self.kept_from(share);
+        let mut given_up = Vec::new();
+        while let Some(chunk) = self.chunks.front()
+            && chunk.end() <= start
+        {
+            given_up.extend(self.chunks.pop_front());
+        }
+        if let Some(front) = self.chunks.front_mut()
+            && start >= front.start + SMALL
+        {
+            let rest = front.bytes[(start - front.start) as usize..].to_vec();
+            let rest = Chunk {
+                start,
+                charge: self.account.keep(rest.capacity()),
+                bytes: Arc::new(rest),
+            };
+            given_up.push(std::mem::replace(front, rest));
+        }
+        for chunk in &mut self.chunks {
+            chunk.shrink();
+        }
+        if !share.is_plenty() {
+            self.spare = None;
+        }
+        given_up
+    }
+
+    /// Gives up everything.
+    pub(super) fn clear(&mut self) -> Vec<Chunk> {
+        self.chunks.drain(..).collect()
     }
 
     /// Bytes kept.
@@ -179,17 +231,32 @@ impl Window {
         Some(Piece::Joined(joined))
     }
 
+    /// Where begins what a reader with this share may still ask for.
+    fn kept_from(&self, share: Share) -> u64 {
+        let behind = self.position.saturating_sub(share.behind);
+        self.waited_for.map_or(behind, |from| from.min(behind))
+    }
+
     /// Lets go of what lies too far behind.
-    fn forget(&mut self) {
+    fn forget(&mut self, share: Share) {
+        let start = self.kept_from(share);
         while let Some(chunk) = self.chunks.front()
-            && chunk.end() + BEHIND <= self.position
-            && self.waited_for.is_none_or(|from| chunk.end() <= from)
+            && chunk.end() <= start
         {
-            let chunk = self.chunks.pop_front();
-            if let Some(Ok(mut bytes)) = chunk.map(|chunk| Arc::try_unwrap(chunk.bytes)) {
+            if let Some(Chunk { bytes, charge, .. }) = self.chunks.pop_front()
+                && let Ok(mut bytes) = Arc::try_unwrap(bytes)
+                && share.is_plenty()
+            {
                 bytes.clear();
-                self.spare = Some(bytes);
+                self.spare = Some((bytes, charge));
             }
+        }
+    }
+
+    fn save(&mut self, memory: Vec<u8>, share: Share) {
+        if share.is_plenty() {
+            let charge = self.charge(memory.capacity());
+            self.spare = Some((memory, charge));
         }
     }
 }
@@ -197,13 +264,14 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::MOST_BEHIND as BEHIND;
 
     fn bytes(from: u64, length: usize) -> Vec<u8> {
         (from..).take(length).map(|at| (at % 251) as u8).collect()
     }
 
     fn filled(chunk: usize, chunks: usize) -> Window {
-        let mut window = Window::default();
+        let mut window = Window::charged_to(Account::unbounded());
         for index in 0..chunks {
             window.push(bytes((index * chunk) as u64, chunk));
         }

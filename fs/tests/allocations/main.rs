@@ -1,6 +1,7 @@
 //! Allocations a row: none. Counted, not timed.
 
 use iterfs::format::Formatter;
+use iterfs::quota::Account;
 use iterfs::scheduler::Scheduler;
 use iterfs::stream::Stream;
 use iterfs_bpf::record::Records;
@@ -86,7 +87,13 @@ fn pass(
         rest: Vec::new(),
         waits_for_processes: false,
     };
-    let stream = Stream::new(pass, format, Arc::default(), None, Arc::clone(scheduler));
+    let stream = Stream::new(
+        pass,
+        format,
+        Arc::default(),
+        Account::unbounded(),
+        Arc::clone(scheduler),
+    );
     let (mut offset, mut reads) = (0, 0);
     loop {
         let (send, receive) = channel();
