@@ -182,6 +182,8 @@ impl Options {
 /// The source of a mount that was given none.
 const SOURCE: &str = "iterfs";
 
+const MEBIBYTE: u64 = 1 << 20;
+
 impl Options {
     /// What the mount table shows as the mount's source. The kernel keeps none of our
     /// options, so unless it is named it holds those that are not as by default.
@@ -217,6 +219,10 @@ impl Options {
             format!("gid={gid}"),
             format!("mode={mode:04o}"),
             path("pins", &self.pins),
+            match self.memory % MEBIBYTE {
+                0 => format!("memory={}M", self.memory / MEBIBYTE),
+                _ => format!("memory={}", self.memory),
+            },
         ]
         .into_iter()
         .chain([programs, others, config].into_iter().flatten())
@@ -315,6 +321,8 @@ mod tests {
             "",
             "ro,uid=7,gid=42,mode=0444,pins=/a b",
             "others=own,programs=/p,config=/c",
+            "memory=1G",
+            "memory=33554433",
         ] {
             let options = parse(list).unwrap();
             assert_eq!(parse(&options.in_force()).unwrap(), options);

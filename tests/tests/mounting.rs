@@ -388,7 +388,7 @@ fn the_options_in_force_are_told() {
     };
     assert_mounts(&installed.iterfs_mount(&["-o", "gid=42,mode=0400,others=own"]));
     assert_eq!(find("SOURCE"), "iterfs:gid=42,mode=0400,others=own");
-    let all = "rw,uid=0,gid=42,mode=0400,pins=/sys/fs/bpf/iterfs,others=own";
+    let all = "rw,uid=0,gid=42,mode=0400,pins=/sys/fs/bpf/iterfs,memory=256M,others=own";
     let report = fs::read_to_string(&ctl).unwrap();
     let line = report.lines().find(|line| line.starts_with("# options: "));
     assert_eq!(line.unwrap(), format!("# options: {all}"));
