@@ -40,6 +40,7 @@ mod sys;
 pub mod system_calls;
 pub mod unix;
 pub mod users;
+pub mod withheld;
 pub mod workload;
 
 pub use mount::{Mount, Row};

@@ -22,6 +22,7 @@ pub mod mappings;
 pub mod netlink;
 mod sys;
 pub mod threads;
+pub mod withholding;
 
 pub use fixtures::{Cgroup, Ended};
 use threads::BURNER;

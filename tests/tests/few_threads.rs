@@ -71,13 +71,15 @@ fn threads_that_cannot_be_started_are_told_in_a_line() {
     let limit = PidsLimit::new();
     limit.take(daemon.pid());
     limit.set(limit.current());
-    let files = installed.seen(&installed.mountpoint().join("files"));
-    let readers: Vec<_> = (0..20)
-        .map(|_| {
-            let files = files.clone();
+    let own = format!("pid/{}/vmas", std::process::id());
+    // Made where they are asked for, ahead of the reader, or on another thread always.
+    let tables = ["files", &own, "summary/fds_by_process", "kernel/ksyms"];
+    let readers: Vec<_> = (tables.iter().cycle().take(20))
+        .map(|table| {
+            let table = installed.seen(&installed.mountpoint().join(table));
             thread::spawn(move || {
                 for _ in 0..5 {
-                    assert!(fs::read_to_string(&files).unwrap().lines().count() > 1);
+                    assert!(fs::read_to_string(&table).unwrap().lines().count() > 1);
                 }
             })
         })

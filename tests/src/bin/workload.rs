@@ -1,9 +1,11 @@
 //! Becomes a process that a test knows: see `iterfs_tests::workload`.
 //!
 //! `workload idle | threads | netlink | files DIRECTORY | mappings FILE | tables
-//! | connected CONNECTIONS | many PROCESSES FILES`
+//! | connected CONNECTIONS | many PROCESSES FILES | withholding DIRECTORY | withheld FILE`
 
-use iterfs_tests::workload::{answers, connected, files, many, mappings, netlink, threads};
+use iterfs_tests::workload::{
+    answers, connected, files, many, mappings, netlink, threads, withholding,
+};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::json;
 use std::path::PathBuf;
@@ -26,6 +28,13 @@ fn main() -> anyhow::Result<()> {
             answers::ready(many::start(processes, files)?)?;
             many::end();
             return Ok(());
+        }
+        Some("withholding") => {
+            withholding::start(&PathBuf::from(arguments.next().unwrap_or_default()))?
+        }
+        Some("withheld") => {
+            let path = PathBuf::from(arguments.next().unwrap_or_default());
+            return Ok(withholding::be_withheld(&path)?);
         }
         Some("tables") => files::unshared_tables()?,
         _ => anyhow::bail!("no workload {kind:?}"),

@@ -37,6 +37,44 @@ pub(super) fn map(file: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// Changes the first byte of a file by a shared mapping and maps something else in its
+/// place, which has the kernel write the byte back while it changes this process's memory
+/// map.
+pub(super) fn change_and_map_over(file: BorrowedFd<'_>) -> io::Result<()> {
+    const LENGTH: usize = 4096;
+    // SAFETY: a new mapping at an address of the kernel's choice replaces none.
+    let address = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            LENGTH,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
+    };
+    if address == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the mapping made above is writable, and nobody else knows of it.
+    unsafe { address.cast::<u8>().write_volatile(1) };
+    // SAFETY: the new mapping replaces the one made above and nothing else.
+    let over = unsafe {
+        libc::mmap(
+            address,
+            LENGTH,
+            libc::PROT_READ,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    match over == libc::MAP_FAILED {
+        true => Err(io::Error::last_os_error()),
+        false => Ok(()),
+    }
+}
+
 /// Closes all descriptors from this number on.
 pub(super) fn close_from(first: u32) -> io::Result<()> {
     // SAFETY: the call takes integers. The caller's process has opened no file yet
