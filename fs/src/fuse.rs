@@ -6,7 +6,7 @@ use crate::inode;
 use crate::operations::{Attributes, Operations, Wanted, is_stable};
 use crate::policy::Requester;
 use crate::session::{Entries, Handler, Operation, Read, Reply, Request, Slow};
-use crate::size::{self, Size, Sizes};
+use crate::size::{self, END, Size, Sizes};
 use fuser::{Errno, FopenFlags, INodeNo, Notifier, OpenAccMode, OpenFlags};
 use iterfs_mapping::Node;
 use std::ffi::OsStr;
@@ -87,6 +87,8 @@ impl Handler for Adapter {
             } => {
                 let size = bytes.len() as u32;
                 let answer = Box::new(WriteAnswer { reply, size });
+                // Appended where the kernel believes the end to be: at no position.
+                let offset = if offset < END { offset } else { 0 };
                 self.operations
                     .write(&requester, handle, offset, &bytes, answer);
             }
@@ -132,11 +134,11 @@ impl Adapter {
             },
             Slow::GetAttributes { by_handle } => match self.attributes(requester, inode) {
                 // The kernel would seek to what it believes to be the end.
-                Ok(found) if by_handle && is_table(found.node) && self.sizes.are_raised() => {
+                Ok(found) if by_handle && can_seek(found.node) && self.sizes.are_raised() => {
                     reply.error(Errno::ESPIPE);
                 }
                 Ok(found) => {
-                    if is_table(found.node) {
+                    if has_bytes(found.node) {
                         self.sizes.before_attributes(inode, is_stable(found.node));
                     }
                     reply.attributes(&found, Size::Zero);
@@ -146,7 +148,7 @@ impl Adapter {
             // Truncating is allowed and does nothing, as in /proc: `> file` opens so.
             Slow::Truncate => match self.attributes(requester, inode) {
                 Ok(found) => {
-                    let size = match is_table(found.node) {
+                    let size = match has_bytes(found.node) {
                         true => self.sizes.after_change(inode, is_stable(found.node)),
                         false => Size::Zero,
                     };
@@ -205,7 +207,7 @@ impl Adapter {
     }
 
     fn size_at_name(&self, found: &Attributes) -> Size {
-        match is_table(found.node) {
+        match has_bytes(found.node) {
             true => (self.sizes).at_name(inode::number(found.node), is_stable(found.node)),
             false => Size::Zero,
         }
@@ -303,14 +305,19 @@ fn node(inode: u64) -> Result<Node> {
     inode::node(inode).ok_or(Failure::NotFound)
 }
 
-/// Whether a node shows rows, of which nobody knows how many bytes they are.
-fn is_table(node: Node) -> bool {
+/// Whether a node is a file, of which nobody knows how many bytes it has.
+fn has_bytes(node: Node) -> bool {
+    can_seek(node) || matches!(node, Node::Control(_))
+}
+
+/// Whether a node is a table, which unlike the control file has positions.
+fn can_seek(node: Node) -> bool {
     matches!(node, Node::File(_) | Node::User(_))
 }
 
 /// Whether an inode is a table's whose attributes the kernel may keep.
 fn is_kept_table(inode: u64) -> bool {
-    node(inode).is_ok_and(|node| is_table(node) && is_stable(node))
+    node(inode).is_ok_and(|node| has_bytes(node) && is_stable(node))
 }
 
 /// Nothing is cached. The control file has no positions: what is written is a

@@ -10,7 +10,8 @@
 //! So the kernel is made to believe in [`END`], and never to answer stat(2) from that.
 //! Then asynchronous reads reach us as others do. Splices ask for pages, which one may
 //! tell from reads ([`is_for_page_cache`]) and which nobody gets, for callers would share
-//! them: programs fall back to read(2) on EINVAL.
+//! them: programs fall back to read(2) on
+//! EINVAL (which reaches them as EIO from kernels that read pages by iomap).
 //!
 //! What the kernel does with attributes (fs/fuse/inode.c, dir.c, dev.c):
 //! - An answer with attributes sets the size, unless something has changed the inode since
@@ -74,8 +75,9 @@ pub(crate) trait Kernel {
 
 impl Kernel for Notifier {
     fn outdate(&self, inode: u64) {
-        // Nothing is stored, at an offset that would have to raise the size if it were.
-        if let Err(error) = self.store(INodeNo(inode), END + 1, &[]) {
+        // Nothing is stored, but behind every size that there may be: what is appended to
+        // the control file lies behind the end.
+        if let Err(error) = self.store(INodeNo(inode), END + END / 2, &[]) {
             tracing::debug!("the size of inode {inode} stays valid: {error}");
         }
     }

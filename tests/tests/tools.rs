@@ -230,6 +230,7 @@ fn copies_by_sendfile() {
     let tables = Tables::new(2_000);
     tables.check_all(&[
         "busybox cat files",
+        "busybox cat < files",
         "busybox more files",
         "busybox less files",
         "to=$(mktemp); busybox cp files $to; cat $to; rm $to",
