@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -59,7 +60,59 @@ pub struct User {
     pub gid: u32,
 }
 
+/// By whom a caller's use of the daemon is bounded: a user, and the container that it is
+/// in.
+///
+/// Nobody gets a second one by making namespaces. Of nested ones the outermost counts;
+/// and those that a user can make without root are that user's, whoever is in them.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Tenant {
+    /// The user, as the initial user namespace numbers it.
+    pub uid: u32,
+    /// The inode number of the namespace that makes the container; none on the host.
+    pub container: Option<u32>,
+}
+
+/// Pid and user namespaces nest no deeper (include/linux/pid_namespace.h,
+/// MAX_PID_NS_LEVEL; kernel/user_namespace.c).
+const DEEPEST: usize = 40;
+
 impl Caller {
+    /// The tenant that it is, acting as a user.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if its namespaces cannot be told.
+    pub fn tenant(&self, uid: u32) -> Result<Tenant> {
+        let home = home_user_namespace()?;
+        let is_in_user_namespace = self.inode(Kind::User)? != home;
+        let is_in_pid_namespace = !self.is_in_initial_pid_namespace()?;
+        if !is_in_user_namespace && !is_in_pid_namespace {
+            let container = None;
+            return Ok(Tenant { uid, container });
+        }
+        let outermost_of = |kind, initial| outermost(self.open(kind)?, initial);
+        let user = is_in_user_namespace.then(|| outermost_of(Kind::User, home));
+        let user = user.transpose()?;
+        let owner = user
+            .as_ref()
+            .map(|user| sys::owner_of_user_namespace(user.as_fd()).map_err(Error::Caller));
+        let owner = owner.transpose()?.filter(|owner| *owner != 0);
+        let pid = is_in_pid_namespace.then(|| outermost_of(Kind::Pid, INITIAL_PID_NAMESPACE));
+        let made_by_root = pid.transpose()?.map(|pid| {
+            let of = sys::user_namespace_of(pid.as_fd()).map_err(Error::Caller)?;
+            Ok((inode_of(&of)? == home).then_some(inode_of(&pid)?))
+        });
+        let container = match made_by_root.transpose()?.flatten() {
+            Some(pid) => Some(pid),
+            None if owner.is_none() => user.map(|user| inode_of(&user)).transpose()?,
+            None => None,
+        };
+        Ok(Tenant {
+            uid: owner.unwrap_or(uid),
+            container,
+        })
+    }
+
     /// The caller a FUSE request names.
     ///
     /// # Errors
@@ -205,6 +258,35 @@ impl Caller {
             Caller::Thread(tid) => format!("/proc/{tid}"),
         }
     }
+}
+
+/// The inode number of this process's user namespace, which it never leaves.
+fn home_user_namespace() -> Result<u32> {
+    static HOME: OnceLock<u32> = OnceLock::new();
+    match HOME.get() {
+        Some(home) => Ok(*home),
+        None => Ok(*HOME.get_or_init({
+            let home = Caller::Daemon.inode(Kind::User)?;
+            move || home
+        })),
+    }
+}
+
+/// The last of a namespace and those it is nested in before the initial one.
+fn outermost(mut namespace: OwnedFd, initial: u32) -> Result<OwnedFd> {
+    for _ in 0..DEEPEST {
+        let parent = sys::parent_of_namespace(namespace.as_fd()).map_err(Error::Caller)?;
+        if inode_of(&parent)? == initial {
+            return Ok(namespace);
+        }
+        namespace = parent;
+    }
+    Err(Error::Caller(io::ErrorKind::InvalidData.into()))
+}
+
+fn inode_of(namespace: &OwnedFd) -> Result<u32> {
+    let stat = rustix::fs::fstat(namespace).map_err(|errno| Error::Caller(errno.into()))?;
+    u32::try_from(stat.st_ino).map_err(|_| Error::Caller(io::ErrorKind::InvalidData.into()))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ mod user_tables;
 mod verifier_log;
 
 pub use btf::schema_of;
-pub use caller::{Caller, User};
+pub use caller::{Caller, Tenant, User};
 pub use error::{Error, Result};
 pub use kernel::Kernel;
 pub use object_file::ObjectFile;

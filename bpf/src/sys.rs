@@ -247,6 +247,44 @@ pub(crate) fn process_of_namespace(namespace: BorrowedFd<'_>, process: u32) -> i
     }
 }
 
+/// Requests about namespaces (include/uapi/linux/nsfs.h).
+const NS_GET_USERNS: libc::c_ulong = 0xb701;
+const NS_GET_PARENT: libc::c_ulong = 0xb702;
+const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
+
+/// The user namespace that a namespace belongs to.
+pub(crate) fn user_namespace_of(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    related_namespace(namespace, NS_GET_USERNS)
+}
+
+/// The namespace in which a pid or user namespace was made.
+pub(crate) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    related_namespace(namespace, NS_GET_PARENT)
+}
+
+fn related_namespace(namespace: BorrowedFd<'_>, request: libc::c_ulong) -> io::Result<OwnedFd> {
+    // SAFETY: the request takes nothing and writes nothing.
+    let related = unsafe { libc::ioctl(namespace.as_raw_fd(), request) };
+    match related {
+        0.. => {
+            // SAFETY: the kernel has just made this descriptor for us.
+            Ok(unsafe { OwnedFd::from_raw_fd(related) })
+        }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The user, by its id in this process's user namespace, that made a user namespace.
+pub(crate) fn owner_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: the request writes one uid_t, for which there is room.
+    let told = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) };
+    match told {
+        0 => Ok(uid),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// The type of a file handle that holds the id of a kernfs node
 /// (include/linux/exportfs.h, FILEID_KERNFS).
 const FILEID_KERNFS: libc::c_int = 0xfe;

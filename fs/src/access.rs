@@ -1,6 +1,7 @@
 //! Who may see and read what: the policies there are now, asked for one caller.
 
 use crate::config;
+use crate::descriptors::Descriptors;
 use crate::error::{Failure, Result};
 use crate::memory::Memory;
 use crate::options::Options;
@@ -9,6 +10,7 @@ use crate::quota::{Accounts, Seat};
 use iterfs_bpf::{Caller, Tables, User, View};
 use iterfs_mapping::{Directory, File, Format, Node, Scope};
 use parking_lot::RwLock;
+use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +42,7 @@ pub(crate) struct Access {
     options: Options,
     policies: RwLock<Arc<Policies>>,
     accounts: Accounts,
+    descriptors: Descriptors,
 }
 
 impl Access {
@@ -53,6 +56,7 @@ impl Access {
             options: options.clone(),
             policies: RwLock::new(Arc::new(policies)),
             accounts: Accounts::new(capacity(), Memory::new(options.memory)),
+            descriptors: Descriptors::new().map_err(Failure::NoDescriptors)?,
         })
     }
 
@@ -67,11 +71,23 @@ impl Access {
         Arc::clone(&self.policies.read())
     }
 
-    /// A seat for one more open handle.
+    /// A seat for one more open table or directory.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyOpen`] past the user's quota, [`Failure::NoDescriptors`] if what
+    /// is left is kept for others.
+    pub(crate) fn seat(&self, requester: &Requester) -> Result<Seat> {
+        if !self.descriptors.are_left_for(requester.account()) {
+            return Err(Failure::NoDescriptors(Errno::NFILE));
+        }
+        self.control_seat(requester)
+    }
+
+    /// A seat for the control file, which takes no descriptor.
     ///
     /// # Errors
     /// [`Failure::TooManyOpen`] past the user's quota.
-    pub(crate) fn seat(&self, requester: &Requester) -> Result<Seat> {
+    pub(crate) fn control_seat(&self, requester: &Requester) -> Result<Seat> {
         let quota = self.policies().quota();
         let seat = self.accounts.open(requester.account(), quota, PATIENCE);
         seat.ok_or(Failure::TooManyOpen)

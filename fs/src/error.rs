@@ -82,6 +82,9 @@ pub enum Failure {
     /// The user has as many files open as it may.
     #[error("the user has too many files of this mount open")]
     TooManyOpen,
+    /// The daemon has hardly any descriptors left.
+    #[error("the daemon has too few descriptors left ({0}); raise its limit of open files")]
+    NoDescriptors(rustix::io::Errno),
     /// The user has as many bytes kept as it may.
     #[error("too much is kept for the user's open files")]
     TooMuchKept,
@@ -123,6 +126,7 @@ impl Failure {
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
             Failure::NotATable(_) | Failure::NoDefault(_) | Failure::Config(_) => Errno::EINVAL,
             Failure::TooManyOpen => Errno::EMFILE,
+            Failure::NoDescriptors(_) => Errno::ENFILE,
             Failure::TooMuchKept => Errno::ENOMEM,
             Failure::HeldUp => Errno::ETIMEDOUT,
             Failure::NoThread(source) => os_errno(source),

@@ -64,6 +64,7 @@ impl Handler for Adapter {
         } = request;
         match operation {
             Operation::Slow(slow) => {
+                let requester = requester.identified();
                 let operations = Arc::clone(&self.operations);
                 operations.run(&requester.clone(), move || {
                     // Its turn may have come after its caller gave up.

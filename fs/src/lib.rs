@@ -15,6 +15,7 @@ pub mod config;
 pub mod control;
 pub mod counts;
 pub mod daemon;
+mod descriptors;
 pub mod error;
 pub mod format;
 pub mod fuse;

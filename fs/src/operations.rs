@@ -210,7 +210,7 @@ impl Operations {
     fn open_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<u64> {
         self.check_control(requester, form)?;
         let file = ControlFile::new(form);
-        let seat = self.access.seat(requester)?;
+        let seat = self.access.control_seat(requester)?;
         Ok(self.handles.insert(Handle::Control(Arc::new(file)), seat))
     }
 

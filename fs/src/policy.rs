@@ -206,12 +206,23 @@ pub struct Requester {
     pub uid: u32,
     /// Its group; the supplementary ones are not told.
     pub gid: u32,
+    /// Who pays for what it asks, once that was found out.
+    pub account: Option<AccountId>,
 }
 
 impl Requester {
+    /// The same, with the account that pays: found out once, while the caller waits.
+    pub fn identified(self) -> Requester {
+        Requester {
+            account: Some(self.account()),
+            ..self
+        }
+    }
+
     /// The account that pays for what it asks.
     pub fn account(&self) -> AccountId {
-        AccountId::of_uid(self.uid)
+        self.account
+            .unwrap_or_else(|| AccountId::of_caller(self.tid, self.uid))
     }
 }
 
@@ -278,7 +289,12 @@ mod tests {
     use super::*;
 
     fn requester(uid: u32, gid: u32) -> Requester {
-        Requester { tid: 0, uid, gid }
+        Requester {
+            tid: 0,
+            uid,
+            gid,
+            account: None,
+        }
     }
 
     #[test]

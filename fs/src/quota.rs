@@ -4,6 +4,7 @@
 //! else notices.
 
 use crate::memory::{LEAST_READER, Memory, Share, is_tight};
+use iterfs_bpf::{Caller, Tenant};
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::fmt;
@@ -35,24 +36,42 @@ impl Default for Quota {
 
 /// Whom work, handles and memory are charged to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct AccountId {
-    uid: u32,
-}
+pub struct AccountId(Tenant);
 
 impl AccountId {
     /// The host's root, the only account without bounds.
-    pub const HOST_ROOT: AccountId = AccountId { uid: 0 };
+    pub const HOST_ROOT: AccountId = AccountId::of_uid(0);
 
-    /// The account of a user, by its id in the initial user namespace.
+    /// The account of a user of the host.
     pub const fn of_uid(uid: u32) -> AccountId {
-        AccountId { uid }
+        AccountId(Tenant {
+            uid,
+            container: None,
+        })
+    }
+
+    /// The account of a caller, which is blocked in a request, acting as a user. Of one whose
+    /// namespaces cannot be told it is one that nobody on the host has.
+    pub fn of_caller(tid: u32, uid: u32) -> AccountId {
+        let tenant = Caller::from_request(tid).and_then(|caller| caller.tenant(uid));
+        AccountId(tenant.unwrap_or(Tenant {
+            uid,
+            container: Some(UNKNOWN),
+        }))
     }
 
     /// Whether this is the host's root.
     pub fn is_host_root(self) -> bool {
         self == AccountId::HOST_ROOT
     }
+
+    fn is_of(self, container: Option<u32>) -> bool {
+        self.0.container == container
+    }
 }
+
+/// No namespace has this inode number.
+const UNKNOWN: u32 = 0;
 
 /// What an account has taken.
 #[derive(Debug)]
@@ -184,8 +203,18 @@ impl Accounts {
         let new = || Account::new(id, Arc::clone(&self.root.memory));
         let account = accounts.entry(id).or_insert_with(new);
         account.max_bytes.store(quota.bytes, Ordering::Relaxed);
+        let account = Arc::clone(account);
+        // Root of a container can be as many users as it likes.
+        let container = id.0.container;
+        let together = match container {
+            Some(_) => {
+                let inside = accounts.values().filter(|other| other.id.is_of(container));
+                inside.map(|other| other.handles()).sum()
+            }
+            None => account.handles(),
+        };
         // Seats are only ever taken under the lock.
-        (account.handles() < quota.handles.min(left)).then(|| self.seat(account))
+        (account.handles() < quota.handles && together < left).then(|| self.seat(&account))
     }
 
     fn seat(&self, account: &Arc<Account>) -> Seat {
@@ -524,6 +553,27 @@ mod tests {
             drop(accounts.open(AccountId::of_uid(uid), Quota::default(), Duration::ZERO));
         }
         assert!(accounts.accounts.lock().len() <= 1);
+    }
+
+    #[test]
+    fn a_container_is_bounded_however_many_users_its_root_becomes() {
+        let quota = Quota {
+            handles: 10,
+            bytes: 0,
+        };
+        let accounts = accounts(100);
+        let mut taken = Vec::new();
+        for uid in 0..1000 {
+            let id = AccountId(Tenant {
+                uid,
+                container: Some(7),
+            });
+            assert!(!id.is_host_root());
+            while let Some(seat) = accounts.open(id, quota, Duration::ZERO) {
+                taken.push(seat);
+            }
+        }
+        assert_eq!(taken.len(), 50, "half of what there is");
     }
 
     #[test]

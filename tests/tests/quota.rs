@@ -11,6 +11,8 @@ use nix::libc;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 fn user(number: u32) -> User {
@@ -138,6 +140,89 @@ fn as_many_threads_as_handles_open_and_close_undisturbed() {
             });
         }
     });
+}
+
+/// Runs a shell that opens a table as often as its script says, as `$0`; what it says of
+/// failure.
+fn shell(mut command: Command, script: &str, table: &Path) -> String {
+    let output = command
+        .args(["sh", "-c", script])
+        .arg(table)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("three"), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn root_of_a_container_has_a_quota_and_no_way_around_it() {
+    const REFUSED: &str = "Too many open files";
+    const THREE: &str = "exec 3<\"$0\" 4<\"$0\" 5<\"$0\" && echo three && ";
+    let mount = mount("handles = 3");
+    let table = mount.path("net/ipv6_route");
+    let container = || {
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "--"]);
+        command
+    };
+    // The host's root has no bounds.
+    let held: Vec<_> = (0..10).map(|_| File::open(&table).unwrap()).collect();
+    let nested = [
+        "exec 6<\"$0\"",
+        "unshare --pid --fork sh -c 'exec 6<\"$0\"' \"$0\"",
+        "unshare --user --map-root-user sh -c 'exec 6<\"$0\"' \"$0\"",
+        "unshare --user --map-root-user --pid --fork sh -c 'exec 6<\"$0\"' \"$0\"",
+    ];
+    for one_more in nested {
+        let said = shell(container(), &format!("{THREE}{one_more}"), &table);
+        assert!(said.contains(REFUSED), "{one_more}: {said:?}");
+    }
+    // A user on the host has no second quota in a user namespace of its own.
+    let me = user(9);
+    for one_more in nested {
+        if one_more.contains("--pid --fork sh") && !one_more.contains("--user") {
+            continue;
+        }
+        let said = shell(me.command("env"), &format!("{THREE}{one_more}"), &table);
+        assert!(said.contains(REFUSED), "{one_more}: {said:?}");
+    }
+    drop(held);
+}
+
+#[test]
+fn some_descriptors_are_kept_for_root_and_for_the_control_file() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+    let mount = mount("handles = 1000");
+    let limit = Rlimit {
+        current: Some(250),
+        maximum: Some(20_000),
+    };
+    let daemon = Pid::from_raw(mount.daemon() as i32);
+    prlimit(daemon, Resource::Nofile, limit).unwrap();
+    let table = mount.path("net/ipv6_route");
+    let fill = || {
+        let mut held = Vec::new();
+        loop {
+            match File::open(&table) {
+                Ok(file) => held.push(file),
+                Err(error) => return (held, error.raw_os_error()),
+            }
+        }
+    };
+    let (of_user, refused) = user(10).run(fill);
+    assert_eq!(refused, Some(libc::ENFILE), "{} are held", of_user.len());
+    assert!(of_user.len() > 50, "{} are held", of_user.len());
+    // Root reads what takes many of them, and lists.
+    assert!(!mount.read("summary/tasks_by_state").is_empty());
+    assert!(fs::read_dir(mount.path("pid")).unwrap().count() > 2);
+    // Root may take the rest, and then still has the control file.
+    let (of_root, refused) = fill();
+    assert_eq!(refused, Some(libc::ENFILE), "{} are held", of_root.len());
+    assert!(mount.text("ctl").contains("ipv6_route"));
+    mount.reload("[quota]\nhandles = 1").unwrap();
+    drop((of_user, of_root));
+    assert!(!mount.read("tasks").is_empty());
 }
 
 #[test]

@@ -119,6 +119,7 @@ impl Request {
                 tid: header.pid,
                 uid: header.uid,
                 gid: header.gid,
+                account: None,
             },
             operation: Operation::parse(header.opcode, header.nodeid, body)?,
         })
