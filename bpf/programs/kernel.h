@@ -256,6 +256,8 @@ struct mnt_namespace {
 };
 
 struct user_namespace {
+	struct user_namespace *parent;
+	kuid_t owner;
 	struct ns_common ns;
 };
 
@@ -292,7 +294,17 @@ struct cred {
 	kgid_t sgid;
 	kuid_t euid;
 	kgid_t egid;
+	struct {
+		u64 val;
+	} cap_permitted;
 	struct user_namespace *user_ns;
+};
+
+/* Before 6.3. */
+struct cred___cap_words {
+	struct {
+		u32 cap[2];
+	} cap_permitted;
 };
 
 struct prev_cputime {

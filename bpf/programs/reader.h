@@ -46,6 +46,14 @@ struct reader {
 	u32 value_size;
 	/* Only a process that started then, so that none is taken for an earlier one; 0: any. */
 	u64 started;
+	/* The reader's effective capabilities, in the user namespace of this inode number. */
+	u64 capabilities;
+	u32 user_namespace;
+	/* Who made that: its number may be another's once it is gone. */
+	u32 namespace_owner;
+	/* The reader's effective user. */
+	u32 effective;
+	u32 unused;
 	struct cgroup_walk walk;
 	/*
 	 * Room for one row that does not fit the stack. A per-cpu array would be
@@ -259,6 +267,52 @@ static __always_inline bool is_dumpable(struct task_struct *task, struct mm_stru
 	return (flags & DUMPABLE_MASK) == SUID_DUMP_USER;
 }
 
+/* What a task is permitted, one bit a capability; all if the kernel does not tell. */
+static __always_inline u64 capabilities_of(struct cred *cred)
+{
+	struct cred___cap_words *old = (void *)cred;
+
+	if (HAS(cred, cap_permitted.val))
+		return READ(cred, cap_permitted.val);
+	if (HAS(old, cap_permitted.cap))
+		return (u64)READ(old, cap_permitted.cap[1]) << 32 | READ(old, cap_permitted.cap[0]);
+	return -1;
+}
+
+/* As many user namespaces as may lie within one another (kernel/user_namespace.c). */
+#define MAX_USER_NS_LEVEL 33
+
+/*
+ * Whether a task may do no more than the reader (security/commoncap.c,
+ * cap_ptrace_access_check()): it is in the reader's user namespace, and permitted no
+ * more than the reader has; or in one that the reader's effective user made there, or
+ * below it, which gives the reader all capabilities in it (cap_capable()).
+ */
+static __noinline bool may_inspect(const struct reader *reader, struct cred *cred)
+{
+	struct user_namespace *namespace, *parent;
+
+	if (!reader || !cred)
+		return false;
+	if (!HAS(cred, user_ns) || !HAS(namespace, ns.inum) || !HAS(namespace, parent) ||
+	    !HAS(namespace, owner.val))
+		return false;
+	namespace = READ(cred, user_ns);
+	if (READ(namespace, ns.inum) == reader->user_namespace &&
+	    READ(namespace, owner.val) == reader->namespace_owner)
+		return !(capabilities_of(cred) & ~reader->capabilities);
+	for (int i = 0; i < MAX_USER_NS_LEVEL; i++) {
+		parent = READ(namespace, parent);
+		if (!parent)
+			return false;
+		if (READ(parent, ns.inum) == reader->user_namespace &&
+		    READ(parent, owner.val) == reader->namespace_owner)
+			return READ(namespace, owner.val) == reader->effective;
+		namespace = parent;
+	}
+	return false;
+}
+
 /*
  * Whether the reader may look at what a task holds: its files, its memory, the
  * program it runs. By the rule of /proc for a user without capabilities
@@ -284,7 +338,7 @@ static __always_inline bool may_look_into(const struct reader *reader, struct ta
 	if (cred->gid.val != reader->gid || cred->egid.val != reader->gid ||
 	    cred->sgid.val != reader->gid)
 		return false;
-	return is_dumpable(task, mm);
+	return may_inspect(reader, (struct cred *)cred) && is_dumpable(task, mm);
 }
 
 /* As visible_process(), of a process whose files the reader may look at. */

@@ -51,13 +51,22 @@ pub(crate) enum Kind {
     User,
 }
 
-/// A user, by real ids in the initial user namespace.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// A user, by ids in the initial user namespace, and what it may do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct User {
     /// User id.
     pub uid: u32,
     /// Group id.
     pub gid: u32,
+    /// Effective user id: who owns a user namespace may look into it.
+    pub effective: u32,
+    /// Effective capabilities, one a bit, in its user namespace.
+    pub capabilities: u64,
+    /// Inode number of its user namespace.
+    pub user_namespace: u32,
+    /// The user who made that. Its number may be another namespace's once it is gone,
+    /// but of this user's namespaces this one may see.
+    pub namespace_owner: u32,
 }
 
 /// By whom a caller's use of the daemon is bounded: a user, and the container that it is
@@ -195,13 +204,27 @@ impl Caller {
         let status = format!("{}/status", self.directory());
         let status = fs::read_to_string(status).map_err(Error::Caller)?;
         // Real, effective, saved, filesystem (proc_pid_status(5)).
-        let real = |key: &str| {
+        let of = |key: &str, at: usize| {
             let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-            line.split_whitespace().next()?.parse().ok()
+            line.split_whitespace().nth(at)
         };
-        match (real("Uid:"), real("Gid:")) {
-            (Some(uid), Some(gid)) => Ok(User { uid, gid }),
-            _ => Err(Error::Caller(io::ErrorKind::InvalidData.into())),
+        let decimal = |word: &str| word.parse::<u32>().ok();
+        let hexadecimal = |word: &str| u64::from_str_radix(word, 16).ok();
+        let odd = || Error::Caller(io::ErrorKind::InvalidData.into());
+        match (
+            of("Uid:", 0).and_then(decimal),
+            of("Gid:", 0).and_then(decimal),
+        ) {
+            (Some(uid), Some(gid)) => Ok(User {
+                uid,
+                gid,
+                effective: of("Uid:", 1).and_then(decimal).ok_or_else(odd)?,
+                capabilities: of("CapEff:", 0).and_then(hexadecimal).ok_or_else(odd)?,
+                user_namespace: self.inode(Kind::User)?,
+                namespace_owner: sys::namespace_owner(self.open(Kind::User)?.as_fd())
+                    .map_err(Error::Caller)?,
+            }),
+            _ => Err(odd()),
         }
     }
 

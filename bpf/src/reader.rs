@@ -3,7 +3,6 @@
 //! The map is keyed by the reading thread. Each of our threads has an entry of
 //! its own while it lives, so no two passes ever share one.
 
-use crate::caller::User;
 use crate::error::{Error, Result, os_error};
 use crate::sys;
 use crate::tables::View;
@@ -44,6 +43,16 @@ pub(crate) struct Settings {
     pub(crate) value_size: u32,
     /// Only a process that started then, in nanoseconds since boot; 0 is any.
     pub(crate) started: u64,
+    /// The reader's effective capabilities, in its user namespace.
+    pub(crate) capabilities: u64,
+    /// The inode number of that.
+    pub(crate) user_namespace: u32,
+    /// The user who made it.
+    pub(crate) namespace_owner: u32,
+    /// The reader's effective user.
+    pub(crate) effective: u32,
+    /// Keeps the next member aligned.
+    pub(crate) unused: u32,
     /// Which part of a walk over cgroups.
     pub(crate) walk: Walk,
 }
@@ -51,10 +60,14 @@ pub(crate) struct Settings {
 impl Settings {
     /// What a reader may see.
     pub(crate) fn of(view: &View) -> Settings {
-        let own = view.own.unwrap_or(User { uid: 0, gid: 0 });
+        let own = view.own.unwrap_or_default();
         Settings {
             uid: own.uid,
             gid: own.gid,
+            effective: own.effective,
+            capabilities: own.capabilities,
+            user_namespace: own.user_namespace,
+            namespace_owner: own.namespace_owner,
             own: u16::from(view.own.is_some()),
             hides_addresses: u16::from(!view.addresses),
             started: view.started.unwrap_or_default(),

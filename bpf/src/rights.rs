@@ -83,7 +83,18 @@ const DECISIONS: &[Decision] = &[
             ("cred", &["gid", "val"]),
             ("cred", &["egid", "val"]),
             ("cred", &["sgid", "val"]),
+            ("cred", &["user_ns"]),
+            ("user_namespace", &["ns", "inum"]),
+            ("user_namespace", &["parent"]),
+            ("user_namespace", &["owner", "val"]),
         ])],
+    },
+    Decision {
+        hidden: LOOK,
+        ways: &[
+            all(&[("cred", &["cap_permitted", "val"])]),
+            all(&[("cred", &["cap_permitted", "cap"])]),
+        ],
     },
     Decision {
         hidden: LOOK,

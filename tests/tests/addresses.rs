@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// (Documentation/arch/x86/x86_64/mm.rst; arm64 is no lower).
 const LOWEST: u64 = 0xffff_8000_0000_0000;
 
+/// From here on a pointer is an error (include/linux/err.h, MAX_ERRNO).
+const NO_ADDRESS: u64 = u64::MAX - 4095;
+
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
 
 /// A value of the sysctl for as long as this lives.
@@ -53,7 +56,9 @@ fn readings(word: &str) -> impl Iterator<Item = u64> {
 /// The words of a text that may be addresses.
 fn addresses(text: &str, symbols: &HashSet<u64>) -> Vec<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    let suspicious = |address: u64| address >= LOWEST || symbols.contains(&address);
+    // The last page of all is none: there errors are pointers.
+    let suspicious =
+        |address: u64| (LOWEST..NO_ADDRESS).contains(&address) || symbols.contains(&address);
     words
         .filter(|word| readings(word).any(suspicious))
         .map(str::to_owned)
@@ -185,6 +190,8 @@ fn no_number_that_a_user_reads_is_made_of_an_address() {
         let tables = all
             .iter()
             .filter(|file| file.extension().is_some_and(|kind| kind == "jsonl"));
+        // A map holds what its users put there.
+        let tables = tables.filter(|file| !file.ends_with("elements.jsonl"));
         let (mut scanned, mut rows) = (0, 0);
         for file in tables {
             let text = match fs::read_to_string(file) {

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The tables that are about processes.
@@ -541,4 +542,97 @@ fn namespaces_and_users_are_filtered_together() {
         "{rows}"
     );
     assert_eq!(rows.lines().count(), 2, "{rows}");
+}
+
+/// A user namespace, as long as the process that somebody made it with.
+struct UserNamespace(Sleeper);
+
+impl UserNamespace {
+    /// In which all numbers are as they are outside.
+    fn made_by(mut maker: Command) -> UserNamespace {
+        maker.args(["--user", "sleep", "600"]);
+        let child = Sleeper(maker.stdout(Stdio::null()).spawn().unwrap());
+        let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/user")).unwrap();
+        let pid = child.0.id().to_string();
+        let began = Instant::now();
+        while of(&pid) == of("self") {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "unshare makes no namespace"
+            );
+            thread::yield_now();
+        }
+        for map in ["uid_map", "gid_map"] {
+            fs::write(format!("/proc/{pid}/{map}"), "0 0 4294967295").unwrap();
+        }
+        UserNamespace(child)
+    }
+
+    fn start(&self, user: &User, program: &Path) -> Workload {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--user=/proc/{}/ns/user", self.0.0.id()))
+            .args([
+                "--setuid",
+                &user.uid.to_string(),
+                "--setgid",
+                &user.gid.to_string(),
+            ])
+            .arg("--")
+            .arg(program)
+            .arg("idle");
+        Workload::from_command(command)
+    }
+}
+
+/// The other half of the kernel's rule (security/commoncap.c, cap_ptrace_access_check()):
+/// capabilities and user namespaces.
+#[test]
+fn a_process_that_may_do_more_than_its_user_is_closed_as_in_proc() {
+    let (mount, programs) = (mount(), Programs::new());
+    let me = user(40);
+    let mut reader = programs.start(&me, "idle");
+    let mut ambient = Command::new("setpriv");
+    ambient
+        .args([
+            "--reuid",
+            &me.uid.to_string(),
+            "--regid",
+            &me.gid.to_string(),
+        ])
+        .args([
+            "--clear-groups",
+            "--inh-caps",
+            "+net_raw",
+            "--ambient-caps",
+            "+net_raw",
+        ])
+        .arg("--")
+        .arg(programs.plain())
+        .arg("idle");
+    let ambient = Workload::from_command(ambient);
+    let roots = UserNamespace::made_by(Command::new("unshare"));
+    let mine = UserNamespace::made_by(me.command("unshare"));
+    let of_root = roots.start(&me, &programs.plain());
+    let of_mine = mine.start(&me, &programs.plain());
+    let plain = programs.start(&me, "idle");
+    for (process, is_open) in [
+        (&ambient, false),
+        (&of_root, false),
+        (&of_mine, true),
+        (&plain, true),
+    ] {
+        let pid = process.pid();
+        assert_eq!(proc_shows(&me, pid), is_open, "the kernel's own rule");
+        for table in ["files", "vmas"] {
+            let rows = reader.rows(&mount.path(&format!("{table}.jsonl")));
+            assert_eq!(!of_process(&rows, pid).is_empty(), is_open, "{table}");
+            let own = mount.path(&format!("pid/{pid}/{table}.jsonl"));
+            assert_eq!(!reader.rows(&own).is_empty(), is_open, "pid/{table}");
+        }
+        // That it runs is no secret in /proc either.
+        let rows = reader.rows(&mount.path("processes.jsonl"));
+        let rows = of_process(&rows, pid);
+        assert_eq!(rows[0]["exe"].is_string(), is_open, "{rows:?}");
+    }
 }

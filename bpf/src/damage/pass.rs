@@ -187,6 +187,9 @@ impl People {
         Settings {
             uid: USER,
             gid: USER,
+            effective: USER,
+            // Of the initial one (include/uapi/linux/nsfs.h, USER_NS_INIT_INO), root's.
+            user_namespace: 0xEFFF_FFFD,
             own: 1,
             ..Settings::default()
         }
