@@ -54,8 +54,12 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 		row->type[0] = to_case(row->type[0], ksym->exported);
 
 	size = 1;
-	if (HAS(ksym, name))
+	if (HAS(ksym, name)) {
 		size = BPF_CORE_READ_STR_INTO((char(*)[SYMBOL_MAX])row->name, ksym, name);
+		/* /proc/kallsyms leaves out what has no name, too: a module's first symbol. */
+		if (size < 2)
+			return 0;
+	}
 	if (size < 1 || size > SYMBOL_MAX)
 		return 0;
 	row->name_length = size - 1;

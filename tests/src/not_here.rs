@@ -43,11 +43,11 @@ pub fn needs_tables(mount: &Mount, tables: &[&str]) -> bool {
 /// Whether programs of iterfs's own can print text, so that their tables can be pinned.
 #[must_use = "a test that lacks what it needs returns"]
 pub fn needs_text_mode() -> bool {
-    needs(
-        has_function("bpf_iter_num_new"),
-        "the kernel has no open-coded loops (bpf_iter_num_new), without which tables cannot be pinned",
-    )
+    needs_function(LOOPS, "tables cannot be pinned")
 }
+
+/// Open-coded loops: without them a program may repeat something a few times alone.
+pub const LOOPS: &str = "bpf_iter_num_new";
 
 /// Whether a struct of the kernel's has a member; `why` says what is missing without.
 /// Of several structs of that name one suffices.
@@ -64,11 +64,14 @@ pub fn needs_member(structure: &str, member: &str, why: &str) -> bool {
     needs(here, &format!("{structure} has no {member}: {why}"))
 }
 
-/// Whether the kernel's BTF declares a function.
-fn has_function(name: &str) -> bool {
+/// Whether the kernel's BTF declares a function; `why` says what is missing without.
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs_function(name: &str, why: &str) -> bool {
     let btf = Btf::from_vmlinux().expect("the kernel has BTF");
-    btf.type_by_kind::<Func<'_>>()
-        .any(|function| function.name().is_some_and(|found| found == name))
+    let here = btf
+        .type_by_kind::<Func<'_>>()
+        .any(|function| function.name().is_some_and(|found| found == name));
+    needs(here, &format!("the kernel has no {name}(): {why}"))
 }
 
 fn report(reason: &str) {

@@ -1,6 +1,7 @@
 //! `files` against /proc/<pid>/fd, fdinfo, stat(2) and lsof.
 
 use iterfs_tests::columns::{Columns, find, select};
+use iterfs_tests::not_here::needs_function;
 use iterfs_tests::proc::{self, Descriptor, Status};
 use iterfs_tests::workload::{Workload, files::ODD_NAMES};
 use iterfs_tests::{Mount, Row};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 /// open(2)'s flags by the names the table gives them.
 const FLAGS: [(i32, &str); 15] = [
@@ -115,7 +117,7 @@ fn compare(rows: &[&Row], pid: u32, tid: u32, types: Option<&HashMap<u32, String
             .is("links", stat.st_nlink)
             .is("size", stat.st_size)
             .is("comm", proc::shown(comm.comm()))
-            .is("path", proc::shown(&expected.link));
+            .is("path", path_column(&expected.link).map(proc::shown));
         match types {
             Some(types) => columns.is("type", types[&fd].as_str()),
             None => columns.is("type", row["type"].clone()),
@@ -147,6 +149,21 @@ fn every_type_of_file_is_as_proc_and_lsof_have_it() {
     }
 }
 
+/// Whether programs of iterators may call bpf_d_path(), which came with task_vma. Before,
+/// what has no place in a filesystem has no path, nor has what lies too deep.
+static WHOLE_PATHS: LazyLock<bool> = LazyLock::new(|| {
+    needs_function(
+        "bpf_iter_task_vma",
+        "files without a place in a filesystem show no path",
+    )
+});
+
+/// What the column has of a link in /proc/<pid>/fd.
+fn path_column(link: &[u8]) -> Option<&[u8]> {
+    let placed = link.starts_with(b"/") && !link.starts_with(b"/memfd:");
+    (placed || *WHOLE_PATHS).then_some(link)
+}
+
 #[test]
 fn what_the_workload_chose_is_what_the_table_shows() {
     let mount = Mount::new();
@@ -170,14 +187,16 @@ fn what_the_workload_chose_is_what_the_table_shows() {
     assert_eq!(row("read")["path"], at("regular"));
     assert_eq!(row("deleted")["path"], at("deleted (deleted)"));
     assert_eq!(row("deleted")["links"], 0);
-    assert_eq!(row("memfd")["path"], "/memfd:name with blanks (deleted)");
+    if *WHOLE_PATHS {
+        assert_eq!(row("memfd")["path"], "/memfd:name with blanks (deleted)");
+        assert!(row("deep")["path"].as_str().unwrap().len() > 2000);
+    }
     assert_eq!(row("memfd")["size"], 5000);
     for (number, name) in ODD_NAMES.iter().enumerate() {
         let mut path = proc::shown(name);
         path.insert_str(0, &format!("{}/", directory.path().display()));
         assert_eq!(row(&format!("odd {number}"))["path"], json!(path));
     }
-    assert!(row("deep")["path"].as_str().unwrap().len() > 2000);
 
     let closed = |name: &str| {
         let flags = row(name)["flags"].as_array().unwrap();
@@ -206,7 +225,7 @@ fn odd_names_stay_one_field_of_a_text_line() {
         .collect();
     for number in proc::numbers(Path::new(&format!("/proc/{}/fd", workload.pid()))) {
         let expected = Descriptor::read(&proc::process(workload.pid()), number);
-        assert_eq!(paths[&number], expected.link);
+        assert_eq!(paths[&number], path_column(&expected.link).unwrap_or(b"-"));
     }
 }
 
