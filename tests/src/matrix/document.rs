@@ -13,6 +13,7 @@ pub fn written(runs: &[Run]) -> String {
     let booted: Vec<(&Guest, &Log)> = runs
         .iter()
         .filter_map(|(guest, log)| Some((guest, log.as_ref()?)))
+        .filter(|(_, log)| log.facts.contains_key("release"))
         .collect();
     let kernels: Vec<_> = booted
         .iter()
@@ -63,11 +64,13 @@ fn release(kernels: &[(&Guest, &Log)], suite: &str) -> String {
     run.map_or_else(|| suite.to_owned(), |(_, log)| short(log))
 }
 
-/// A release without its flavour: `6.12.117` of `6.12.117+deb13-cloud-amd64`.
+/// The version without the package's: `6.1.176` of `#1 SMP … Debian 6.1.176-1 (…)`,
+/// where `uname -r` says 6.1.0. `7.3~rc7` keeps its end.
 fn short(log: &Log) -> String {
-    let release = log.facts.get("release").map_or("?", String::as_str);
-    let end = release.find(['+', '-']).unwrap_or(release.len());
-    release[..end].to_owned()
+    let version = log.facts.get("version").map_or("", String::as_str);
+    let package = version.split_once("Debian ").map_or("?", |(_, rest)| rest);
+    let end = package.find(['-', ' ']).unwrap_or(package.len());
+    package[..end].to_owned()
 }
 
 /// What a column of a table is headed with.
@@ -208,42 +211,41 @@ fn targets(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
     text
 }
 
-/// The columns that some kernel shows and another does not, of tables that both have.
+/// The columns that are filled on one kernel and empty or missing on another which has
+/// the table.
 fn columns(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
     let all: Vec<_> = kernels.iter().chain(shapes).copied().collect();
     // What is named by a number depends on the guest, not on its kernel.
     let named = |table: &&String| !table.split('/').any(|part| part.parse::<u64>().is_ok());
-    let tables: BTreeSet<_> = all
+    let tables: BTreeSet<_> = kernels
         .iter()
         .flat_map(|(_, log)| log.columns.keys())
         .filter(named)
         .collect();
     let mut rows = Vec::new();
     for table in tables {
-        let having: Vec<_> = all
-            .iter()
-            .filter_map(|(_, log)| log.columns.get(table))
-            .collect();
+        let logs: Vec<_> = kernels.iter().map(|(_, log)| *log).collect();
         let mut columns: Vec<&String> = Vec::new();
-        for column in having.iter().copied().flatten() {
+        for column in logs
+            .iter()
+            .filter_map(|log| log.columns.get(table))
+            .flatten()
+        {
             if !columns.contains(&column) {
                 columns.push(column);
             }
         }
         for column in columns {
-            if having.iter().any(|list| !list.contains(column)) {
+            let states: BTreeSet<_> = logs.iter().map(|log| state(log, table, column)).collect();
+            let filled = states.contains("yes");
+            if filled && (states.contains("no") || states.contains("empty")) {
                 rows.push(format!("{table} {column}"));
             }
         }
     }
     let cell = |log: &Log, row: &str| {
         let (table, column) = row.split_once(' ').unwrap_or((row, ""));
-        match log.columns.get(table) {
-            None => "no table",
-            Some(list) if list.iter().any(|other| other == column) => "yes",
-            Some(_) => "no",
-        }
-        .to_owned()
+        state(log, table, column).to_owned()
     };
     let mut text = grid(
         "Columns that differ",
@@ -252,9 +254,9 @@ fn columns(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
         &rows,
         cell,
     );
-    if rows.is_empty() {
-        text.push_str("\nEvery table has the same columns wherever it is there.\n");
-    }
+    text.push_str(
+        "\n`empty`: no row of the guest had a value, which may be chance; `no`: the column is not there.\n",
+    );
     for (guest, log) in all {
         for (table, why) in log.unreadable.iter().filter(|(table, _)| named(table)) {
             let why = escaped(why);
@@ -266,6 +268,19 @@ fn columns(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
         }
     }
     text
+}
+
+fn state(log: &Log, table: &str, column: &str) -> &'static str {
+    let has = |list: Option<&Vec<String>>| {
+        list.is_some_and(|list| list.iter().any(|other| other == column))
+    };
+    match log.columns.get(table) {
+        None => "no table",
+        Some(_) if has(log.empty.get(table)) => "empty",
+        Some(list) if has(Some(list)) && log.empty.contains_key(table) => "yes",
+        Some(list) if has(Some(list)) => "no rows",
+        Some(_) => "no",
+    }
 }
 
 fn results(title: &str, guests: &[(&Guest, &Log)]) -> String {

@@ -13,6 +13,8 @@ pub struct Log {
     pub check: Vec<String>,
     /// Columns of each table that can be read.
     pub columns: BTreeMap<String, Vec<String>>,
+    /// Columns that are empty in each row of a table that has rows.
+    pub empty: BTreeMap<String, Vec<String>>,
     /// Tables that are there and cannot be read, and why.
     pub unreadable: BTreeMap<String, String>,
     /// The test binaries that were begun.
@@ -97,10 +99,14 @@ pub fn parse(text: &str) -> Log {
                     binary.not_here.push((test.into(), reason.into()));
                 }
             }
-            "columns" => {
+            "columns" | "empty" => {
                 let mut words = rest.split_whitespace().map(str::to_owned);
+                let lists = match word {
+                    "columns" => &mut log.columns,
+                    _ => &mut log.empty,
+                };
                 if let Some(table) = words.next() {
-                    log.columns.insert(table, words.collect());
+                    lists.insert(table, words.collect());
                 }
             }
             "unreadable" => {
@@ -189,6 +195,7 @@ task               yes  tasks            -
 ksym               no   ksyms            this kernel has no iterator for ksym
 @@end targets 0 0
 @@columns tasks pid tid
+@@empty tasks tid
 @@unreadable kernel/ksyms head: Operation not permitted
 @@begin slabs
 
@@ -220,6 +227,7 @@ torn line@@kernel BUG: unable to handle
             [("task".into(), None), ("ksym".into(), Some(missing))]
         );
         assert_eq!(log.columns["tasks"], ["pid", "tid"]);
+        assert_eq!(log.empty["tasks"], ["tid"]);
         assert_eq!(
             log.unreadable["kernel/ksyms"],
             "head: Operation not permitted"
