@@ -363,6 +363,9 @@ fn failures(booted: &[(&Guest, &Log)]) -> String {
                 let _ = writeln!(text, "- {name}: `{}`: {why}", binary.name);
             }
         }
+        for (target, why) in log.broken() {
+            let _ = writeln!(text, "- {name}: target `{target}`: {}", escaped(why));
+        }
         for fault in &log.faults {
             let _ = writeln!(text, "- {name}: {}", escaped(fault));
         }

@@ -56,6 +56,22 @@ impl Binary {
     }
 }
 
+impl Log {
+    /// Targets that the kernel has and for which a program does not load, with the
+    /// reason. A locked kernel refuses programs on purpose.
+    pub fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
+        let locked = self
+            .facts
+            .get("lockdown")
+            .is_some_and(|level| level == "confidentiality");
+        let refused = self
+            .targets
+            .iter()
+            .filter_map(|(name, why)| Some((name.as_str(), why.as_deref()?)));
+        refused.filter(move |(_, why)| !locked && !why.contains("has no iterator"))
+    }
+}
+
 /// Reads a log.
 pub fn parse(text: &str) -> Log {
     let mut log = Log::default();
@@ -193,6 +209,7 @@ mod tests {
 target             here tables           why
 task               yes  tasks            -
 ksym               no   ksyms            this kernel has no iterator for ksym
+tcp                no   tcp              the program of tcp does not load
 @@end targets 0 0
 @@columns tasks pid tid
 @@empty tasks tid
@@ -224,8 +241,17 @@ torn line@@kernel BUG: unable to handle
         let missing = "this kernel has no iterator for ksym".to_owned();
         assert_eq!(
             log.targets,
-            [("task".into(), None), ("ksym".into(), Some(missing))]
+            [
+                ("task".into(), None),
+                ("ksym".into(), Some(missing)),
+                (
+                    "tcp".into(),
+                    Some("the program of tcp does not load".into())
+                ),
+            ]
         );
+        let broken: Vec<_> = log.broken().collect();
+        assert_eq!(broken, [("tcp", "the program of tcp does not load")]);
         assert_eq!(log.columns["tasks"], ["pid", "tid"]);
         assert_eq!(log.empty["tasks"], ["tid"]);
         assert_eq!(

@@ -86,6 +86,11 @@ fn tell(guest: &Guest, log: &Log) -> (usize, usize) {
             println!("{}: {} {test} not here: {why}", guest.name(), binary.name);
         }
     }
+    // A target that the kernel has and for which a program does not load.
+    for (target, why) in log.broken() {
+        println!("{}: target {target} FAILED: {why}", guest.name());
+        failed += 1;
+    }
     for fault in &log.faults {
         println!("{}: {fault}", guest.name());
     }
