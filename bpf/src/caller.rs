@@ -221,7 +221,7 @@ impl Caller {
                 effective: of("Uid:", 1).and_then(decimal).ok_or_else(odd)?,
                 capabilities: of("CapEff:", 0).and_then(hexadecimal).ok_or_else(odd)?,
                 user_namespace: self.inode(Kind::User)?,
-                namespace_owner: sys::namespace_owner(self.open(Kind::User)?.as_fd())
+                namespace_owner: sys::owner_of_user_namespace(self.open(Kind::User)?.as_fd())
                     .map_err(Error::Caller)?,
             }),
             _ => Err(odd()),

@@ -237,21 +237,6 @@ pub(crate) fn owned(fd: i32) -> io::Result<OwnedFd> {
 /// include/uapi/linux/nsfs.h, NS_GET_TGID_FROM_PIDNS: _IOR(0xb7, 0x7, int), since 6.11.
 const NS_GET_TGID_FROM_PIDNS: libc::c_ulong = 2 << 30 | 4 << 16 | 0xb7 << 8 | 0x7;
 
-/// include/uapi/linux/nsfs.h, NS_GET_OWNER_UID: _IO(0xb7, 0x4), since 4.11.
-const NS_GET_OWNER_UID: libc::c_ulong = 0xb7 << 8 | 0x4;
-
-/// The user who made a user namespace, as the user namespace of this process numbers it.
-pub(crate) fn namespace_owner(namespace: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut owner: libc::uid_t = 0;
-    let owner_at = std::ptr::from_mut(&mut owner);
-    // SAFETY: the request writes a uid_t, which outlives the call.
-    let result = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, owner_at) };
-    match result {
-        0 => Ok(owner),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
 /// What a process of another pid namespace is called in this one.
 pub(crate) fn process_of_namespace(namespace: BorrowedFd<'_>, process: u32) -> io::Result<u32> {
     // SAFETY: the request takes a number and writes nothing.
