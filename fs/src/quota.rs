@@ -133,6 +133,8 @@ pub(crate) struct Accounts {
 /// Told when a handle is closed, for those who wait at their quota.
 #[derive(Debug, Default)]
 struct Releases {
+    /// Handles of all accounts.
+    handles: AtomicUsize,
     waiting: AtomicUsize,
     /// Held by those who wait, from counting handles until they are told.
     lock: Mutex<()>,
@@ -217,7 +219,13 @@ impl Accounts {
         (account.handles() < quota.handles && together < left).then(|| self.seat(&account))
     }
 
+    /// Handles of all accounts together.
+    pub(crate) fn handles(&self) -> usize {
+        self.releases.handles.load(Ordering::Relaxed)
+    }
+
     fn seat(&self, account: &Arc<Account>) -> Seat {
+        self.releases.handles.fetch_add(1, Ordering::Relaxed);
         account.handles.fetch_add(1, Ordering::SeqCst);
         Seat {
             account: Arc::clone(account),
@@ -236,6 +244,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.account.handles.fetch_sub(1, Ordering::SeqCst);
+        self.releases.handles.fetch_sub(1, Ordering::Relaxed);
         if self.releases.waiting.load(Ordering::SeqCst) > 0 {
             // One that has counted handles and does not wait yet has the lock.
             drop(self.releases.lock.lock());

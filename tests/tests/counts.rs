@@ -144,11 +144,11 @@ fn system_calls_of_an_open() {
     });
     let each = each(&calls, OPENS);
     println!("{each} calls an open: {calls:?}");
-    // 14 where this was measured: 4 requests (open, two reads, release), each read from
-    // and answered to /dev/fuse; the caller's namespace, the iterator, two reads of it
-    // and its end. The last two are one outside of debug builds, in which the standard
+    // 16 where this was measured: 4 requests (open, two reads, release), each read from
+    // and answered to /dev/fuse; the caller's net, pid and user namespaces, the iterator,
+    // two reads of it and its end. The last two are one outside of debug builds, in which the standard
     // library looks at each descriptor that it closes.
-    assert!(each < 15.0, "{each} calls an open: {calls:?}");
+    assert!(each < 17.0, "{each} calls an open: {calls:?}");
 }
 
 #[test]
@@ -174,7 +174,8 @@ fn system_calls_of_a_mebibyte() {
         count(SYS_bpf),
         count(SYS_read)
     );
-    // 61 where this was measured: 25 reads of the kernel's 32 KiB at most, 11 requests of
-    // 128 KiB at most with their answers, and what an open takes, of which there are ten.
-    assert!(each < 75.0, "{each} calls a mebibyte: {calls:?}");
+    // 91 where this was measured: 25 reads of the kernel's 32 KiB at most, 11 requests of
+    // 128 KiB at most with their answers, 12 that take memory from the kernel and give it
+    // back, the scheduler's clocks, and what an open takes, of which there are ten.
+    assert!(each < 110.0, "{each} calls a mebibyte: {calls:?}");
 }

@@ -434,7 +434,9 @@ impl Shared {
 
     /// Makes a batch into a chunk and answers who waited for it.
     fn make(&self, mut maker: Maker, mut batch: Batch, scheduler: &Scheduler) -> Vec<Lane> {
-        let memory = self.state.lock().window.spare().unwrap_or_default();
+        let spare = self.state.lock().window.spare();
+        // What is not written to takes no memory.
+        let memory = spare.unwrap_or_else(|| Vec::with_capacity(2 * batch.bytes().len()));
         let chunk = maker.make(&mut batch, memory);
         scheduler.give_back(batch.into_memory());
 

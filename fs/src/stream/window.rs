@@ -2,6 +2,7 @@
 
 use crate::memory::Share;
 use crate::quota::{Account, Charge};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -65,6 +66,25 @@ pub(super) enum Piece {
     Part(Arc<Vec<u8>>, std::ops::Range<usize>),
     /// Joined from several.
     Joined(Vec<u8>),
+}
+
+/// Memory of joined bytes up to this size is used again by the thread that drops it: what
+/// cat and most programs ask for at once.
+const REUSED: usize = 128 * 1024;
+
+thread_local! {
+    static JOINED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if let Piece::Joined(bytes) = self
+            && bytes.capacity() <= REUSED
+        {
+            // A thread that ends keeps nothing.
+            let _ = JOINED.try_with(|joined| joined.set(std::mem::take(bytes)));
+        }
+    }
 }
 
 impl Piece {
@@ -222,7 +242,9 @@ impl Window {
             return Some(Piece::Part(Arc::clone(&chunk.bytes), range));
         }
         let size = (end - offset) as usize;
-        let mut joined = Vec::with_capacity(size);
+        let mut joined = JOINED.try_with(Cell::take).unwrap_or_default();
+        joined.clear();
+        joined.reserve_exact(size);
         joined.extend_from_slice(&chunk.bytes[at..]);
         for chunk in self.chunks.range(first + 1..) {
             let rest = size - joined.len();
