@@ -104,7 +104,7 @@ impl Caller {
         let user = user.transpose()?;
         let owner = user
             .as_ref()
-            .map(|user| sys::namespace_owner(user.as_fd()).map_err(Error::Caller));
+            .map(|user| sys::owner_of_user_namespace(user.as_fd()).map_err(Error::Caller));
         let owner = owner.transpose()?.filter(|owner| *owner != 0);
         let pid = is_in_pid_namespace.then(|| outermost_of(Kind::Pid, INITIAL_PID_NAMESPACE));
         let made_by_root = pid.transpose()?.map(|pid| {

@@ -250,6 +250,7 @@ pub(crate) fn process_of_namespace(namespace: BorrowedFd<'_>, process: u32) -> i
 /// Requests about namespaces (include/uapi/linux/nsfs.h).
 const NS_GET_USERNS: libc::c_ulong = 0xb701;
 const NS_GET_PARENT: libc::c_ulong = 0xb702;
+const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
 
 /// The user namespace that a namespace belongs to.
 pub(crate) fn user_namespace_of(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
@@ -269,6 +270,17 @@ fn related_namespace(namespace: BorrowedFd<'_>, request: libc::c_ulong) -> io::R
             // SAFETY: the kernel has just made this descriptor for us.
             Ok(unsafe { OwnedFd::from_raw_fd(related) })
         }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The user, by its id in this process's user namespace, that made a user namespace.
+pub(crate) fn owner_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut uid: libc::uid_t = 0;
+    // SAFETY: the request writes one uid_t, for which there is room.
+    let told = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) };
+    match told {
+        0 => Ok(uid),
         _ => Err(io::Error::last_os_error()),
     }
 }
