@@ -50,7 +50,9 @@ const HEAD: &str =
 `make test-kernels` boots kernels of Debian's suites in an emulator, each on the same
 machine, and one of them on machines of other shapes. In each it runs the test
 binaries that `make test` runs here, and asks iterfs what it finds. This document
-is what the last run said.
+is what the last run of each guest said: one that is run again alone
+(`make test-kernels GUESTS=trixie`) replaces its own results. `stopped` means that
+the guest had no more time.
 
 A test whose subject a kernel lacks says `not here` with the reason: it neither
 passes nor fails in the tables below, and all reasons are listed.
@@ -67,10 +69,12 @@ fn release(kernels: &[(&Guest, &Log)], suite: &str) -> String {
 /// The version without the package's: `6.1.176` of `#1 SMP … Debian 6.1.176-1 (…)`,
 /// where `uname -r` says 6.1.0. `7.3~rc7` keeps its end.
 fn short(log: &Log) -> String {
-    let version = log.facts.get("version").map_or("", String::as_str);
-    let package = version.split_once("Debian ").map_or("?", |(_, rest)| rest);
-    let end = package.find(['-', ' ']).unwrap_or(package.len());
-    package[..end].to_owned()
+    let fact = |name: &str| log.facts.get(name).map_or("?", String::as_str);
+    // A kernel that is not Debian's says so with its release alone.
+    let package = fact("version").split_once("Debian ");
+    let text = package.map_or(fact("release"), |(_, package)| package);
+    let end = text.find(['-', '+', ' ']).unwrap_or(text.len());
+    text[..end].to_owned()
 }
 
 /// What a column of a table is headed with.
@@ -200,7 +204,9 @@ fn targets(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
             let _ = writeln!(text, "- {}: no {}.", guest.shape.name, names.join(", "));
         }
     }
-    if by_shape == 0 {
+    if shapes.is_empty() {
+        text.push_str("- no shape was booted.\n");
+    } else if by_shape == 0 {
         text.push_str("- every target that the kernel has.\n");
     }
     text.push_str("\nWhy not:\n\n");
