@@ -55,8 +55,11 @@ struct ROW("a TCP socket") tcp {
 /*
  * Ticks a second. No program can ask for it, but the ticks since boot tell: they
  * began 300 seconds short of 2^32 (include/linux/jiffies.h). 0 if they do not yet.
+ *
+ * Not static: the verifier goes through a global function once, through a static one at
+ * each call and in each state of its caller.
  */
-static __noinline u32 find_tick_rate(void)
+__noinline u32 find_tick_rate(void)
 {
 	/* kernel/Kconfig.hz, and those of the architectures. */
 	const u32 rates[] = { 24, 32, 48, 64, 100, 128, 200, 250, 256, 300, 500, 512, 1000, 1024, 1200 };
