@@ -170,8 +170,8 @@ static __always_inline void read_memory(struct cgroup_row *row, struct cgroup *c
 }
 
 /*
- * What of a cgroup is populated: its own css_sets, and cgroups below. Since 7.2 its
- * state counts both.
+ * Whether a cgroup is populated, by its own css_sets or by cgroups below. Since 7.2 one
+ * count covers both.
  */
 static __always_inline void read_populated(struct cgroup_row *row, struct cgroup *cgrp)
 {

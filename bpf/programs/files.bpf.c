@@ -56,8 +56,8 @@ struct ROW("an open file in a process") file_row {
 #define FMODE_WRITE 2
 
 /*
- * Of the descriptor, not of the file: a duplicate may differ, fcntl(2) changes it. An
- * exec or unshare(2) meanwhile may have left the task a smaller table.
+ * A flag of the descriptor, not of the file: a duplicate may differ, and fcntl(2) changes
+ * it. An exec or unshare(2) meanwhile may have left the task a smaller table.
  */
 static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 {

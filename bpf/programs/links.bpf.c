@@ -54,7 +54,7 @@ static __always_inline void read_target(struct bpf_link *link, struct link *row)
 		break;
 	case link_type__xdp:
 		device = READ((struct bpf_xdp_link *)link, dev);
-		/* Of a device that is gone nothing is left. */
+		/* A device that is gone leaves no name. */
 		if (device)
 			name = ADDRESS(device, name);
 		break;

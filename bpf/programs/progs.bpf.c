@@ -111,7 +111,7 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 		UNSET(row.gpl);
 	SET(row.attach, prog, expected_attach_type);
 	SET(row.loaded, prog, aux, load_time);
-	/* Of root's early ones the kernel keeps no user, which reads as 0. */
+	/* Programs that root loaded early have no user struct, which reads as 0. */
 	SET(row.uid, prog, aux, user, uid.val);
 	if (HAS(prog, len))
 		row.translated = (u64)prog->len * INSTRUCTION_SIZE;

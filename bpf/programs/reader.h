@@ -49,7 +49,7 @@ struct reader {
 	/* The reader's effective capabilities, in the user namespace of this inode number. */
 	u64 capabilities;
 	u32 user_namespace;
-	/* Who made that: its number may be another's once it is gone. */
+	/* Its maker: once it is gone, another namespace may have its number. */
 	u32 namespace_owner;
 	/* The reader's effective user. */
 	u32 effective;
@@ -133,7 +133,7 @@ static __always_inline struct reader *task_reader(struct seq_file *seq, const vo
 		return NULL;
 	walk = seq->private;
 	namespace = READ(walk, ns, ns.inum);
-	/* Of an unknown namespace nothing is shown. */
+	/* A namespace that cannot be read shows nothing. */
 	reader->pid_namespace = namespace == INITIAL_PID_NAMESPACE ? 0
 				: namespace			   ? namespace
 								   : NO_NAMESPACE;
@@ -267,7 +267,7 @@ static __always_inline bool is_dumpable(struct task_struct *task, struct mm_stru
 	return (flags & DUMPABLE_MASK) == SUID_DUMP_USER;
 }
 
-/* What a task is permitted, one bit a capability; all if the kernel does not tell. */
+/* The permitted capabilities, one bit each; all if the kernel does not tell. */
 static __always_inline u64 capabilities_of(struct cred *cred)
 {
 	struct cred___cap_words *old = (void *)cred;

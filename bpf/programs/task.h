@@ -42,7 +42,7 @@ enum task_policy {
 #define DEFAULT_PRIO 120
 #define PF_KTHREAD 0x00200000
 
-/* What stands for no priority and no nice value: ABSENT(-2147483648). */
+/* Stands for no priority and no nice value: ABSENT(-2147483648). */
 #define NO_NUMBER (-0x7fffffff - 1)
 
 static __always_inline enum task_state state_of(struct task_struct *task)

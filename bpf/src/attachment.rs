@@ -1,5 +1,5 @@
-//! What a link attaches a program to, kept for as long as the link: a replacement is
-//! attached to the same, on trial, before it is put into the link.
+//! The target of a link and how it is narrowed, kept for as long as the link: a
+//! replacement is attached there on trial before it is put into the link.
 
 use crate::error::{Error, Result};
 use crate::sys::{self, LinkTo};
@@ -18,7 +18,7 @@ pub(crate) enum Attachment {
     Process(u32),
     /// One thread, likewise.
     Thread(u32),
-    /// What a map holds.
+    /// The entries of a map.
     Map(Arc<OwnedFd>),
     /// From a cgroup, by its id (0: the root), this way.
     Cgroup(u64, Order),
@@ -40,7 +40,7 @@ impl Attachment {
         Ok(Attachment::Map(Arc::new(map)))
     }
 
-    /// What a link to a table's part is attached to. A net namespace is no part: the
+    /// The attachment of a link to part of a table. A net namespace is no part: the
     /// namespace in which an iterator is created decides.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ pub(crate) enum LinkTo<'a> {
     Process(u32),
     /// One thread, likewise.
     Thread(u32),
-    /// What a map holds.
+    /// The entries of a map.
     Map(BorrowedFd<'a>),
     /// From a cgroup, by the id of its kernfs node (0: the root), this way.
     Cgroup(u64, Order),

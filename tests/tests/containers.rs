@@ -232,5 +232,10 @@ fn a_signal_ends_the_mount_in_the_container_too() {
     kill(Pid::from_raw(mount.daemon() as i32), Signal::SIGTERM).unwrap();
     let daemon = Daemon(mount.daemon());
     wait_until("the daemon ends", || !daemon.is_running());
-    assert_eq!(container.errno("open", "tasks"), Some(libc::ENOTCONN));
+    // Its last threads may still be ending: then the kernel aborts what it was asked.
+    let errno = match container.errno("open", "tasks") {
+        Some(libc::ECONNABORTED) => container.errno("open", "tasks"),
+        errno => errno,
+    };
+    assert_eq!(errno, Some(libc::ENOTCONN));
 }

@@ -69,7 +69,7 @@ impl Subject {
         let mut fields = BTreeMap::new();
         for access in accesses {
             let members = types.find(&roots, &access.root, &access.members);
-            // Of what this kernel lacks already, the load as it is tells.
+            // The undamaged load covers what this kernel lacks already.
             if !members.is_empty() && !is_essential(&access) {
                 fields.entry(members).or_insert(access);
             }
