@@ -86,9 +86,9 @@ pub enum Error {
     /// A target that walks one thing of many, and was not told which.
     #[error("iter/{target} needs {parameter}; for example: {example}")]
     ParameterMissing {
-        /// What the program walks.
+        /// The target that the program walks.
         target: String,
-        /// What it needs.
+        /// The parameter that is missing.
         parameter: &'static str,
         /// A command with it.
         example: String,

@@ -15,7 +15,7 @@ const NEEDED: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::SYSLOG);
 
-/// What it needs besides to enter another mount namespace (fs/namespace.c,
+/// Needed besides to enter another mount namespace (fs/namespace.c,
 /// mntns_install()), at the end once more.
 const FOR_NAMESPACE: CapabilitySet = CapabilitySet::SYS_CHROOT;
 

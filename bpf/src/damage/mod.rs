@@ -102,7 +102,7 @@ impl Subject {
         load(object).map_err(|error| error.to_string())
     }
 
-    /// What the daemon says is hidden without some members, and is not with them.
+    /// The facts that the daemon reports as hidden only when some members are missing.
     fn hidden_without(&self, members: &BTreeSet<usize>) -> Vec<&'static str> {
         let hidden = |members: &BTreeSet<usize>| {
             let mut types = NamedTempFile::new_in("/dev/shm").unwrap();
@@ -176,8 +176,8 @@ fn subjects() -> Vec<Subject> {
     tables.map(|table| Subject::new(table, &kernel)).collect()
 }
 
-/// What is wrong with what a program shows, damaged: to the host, and to those who may
-/// not see all. `before` is what it showed the host when it was whole.
+/// The faults of a damaged program's rows, as the host sees them and as callers do who
+/// may not see all. `before` holds the rows that the whole program showed the host.
 fn faults(
     subject: &Subject,
     members: &BTreeSet<usize>,

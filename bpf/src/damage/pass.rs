@@ -21,16 +21,16 @@ pub(super) fn is_walked(table: &Table) -> bool {
     !matches!(table.need, Need::Map(_)) && !table.places.contains(&Place::Summary)
 }
 
-/// What is said of a pass in which rows were lost.
+/// The fault of a pass that lost its rows.
 pub(super) const NO_ROWS: &str = "no row is left";
 
-/// What a pass showed.
+/// The rows that a pass showed.
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) count: usize,
     columns: Vec<Seen>,
-    /// Of tables of processes: the process of each row, and whether it tells more than
-    /// /proc tells anybody.
+    /// The process of each row, in tables of processes, and whether the row tells more
+    /// than /proc tells anybody.
     processes: Vec<(u64, bool)>,
 }
 
@@ -120,8 +120,8 @@ impl Rows {
         self.processes.iter().any(|(pid, _)| *pid == process)
     }
 
-    /// What is lost in the other rows without saying so: all rows, or a column of which
-    /// most values were something and all are zero now, which is a lie.
+    /// Silent losses in the other rows: all rows, or a column of which most values were
+    /// something and all are zero now, which is a lie.
     pub(super) fn lost(&self, now: &Rows) -> Vec<String> {
         if self.count > 0 && now.count == 0 {
             return vec![NO_ROWS.into()];
@@ -173,7 +173,7 @@ impl People {
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         let namespace = fs::metadata(format!("/proc/{}/ns/pid", children.trim())).unwrap();
         People {
-            // Of a program that its user may not read, nobody may look into the process
+            // Nobody may look into a process whose program its user may not read
             // (fs/exec.c, would_dump()).
             open: start("open", 0o755),
             closed: start("closed", 0o711),
@@ -188,7 +188,7 @@ impl People {
             uid: USER,
             gid: USER,
             effective: USER,
-            // Of the initial one (include/uapi/linux/nsfs.h, USER_NS_INIT_INO), root's.
+            // The initial one (include/uapi/linux/nsfs.h, USER_NS_INIT_INO), root's.
             user_namespace: 0xEFFF_FFFD,
             own: 1,
             ..Settings::default()
@@ -212,8 +212,8 @@ impl People {
         }
     }
 
-    /// What rows tell that they must not: the user of others and of its closed process,
-    /// the namespace of those outside.
+    /// Facts that rows must not tell: to the user, those of others and of its closed
+    /// process; to the namespace, those outside.
     pub(super) fn secrets(&self, own: &Rows, inside: &Rows) -> Vec<String> {
         let open = u64::from(self.open.id());
         let closed = u64::from(self.closed.id());

@@ -16,7 +16,7 @@ pub(super) struct Access {
     pub(super) members: Vec<String>,
 }
 
-/// What an access to a field wants: enum bpf_core_relo_kind, BPF_CORE_FIELD_*.
+/// The last kind of an access to a field: enum bpf_core_relo_kind, BPF_CORE_FIELD_*.
 const LAST_FIELD_KIND: u32 = 5;
 
 impl fmt::Display for Access {
