@@ -87,20 +87,22 @@ fn members(
             MemberAttr::Normal { offset } => base + offset as usize / 8,
             _ => return Err(format!("{name} is a bit field")),
         };
+        let none = Vec::new();
+        let member_tags = tags
+            .get(&(row.type_id(), Some(index as u32)))
+            .unwrap_or(&none);
         if typedef_name(member_type) == Some("tail_length_t") {
+            refuse_absent(name, member_tags)?;
             schema.tail_length = Some(offset);
             continue;
         }
         if let Ok(part) = Struct::try_from(member_type) {
+            refuse_absent(name, member_tags)?;
             members(btf, tags, &part, offset, schema)?;
             continue;
         }
 
-        let none = Vec::new();
-        let tags = tags
-            .get(&(row.type_id(), Some(index as u32)))
-            .unwrap_or(&none);
-        let kind = kind(member_type, tags.contains(&"flags"))
+        let kind = kind(member_type, member_tags.contains(&"flags"))
             .ok_or_else(|| format!("{name} is of a type that cannot be shown"))?;
         if kind == Kind::Tail {
             // What is written of a record ends where its string does, not at
@@ -110,9 +112,9 @@ fn members(
         schema.columns.push(Column {
             name: name.to_owned(),
             path: Vec::new(),
-            doc: tag(tags, "doc:").unwrap_or_default().to_owned(),
+            doc: tag(member_tags, "doc:").unwrap_or_default().to_owned(),
             offset,
-            absent: absent(tags, &kind)?,
+            absent: absent(name, member_tags, &kind)?,
             kind,
         });
     }
@@ -139,23 +141,57 @@ fn tag<'a>(tags: &[&'a str], prefix: &str) -> Option<&'a str> {
     tags.iter().find_map(|text| text.strip_prefix(prefix))
 }
 
-fn absent(tags: &[&str], kind: &Kind) -> Result<Option<u64>, String> {
+/// The value that a member's `ABSENT` names, by its bits; none without one.
+fn absent(name: &str, tags: &[&str], kind: &Kind) -> Result<Option<u64>, String> {
     let Some(value) = tag(tags, "absent:") else {
         return Ok(None);
     };
-    let value: i64 = value
-        .parse()
-        .map_err(|_| format!("ABSENT({value}) is not a number"))?;
-    Ok(Some(match kind {
+    let width = match kind {
         Kind::Unsigned(width, _)
         | Kind::Signed(width)
         | Kind::Hex(width)
         | Kind::Name(width, _)
-        | Kind::Flags(width, _) => width.truncate(value),
-        Kind::Bool => Width::One.truncate(value),
-        Kind::Device => Width::Four.truncate(value),
-        _ => value as u64,
-    }))
+        | Kind::Flags(width, _) => *width,
+        Kind::Bool => Width::One,
+        Kind::Device => Width::Four,
+        // The eight bytes that the value repeats.
+        Kind::Bytes(_) | Kind::Ipv6 => Width::Eight,
+        Kind::Float(_)
+        | Kind::Bits(..)
+        | Kind::Pointer { .. }
+        | Kind::Text(_)
+        | Kind::Tail
+        | Kind::Inet
+        | Kind::MapKey
+        | Kind::MapValue => {
+            refuse_absent(name, tags)?;
+            return Ok(None);
+        }
+    };
+    let number: i64 = value
+        .parse()
+        .map_err(|_| format!("ABSENT({value}) of {name} is not a decimal number"))?;
+    let bits = width.truncate(number);
+    let fits = i64::try_from(bits) == Ok(number) || width.extend(bits) == number;
+    if !fits {
+        let size = 8 * width.bytes();
+        return Err(format!(
+            "ABSENT({value}) of {name} does not fit into {size} bits"
+        ));
+    }
+    Ok(Some(bits))
+}
+
+/// Refuses `ABSENT` on a member that no value can mark as absent.
+fn refuse_absent(name: &str, tags: &[&str]) -> Result<(), String> {
+    match tag(tags, "absent:") {
+        Some(value) => Err(format!(
+            "{name} cannot have ABSENT({value}), which is for integers, enums, bool, \
+             device_t, ipv6_t and hash_t; remove it (an empty string and an inet_t of \
+             family 0 are absent without it)"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn text(name: Option<&OsStr>) -> Option<&str> {

@@ -304,8 +304,9 @@ impl Width {
         self.extend(self.unsigned(fixed, at))
     }
 
+    /// The signed number whose bits these are.
     #[inline]
-    fn extend(self, value: u64) -> i64 {
+    pub(crate) fn extend(self, value: u64) -> i64 {
         let unused = 64 - 8 * self.bytes() as u32;
         (value << unused) as i64 >> unused
     }

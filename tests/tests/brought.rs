@@ -76,6 +76,50 @@ fn a_row_struct_gets_all_formats() {
     assert_eq!(fields[6..], ["", "a word", "/x y\n"]);
 }
 
+/// `ABSENT` where no value can mean it is refused, not ignored.
+#[test]
+fn absent_on_a_type_that_cannot_be_absent_is_refused() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    for (name, member, expected) in [
+        ("text", "char column[8]", "column cannot have ABSENT(0)"),
+        ("inet", "inet_t column", "column cannot have ABSENT(0)"),
+        ("part", "struct part column", "column cannot have ABSENT(0)"),
+        (
+            "tail",
+            "tail_length_t column",
+            "column cannot have ABSENT(0)",
+        ),
+    ] {
+        let define = format!("COLUMN={member} ABSENT(0)");
+        let object = workshop.compile("absent", name, &[&define]);
+        let command = format!("load x {}", object.display());
+        let told = control.refused(&command, libc::ENOEXEC);
+        assert!(told.contains(expected), "{member}: {told}");
+    }
+    for (name, value, expected) in [
+        (
+            "large",
+            "300",
+            "ABSENT(300) of column does not fit into 8 bits",
+        ),
+        (
+            "word",
+            "NONE",
+            "ABSENT(NONE) of column is not a decimal number",
+        ),
+    ] {
+        let define = format!("COLUMN=__u8 column ABSENT({value})");
+        let object = workshop.compile("absent", name, &[&define]);
+        let command = format!("load x {}", object.display());
+        let told = control.refused(&command, libc::ENOEXEC);
+        assert!(told.contains(expected), "{value}: {told}");
+    }
+    let object = workshop.compile("absent", "good", &["COLUMN=__u8 column ABSENT(-1)"]);
+    control.command(&format!("load good {}", object.display()));
+    let rows: Value = serde_json::from_slice(&control.mount().read("user/good.json")).unwrap();
+    assert_eq!(rows, json!([{"column": null}]));
+}
+
 /// One object with several programs, a sleepable one, a map and globals.
 #[test]
 fn programs_maps_and_globals_of_one_object() {
