@@ -48,9 +48,9 @@ const HEAD: &str =
 # Kernels and machines
 
 `make test-kernels` boots kernels of Debian's suites in an emulator, each on the same
-machine, and one of them on machines of other shapes. In each it runs the test
-binaries that `make test` runs here, and asks iterfs what it finds. This document
-is what the last run of each guest said: one that is run again alone
+machine, and one of them on machines of other shapes. In each it runs the tests
+that `make test` runs here, and asks iterfs what it finds. This document is what the
+last run of each guest said: one that is run again alone
 (`make test-kernels GUESTS=trixie`) replaces its own results. `stopped` means that
 the guest had no more time.
 
@@ -320,7 +320,7 @@ fn results(title: &str, guests: &[(&Guest, &Log)]) -> String {
         }
         parts.join(", ")
     };
-    let mut text = grid(title, "test binary", guests, &rows, cell);
+    let mut text = grid(title, "tests", guests, &rows, cell);
     text.push_str("\nA number is of tests that passed.\n");
     text
 }

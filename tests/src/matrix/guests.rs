@@ -55,7 +55,7 @@ pub struct Shape {
     pub options: &'static str,
     /// Settings that tests/vm/guest makes.
     pub settings: &'static str,
-    /// The test binaries to run there.
+    /// The files of tests to run there.
     pub tests: &'static [&'static str],
 }
 
@@ -130,7 +130,7 @@ pub const SHAPES: &[Shape] = &[
         about: "lockdown=confidentiality; programs cannot read kernel memory, so that other tests have no subject",
         options: "-smp 2 -m 2048",
         settings: "lockdown=confidentiality",
-        tests: &["lockdown"],
+        tests: &["kernel/lockdown"],
     },
     Shape {
         name: "kptr-restrict-2",
@@ -148,43 +148,55 @@ pub const SHAPES: &[Shape] = &[
     },
 ];
 
-/// Test binaries that run on the machine's own kernel alone, and why.
+/// Files of tests that run on the machine's own kernel alone, and why.
 pub const LEFT_OUT: &[(&str, &str)] = &[
-    ("bringing", "compiles with clang, which no guest has"),
-    ("tools", "needs Node.js, which no guest has"),
-    ("manual", "reads the manual pages; no kernel takes part"),
-    ("load", "measures under load, which an emulator distorts"),
+    ("docs/bringing", "compiles with clang, which no guest has"),
+    ("reading/tools", "needs Node.js, which no guest has"),
     (
-        "control_leaks",
+        "docs/manual",
+        "reads the manual pages; no kernel takes part",
+    ),
+    (
+        "alone/load",
+        "measures under load, which an emulator distorts",
+    ),
+    (
+        "alone/control_leaks",
         "repeats commands by the thousand, for minutes under emulation",
     ),
 ];
 
-/// Test binaries that run in each shape: those whose tables or rights depend on
+/// Files of tests that run in each shape: those whose tables or rights depend on
 /// processors, memory, cgroups or what the kernel hides.
 pub const SHAPED_TESTS: &[&str] = &[
-    "mount",
-    "lockdown",
-    "tasks",
-    "processes",
-    "files",
-    "vmas",
-    "tcp",
-    "sockets",
-    "cgroups",
-    "elements",
-    "brought",
-    "slabs",
-    "ksyms",
-    "counts",
-    "text_mode",
-    "permissions",
-    "summary_tasks",
+    "mounts/mount",
+    "kernel/lockdown",
+    "tables/tasks",
+    "tables/processes",
+    "tables/files",
+    "tables/vmas",
+    "tables/tcp",
+    "tables/sockets",
+    "tables/cgroups",
+    "tables/elements",
+    "ctl/brought",
+    "tables/slabs",
+    "tables/ksyms",
+    "alone/counts",
+    "output/text_mode",
+    "access/permissions",
+    "tables/summary_tasks",
 ];
 
-/// Test binaries of the run that .ci/run makes. That every program loads is asked of
+/// Files of tests of the run that .ci/run makes. That every program loads is asked of
 /// each guest anyway.
-pub const SMALL: &[&str] = &["mount", "lockdown", "tasks", "netlink", "links"];
+pub const SMALL: &[&str] = &[
+    "mounts/mount",
+    "kernel/lockdown",
+    "tables/tasks",
+    "tables/netlink",
+    "tables/links",
+];
 
 /// How much is run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -202,7 +214,9 @@ pub struct Guest {
     pub kernel: Kernel,
     /// Its shape.
     pub shape: Shape,
-    /// The test binaries to run there, in this order.
+    /// What to run there, in this order: files of tests by their paths below
+    /// tests/tests, such as `tables/tasks` in the binary `together` and `alone/load` in the
+    /// binary `alone`; or a library's unit tests, as `iterfs_bpf-unit`.
     pub tests: Vec<String>,
     /// How long all of that may take, in seconds.
     pub limit: u32,
@@ -247,19 +261,19 @@ pub fn guests(extent: Extent, checkout: &Path) -> io::Result<Vec<Guest>> {
     Ok(kernels.chain(shapes).collect())
 }
 
-/// Every test binary that guests can run: those of one table first, which say most
+/// Every file of tests that guests can run: those of one table first, which say most
 /// about a kernel.
 fn every_test(checkout: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(checkout.join("tests/tests"))? {
+    let tests = checkout.join("tests/tests");
+    let mut names = files(&tests.join("alone"), "alone")?;
+    for entry in fs::read_dir(tests.join("together"))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs")
-            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
-            && LEFT_OUT.iter().all(|(left_out, _)| *left_out != name)
-        {
-            names.push(name.to_owned());
+        if path.is_dir() {
+            let folder = path.file_name().unwrap_or_default().to_string_lossy();
+            names.append(&mut files(&path, &folder)?);
         }
     }
+    names.retain(|name| LEFT_OUT.iter().all(|(left_out, _)| left_out != name));
     names.sort();
     let first = |name: &String| {
         let ordered = SHAPED_TESTS.iter().chain(SMALL);
@@ -271,4 +285,55 @@ fn every_test(checkout: &Path) -> io::Result<Vec<String>> {
     names.sort_by_key(first);
     names.push("iterfs_bpf-unit".into());
     Ok(names)
+}
+
+/// The files of tests in a folder, as guests name them.
+fn files(directory: &Path, folder: &str) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs")
+            && let Some(name) = path.file_stem().and_then(|name| name.to_str())
+            && name != "main"
+        {
+            names.push(format!("{folder}/{name}"));
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_names_files_of_tests() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let shapes = SHAPES.iter().flat_map(|shape| shape.tests);
+        let left_out = LEFT_OUT.iter().map(|(name, _)| name);
+        for name in SHAPED_TESTS
+            .iter()
+            .chain(SMALL)
+            .chain(shapes)
+            .chain(left_out)
+        {
+            let file = format!("{name}.rs");
+            let found = tests.join(&file).is_file() || tests.join("together").join(&file).is_file();
+            assert!(found, "no file of tests {name}");
+        }
+    }
+
+    #[test]
+    fn a_whole_run_has_each_file_of_tests_once() {
+        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let all = every_test(&checkout).unwrap();
+        for name in ["alone/load", "docs/manual"] {
+            assert!(!all.contains(&name.to_owned()), "{name}");
+        }
+        for name in ["alone/counts", "tables/tasks", "kernel/lockdown"] {
+            let times = all.iter().filter(|other| *other == name).count();
+            assert_eq!(times, 1, "{name}");
+        }
+        assert_eq!(all[0], SHAPED_TESTS[0]);
+    }
 }

@@ -17,7 +17,7 @@ pub struct Log {
     pub empty: BTreeMap<String, Vec<String>>,
     /// Tables that are there and cannot be read, and why.
     pub unreadable: BTreeMap<String, String>,
-    /// The test binaries that were begun.
+    /// The files of tests, or binaries, that were begun.
     pub binaries: Vec<Binary>,
     /// What the guest itself could not do, and what its kernel complained of.
     pub faults: Vec<String>,
@@ -25,10 +25,10 @@ pub struct Log {
     pub finished: bool,
 }
 
-/// A test binary's run.
+/// The run of a file of tests, or of a whole binary.
 #[derive(Debug, Default)]
 pub struct Binary {
-    /// Its name.
+    /// Its name, as the guest's list has it.
     pub name: String,
     /// Its exit status, 124 if it took too long; none if the guest ended first.
     pub status: Option<i32>,
@@ -43,6 +43,14 @@ pub struct Binary {
 }
 
 impl Binary {
+    /// A test's name without the module that the whole run is of: `tables::slabs::nothing`
+    /// is `nothing` in the run of `tables/slabs`.
+    fn own_name(&self, test: &str) -> String {
+        let file = self.name.strip_prefix("alone/").unwrap_or(&self.name);
+        let module = file.replace('/', "::") + "::";
+        test.strip_prefix(&module).unwrap_or(test).to_owned()
+    }
+
     /// Whether it came to its end and nothing failed.
     pub fn is_good(&self) -> bool {
         self.status == Some(0)
@@ -112,7 +120,8 @@ pub fn parse(text: &str) -> Log {
                 if let Some((test, reason)) = rest.split_once(": ")
                     && let Some(binary) = log.binaries.last_mut()
                 {
-                    binary.not_here.push((test.into(), reason.into()));
+                    let test = binary.own_name(test);
+                    binary.not_here.push((test, reason.into()));
                 }
             }
             "columns" | "empty" => {
@@ -172,16 +181,17 @@ fn libtest(binary: &mut Binary, line: &str) {
         if line.ends_with(" ok") {
             binary.passed += 1;
         } else if line.ends_with("FAILED") {
-            binary.failed.push((name.into(), String::new()));
+            let name = binary.own_name(name);
+            binary.failed.push((name, String::new()));
         }
         return;
     }
     // Of each test that failed there is a block: "---- NAME stdout ----", then, among
     // other lines, "thread 'ANY' (7) panicked at FILE:LINE:" and a line with the reason.
     if let Some(rest) = line.strip_prefix("---- ") {
-        let name = rest.trim_end_matches(" stdout ----");
+        let name = binary.own_name(rest.trim_end_matches(" stdout ----"));
         // Moved to the end: the lines that follow are of this one.
-        if let Some(at) = binary.failed.iter().position(|(failed, _)| failed == name) {
+        if let Some(at) = binary.failed.iter().position(|(failed, _)| *failed == name) {
             let failed = binary.failed.remove(at);
             binary.failed.push(failed);
         }
@@ -214,23 +224,24 @@ tcp                no   tcp              the program of tcp does not load
 @@columns tasks pid tid
 @@empty tasks tid
 @@unreadable kernel/ksyms head: Operation not permitted
-@@begin slabs
+@@begin tables/slabs
 
 running 2 tests
-test nothing ... ok
-test something ... FAILED
+test tables::slabs::nothing ... ok
+test tables::slabs::something ... FAILED
 
 failures:
 
----- something stdout ----
+---- tables::slabs::something stdout ----
 
-thread '<unnamed>' (277) panicked at tests/tests/slabs.rs:69:9:
+thread '<unnamed>' (277) panicked at tests/tests/together/tables/slabs.rs:69:9:
 assertion failed: 1 == 2
 note: run with `RUST_BACKTRACE=1`
 
-@@not-here nothing: the kernel has no target for kernel/slabs
-@@end slabs 101 7
-@@begin tasks
+@@not-here tables::slabs::nothing: the kernel has no target for kernel/slabs
+@@end tables/slabs 101 7
+@@begin alone/counts
+test counts::programs_stay_small ... FAILED
 torn line@@kernel BUG: unable to handle
 ";
 
@@ -258,14 +269,16 @@ torn line@@kernel BUG: unable to handle
             log.unreadable["kernel/ksyms"],
             "head: Operation not permitted"
         );
-        let [slabs, tasks] = &log.binaries[..] else {
+        let [slabs, counts] = &log.binaries[..] else {
             panic!("{log:?}")
         };
         assert_eq!((slabs.status, slabs.seconds), (Some(101), 7));
         assert_eq!((slabs.passed, slabs.tested()), (1, 0));
-        let why = "tests/tests/slabs.rs:69:9: assertion failed: 1 == 2".to_owned();
+        assert_eq!(slabs.not_here[0].0, "nothing");
+        let why = "tests/tests/together/tables/slabs.rs:69:9: assertion failed: 1 == 2".to_owned();
         assert_eq!(slabs.failed, [("something".to_owned(), why)]);
-        assert_eq!((tasks.status, tasks.is_good()), (None, false));
+        assert_eq!((counts.status, counts.is_good()), (None, false));
+        assert_eq!(counts.failed[0].0, "programs_stay_small");
         assert_eq!(log.faults, ["BUG: unable to handle"]);
         assert!(!log.finished);
     }

@@ -1,0 +1,184 @@
+//! Counts that do not depend on how fast a machine is, with bounds a little above what
+//! they were when last looked at: more means that something got slower.
+
+use iterfs_mapping::TableId;
+use iterfs_tests::Mount;
+use iterfs_tests::bench::count_calls;
+use iterfs_tests::bench::reader::{PIECE, drain};
+use iterfs_tests::daemon::Daemon;
+use iterfs_tests::many_files::ManyFiles;
+use iterfs_tests::not_here::needs_table;
+use iterfs_tests::system_calls::SystemCalls;
+use libc::{SYS_bpf, SYS_futex, SYS_read, SYS_sched_yield};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+
+/// Of a program of ours, by the kernel's name for it: how many instructions the
+/// verifier looked at, and bytes of instructions once translated. About a fifth more
+/// than on Linux 6.18; older verifiers look at fewer or more.
+const PROGRAMS: &[(&str, u64, u64)] = &[
+    ("dump_tasks", 7900, 4800),
+    ("dump_processes", 17250, 11850),
+    ("dump_files", 9900, 7350),
+    ("dump_vmas", 8850, 11600),
+    ("dump_sockets", 7850, 7400),
+    ("dump_tcp", 3050, 6550),
+    ("dump_udp", 500, 3300),
+    ("dump_unix", 800, 3550),
+    ("dump_netlink", 250, 1750),
+    ("dump_ipv6_route", 350, 1750),
+    ("dump_maps", 250, 1200),
+    ("dump_progs", 11150, 3700),
+    ("dump_links", 400, 1750),
+    ("dump_cgroups", 9200, 6400),
+    ("dump_ksyms", 250, 1300),
+    ("dump_slabs", 400, 2200),
+    ("dump_dmabufs", 100, 600),
+];
+
+/// What others may have at most.
+const UNLISTED: (u64, u64) = (12_000, 16 * 1024);
+
+#[test]
+fn programs_stay_small() {
+    let _turn = crate::turn();
+    let mount = Mount::new();
+    for table in TableId::all() {
+        // Where a map is asked for, their tests load them.
+        let Some(file) = iterfs_mapping::File::whole(table) else {
+            continue;
+        };
+        let path = mount.path(&file.path());
+        if path.exists() {
+            File::open(path).unwrap();
+        }
+    }
+    let ours = Daemon(mount.daemon()).ids("prog_id");
+    let rows = mount.rows("bpf/progs");
+    let rows = rows
+        .iter()
+        .filter(|row| ours.contains(&row["id"].as_u64().unwrap()));
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for row in rows {
+        seen += 1;
+        let name = row["name"].as_str().unwrap();
+        let found = ["verified", "translated"].map(|column| row[column].as_u64().unwrap());
+        println!("(\"{name}\", {}, {}),", found[0], found[1]);
+        let listed = PROGRAMS.iter().find(|(listed, ..)| *listed == name);
+        let (verified, translated) = listed.map_or(UNLISTED, |(_, verified, translated)| {
+            (*verified, *translated)
+        });
+        if found[0] > verified || found[1] > translated {
+            wrong.push(format!(
+                "{name}: {found:?}, at most {verified}, {translated}"
+            ));
+        }
+    }
+    assert!(seen > 10, "{seen} programs");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// How often a program has been called, by its id, while statistics are on.
+fn calls(daemon: u32) -> BTreeMap<u64, u64> {
+    let infos = fs::read_dir(format!("/proc/{daemon}/fdinfo")).unwrap();
+    let infos = infos.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let field = |info: &str, name: &str| {
+        let line = info.lines().find_map(|line| line.strip_prefix(name))?;
+        line.strip_prefix(':')?.trim().parse().ok()
+    };
+    infos
+        .filter_map(|info| Some((field(&info, "prog_id")?, field(&info, "run_cnt")?)))
+        .collect()
+}
+
+#[test]
+fn a_program_is_called_once_a_row() {
+    let _turn = crate::turn();
+    let _processes = ManyFiles::start(50, 200);
+    let _counting = count_calls().unwrap();
+    for table in ["files", "tasks", "net/netlink", "bpf/progs", "kernel/ksyms"] {
+        let mount = Mount::new();
+        if !needs_table(&mount, table) {
+            continue;
+        }
+        // From here on it has one program loaded.
+        File::open(mount.path(table)).unwrap();
+        let before: u64 = calls(mount.daemon()).values().sum();
+        let rows = mount.text(table).lines().count() as u64 - 1;
+        let after: u64 = calls(mount.daemon()).values().sum();
+        let calls = after - before;
+        println!("{table}: {calls} calls, {rows} rows");
+        assert!(rows > 0, "{table} is empty");
+        // One for each object, the last without one; a row that did not fit what was
+        // left of the kernel's 32 KiB is written again.
+        assert!(
+            calls >= rows && calls <= rows + rows / 50 + 16,
+            "{table}: {calls} calls for {rows} rows"
+        );
+    }
+}
+
+/// Calls for each of `many`, without those by which threads wait for one another: how
+/// many of these there are depends on who runs when.
+fn each(calls: &BTreeMap<i64, u64>, many: u64) -> f64 {
+    let waiting = [SYS_futex, SYS_sched_yield];
+    let counted = calls.iter().filter(|(call, _)| !waiting.contains(call));
+    counted.map(|(_, count)| *count as f64).sum::<f64>() / many as f64
+}
+
+#[test]
+fn system_calls_of_an_open() {
+    let _turn = crate::turn();
+    const OPENS: u64 = 500;
+    let mount = Mount::new();
+    let path = mount.path("net/netlink");
+    let mut buffer = vec![0; PIECE];
+    let mut open = || drain(File::open(&path).unwrap(), &mut buffer).unwrap();
+    for _ in 0..50 {
+        open();
+    }
+    let counting = SystemCalls::of(mount.daemon());
+    let calls = counting.during(|| {
+        for _ in 0..OPENS {
+            open();
+        }
+    });
+    let each = each(&calls, OPENS);
+    println!("{each} calls an open: {calls:?}");
+    // 16 where this was measured: 4 requests (open, two reads, release), each read from
+    // and answered to /dev/fuse; the caller's net, pid and user namespaces, the iterator,
+    // two reads of it and its end. The last two are one outside of debug builds, in which the standard
+    // library looks at each descriptor that it closes.
+    assert!(each < 17.0, "{each} calls an open: {calls:?}");
+}
+
+#[test]
+fn system_calls_of_a_mebibyte() {
+    let _turn = crate::turn();
+    let process = ManyFiles::start(1, 19_000);
+    let mount = Mount::new();
+    let path = mount.path(&process.table());
+    let mut buffer = vec![0; PIECE];
+    let mut read = || drain(File::open(&path).unwrap(), &mut buffer).unwrap().0;
+    read();
+    let counting = SystemCalls::of(mount.daemon());
+    let mut bytes = 0;
+    let calls = counting.during(|| {
+        for _ in 0..10 {
+            bytes += read();
+        }
+    });
+    let mebibytes = bytes >> 20;
+    let count = |call| calls.get(&call).copied().unwrap_or(0) as f64 / mebibytes as f64;
+    let each = each(&calls, mebibytes);
+    println!(
+        "{each} calls a mebibyte of {mebibytes}, bpf {}, read {}: {calls:?}",
+        count(SYS_bpf),
+        count(SYS_read)
+    );
+    // 91 where this was measured: 25 reads of the kernel's 32 KiB at most, 11 requests of
+    // 128 KiB at most with their answers, 12 that take memory from the kernel and give it
+    // back, the scheduler's clocks, and what an open takes, of which there are ten.
+    assert!(each < 110.0, "{each} calls a mebibyte: {calls:?}");
+}

@@ -1,0 +1,321 @@
+//! Who may read which table, by the configuration.
+
+use iterfs_tests::configured::Configured;
+use iterfs_tests::daemon::wait_until;
+use iterfs_tests::not_here::needs_tables;
+use iterfs_tests::users::User;
+use iterfs_tests::{Mount, programs};
+use nix::libc;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+
+const READERS: u32 = 64_001;
+const NETWORK: u32 = 64_002;
+
+fn user(number: u32) -> User {
+    User::new(64_100 + number, 64_200 + number)
+}
+
+fn errno<T>(result: io::Result<T>) -> Option<i32> {
+    result.err().and_then(|error| error.raw_os_error())
+}
+
+fn open(mount: &Mount, user: &User, path: &str) -> Option<i32> {
+    user.run(|| errno(File::open(mount.path(path))))
+}
+
+fn list(mount: &Mount, user: &User, path: &str) -> Option<i32> {
+    user.run(|| errno(fs::read_dir(mount.path(path))))
+}
+
+/// What a user may open, and may not.
+fn check(mount: &Mount, user: &User, may: &[&str], may_not: &[&str]) {
+    for path in may {
+        assert_eq!(open(mount, user, path), None, "{user:?} {path}");
+        let text = user.run(|| fs::read(mount.path(path)).unwrap());
+        assert!(!text.is_empty(), "{user:?} {path}");
+    }
+    for path in may_not {
+        // Root has it in the kernel's caches.
+        File::open(mount.path(path)).unwrap();
+        let found = open(mount, user, path);
+        assert_eq!(found, Some(libc::EACCES), "{user:?} {path}");
+    }
+}
+
+#[test]
+fn rules_go_by_path() {
+    let own = format!("pid/{}/files", std::process::id());
+    let mount = Configured::new(
+        &format!("gid={READERS}"),
+        &format!(
+            r#"
+            [[allow]]
+            path = "net/*"
+            group = "{NETWORK}"
+
+            [[allow]]
+            path = "pid/*/files"
+            owner = "{}"
+            mode = "0400"
+
+            [[allow]]
+            path = "net/unix"
+            mode = "0444"
+            "#,
+            user(3).uid
+        ),
+    );
+    if !needs_tables(&mount, &["net/unix", "kernel/ksyms"]) {
+        return;
+    }
+    let member = user(1).in_groups(&[64_009, READERS]);
+    let network = User::new(user(2).uid, NETWORK);
+    check(
+        &mount,
+        &member,
+        &["tasks", "files.csv", "net/unix", "bpf/maps"],
+        &["net/tcp", "net/sockets", &own],
+    );
+    check(
+        &mount,
+        &network,
+        &["net/tcp", "net/sockets", "net/udp.json", "net/unix"],
+        &["tasks", "bpf/maps", "kernel/ksyms", "ctl"],
+    );
+    check(&mount, &user(3), &[&own, "net/unix"], &["files", "net/tcp"]);
+    check(&mount, &user(4), &["net/unix.csv"], &["tasks", "net/udp"]);
+    // What is listed is what some of can be read.
+    for (user, may, may_not) in [
+        (
+            &network,
+            &["", "net"][..],
+            &["bpf", "pid", "kernel", "cgroup"][..],
+        ),
+        (&user(4), &["", "net"], &["bpf", "pid", "netns"]),
+        (&member, &["", "net", "bpf", "pid"], &[]),
+    ] {
+        for path in may {
+            assert_eq!(list(&mount, user, path), None, "{user:?} {path}");
+        }
+        for path in may_not {
+            let found = list(&mount, user, path);
+            assert_eq!(found, Some(libc::EACCES), "{user:?} {path}");
+        }
+    }
+    // Without leave to any of it, nobody learns by trying which processes there are.
+    let test = format!("pid/{}", std::process::id());
+    for user in [&network, &user(4)] {
+        let found = user.run(|| errno(fs::metadata(mount.path(&test))));
+        assert_eq!(found, Some(libc::ENOENT));
+        assert_eq!(open(&mount, user, &own), Some(libc::ENOENT));
+    }
+}
+
+#[test]
+fn rules_show_in_owner_group_and_mode() {
+    let mount = Configured::new(
+        &format!("gid={READERS}"),
+        &format!(
+            "[[allow]]\npath = \"tasks\"\nowner = \"7\"\ngroup = \"{NETWORK}\"\nmode = \"0404\""
+        ),
+    );
+    let shown = |path: &str| {
+        let metadata = fs::metadata(mount.path(path)).unwrap();
+        (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777)
+    };
+    assert_eq!(shown("tasks"), (7, NETWORK, 0o404));
+    assert_eq!(shown("tasks.json"), (7, NETWORK, 0o404));
+    assert_eq!(shown("processes"), (0, READERS, 0o440));
+    assert_eq!(shown("ctl"), (0, 0, 0o600));
+    // As POSIX has it, who is in the group is judged by the group's bits.
+    let member = user(5).in_groups(&[NETWORK]);
+    check(&mount, &member, &[], &["tasks"]);
+    check(&mount, &user(5), &["tasks"], &["processes"]);
+}
+
+#[test]
+fn a_rule_opens_what_is_roots() {
+    let mount = Configured::new(
+        "",
+        &format!("[[allow]]\npath = \"kernel/ksyms\"\ngroup = \"{READERS}\""),
+    );
+    if !needs_tables(&mount, &["net/unix", "kernel/ksyms"]) {
+        return;
+    }
+    let member = user(6).in_groups(&[READERS]);
+    check(&mount, &member, &["kernel/ksyms"], &["tasks"]);
+    check(&mount, &user(6), &[], &["kernel/ksyms"]);
+}
+
+#[test]
+fn a_reload_applies_at_once_to_everybody() {
+    const CLOSED: &str = "# nothing\n";
+    const OPEN: &str = "[[allow]]\npath = \"*\"\nmode = \"0444\"\n";
+    let mount = Configured::new("", CLOSED);
+    let me = user(7);
+    for _ in 0..3 {
+        check(&mount, &me, &[], &["tasks", "net/tcp", "bpf/maps"]);
+        assert_eq!(list(&mount, &me, ""), Some(libc::EACCES));
+        mount.reload(OPEN).unwrap();
+        check(&mount, &me, &["tasks", "files.json"], &["net/tcp"]);
+        assert_eq!(list(&mount, &me, ""), None);
+        let mode = fs::metadata(mount.path("tasks")).unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o444);
+        mount.reload("others = \"own\"").unwrap();
+        assert_eq!(open(&mount, &me, "tasks"), None);
+        let rows = me.run(|| fs::read_to_string(mount.path("processes.jsonl")).unwrap());
+        assert_eq!(rows, "", "it has no process");
+        mount.reload(CLOSED).unwrap();
+    }
+    // What is open stays so.
+    mount.reload(OPEN).unwrap();
+    let file = me.run(|| File::open(mount.path("tasks")).unwrap());
+    mount.reload(CLOSED).unwrap();
+    assert!(!io::read_to_string(file).unwrap().is_empty());
+}
+
+/// While a table is open, the kernel is kept from taking up attributes with its size.
+#[test]
+fn a_reload_applies_to_tables_that_are_open() {
+    const CLOSED: &str = "# nothing\n";
+    let open = ["*", "net/*", "summary/*"]
+        .map(|path| format!("[[allow]]\npath = \"{path}\"\nmode = \"0444\"\n"))
+        .concat();
+    let mount = Configured::new("", CLOSED);
+    let me = user(9);
+    let held = ["tasks", "net/tcp", "summary/tasks_by_state"]
+        .map(|path| File::open(mount.path(path)).unwrap());
+    for _ in 0..3 {
+        for file in &held {
+            assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o440);
+        }
+        check(
+            &mount,
+            &me,
+            &[],
+            &["tasks", "net/tcp", "summary/tasks_by_state"],
+        );
+        mount.reload(&open).unwrap();
+        for file in &held {
+            assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o444);
+        }
+        check(
+            &mount,
+            &me,
+            &["tasks", "net/tcp", "summary/tasks_by_state"],
+            &[],
+        );
+        mount.reload(CLOSED).unwrap();
+    }
+}
+
+#[test]
+fn a_reload_that_fails_changes_nothing() {
+    let text = format!("[[allow]]\npath = \"tasks\"\ngroup = \"{READERS}\"");
+    let mount = Configured::new("", &text);
+    let member = user(8).in_groups(&[READERS]);
+    for (before, wrong) in ["others = 7", "[[allow]]\npath = \"tusks\"", "["]
+        .into_iter()
+        .enumerate()
+    {
+        let refused = mount.reload(wrong);
+        assert_eq!(errno(refused), Some(libc::EINVAL), "{wrong}");
+        let place = format!("{}:", mount.file().display());
+        wait_until("the log says where", || {
+            let log = mount.log();
+            log.iter().filter(|line| line.contains(&place)).count() > before
+        });
+        check(&mount, &member, &["tasks"], &["processes"]);
+    }
+    fs::remove_file(mount.file()).unwrap();
+    assert!(fs::write(mount.path("ctl"), "reload").is_err());
+    check(&mount, &member, &["tasks"], &["processes"]);
+}
+
+/// What `iterfs mount` says of a configuration, and its exit code.
+fn refusal(config: &Path) -> (Option<i32>, String) {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(programs::iterfs())
+        .arg("mount")
+        .args(["-o", &format!("config={}", config.display())])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let mounted = mounts.contains(directory.path().to_str().unwrap());
+    assert!(!mounted, "nothing is left mounted");
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_at_mount_with_file_and_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("iterfs.toml");
+    for (text, line, what) in [
+        ("others = \"all\"", 1, "own"),
+        ("\n\n[[allow]]\npath = \"tusks\"", 4, "no table"),
+        ("[[allow]]\npath = \"tasks\"\nmode = \"0644\"", 3, "0644"),
+        (
+            "[[allow]]\npath = \"tasks\"\ngroup = \"nobodys\"",
+            3,
+            "nobodys",
+        ),
+        ("[quota]\nhandels = 7", 2, "handels"),
+        ("# fine\n\n\nbroken", 4, ""),
+    ] {
+        fs::write(&config, text).unwrap();
+        let (code, said) = refusal(&config);
+        assert_eq!(code, Some(32), "{text}: {said}");
+        let place = format!("{}:{line}: ", config.display());
+        assert!(said.contains(&place), "{text}: {said}");
+        assert!(said.contains(what), "{text}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let (code, said) = refusal(&directory.path().join("missing.toml"));
+    assert_eq!(code, Some(32), "{said}");
+    assert!(said.contains("missing.toml: "), "{said}");
+}
+
+#[test]
+fn a_configuration_that_others_can_write_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("iterfs.toml");
+    fs::write(&config, "").unwrap();
+    for mode in [0o664, 0o646] {
+        fs::set_permissions(&config, Permissions::from_mode(mode)).unwrap();
+        let (code, said) = refusal(&config);
+        assert_eq!(code, Some(32), "{said}");
+        assert!(said.contains("chmod go-w"), "{said}");
+    }
+    fs::set_permissions(&config, Permissions::from_mode(0o644)).unwrap();
+    chown(&config, Some(user(9).uid), None).unwrap();
+    let (code, said) = refusal(&config);
+    assert_eq!(code, Some(32), "{said}");
+}
+
+#[test]
+fn the_option_counts_before_the_configuration() {
+    let mount = Configured::new("others=none", "others = \"own\"");
+    check(&mount, &user(10), &[], &["tasks"]);
+    let mount = Configured::new("", "others = \"own\"");
+    assert_eq!(open(&mount, &user(10), "tasks"), None);
+}
+
+/// Tables that are somebody's own are so by their processes: of sockets and routes
+/// nobody can tell, so there the mode decides.
+#[test]
+fn own_stops_where_a_rule_lets_in() {
+    let text = format!("others = \"own\"\n[[allow]]\npath = \"processes\"\ngroup = \"{READERS}\"");
+    let mount = Configured::new("", &text);
+    let member = user(11).in_groups(&[READERS]);
+    let all = member.run(|| fs::read_to_string(mount.path("processes.jsonl")).unwrap());
+    assert!(all.contains(&format!("\"pid\":{},", std::process::id())));
+    let files = member.run(|| fs::read_to_string(mount.path("files.jsonl")).unwrap());
+    assert_eq!(files, "");
+    check(&mount, &member, &[], &["net/tcp", "net/netlink"]);
+}

@@ -1,0 +1,92 @@
+//! The manual page names all that there is.
+
+use iterfs_mapping::{Place, TABLES};
+use iterfs_tests::{installed::finish, programs};
+use std::process::Command;
+
+const PAGE: &str = include_str!("../../../../docs/iterfs.8");
+
+fn help(arguments: &[&str]) -> String {
+    let outcome = finish(
+        Command::new(programs::iterfs())
+            .args(arguments)
+            .arg("--help"),
+    );
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    outcome.output
+}
+
+/// The first words of the indented lines below a heading.
+fn listed(help: &str, heading: &str) -> Vec<String> {
+    help.lines()
+        .skip_while(|line| *line != heading)
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_command_is_in_the_manual() {
+    let commands = listed(&help(&[]), "Commands:");
+    assert!(commands.contains(&"mount".to_owned()), "{commands:?}");
+    for command in commands {
+        let item = format!(".It Cm {command}");
+        let found = PAGE
+            .lines()
+            .any(|line| line == item || line.starts_with(&format!("{item} ")));
+        assert!(found, "{command}");
+    }
+}
+
+#[test]
+fn every_option_is_in_the_manual() {
+    for arguments in [&[][..], &["mount"], &["columns"], &["targets"], &["check"]] {
+        let help = help(arguments);
+        let words = help.split(|c: char| c.is_whitespace() || c == ',' || c == '[' || c == ']');
+        let options: Vec<_> = words.filter(|word| word.starts_with('-')).collect();
+        assert!(options.contains(&"--help"), "{arguments:?}: {options:?}");
+        for option in options.into_iter().filter(|option| option.len() > 1) {
+            // mdoc writes -x as `Fl x` and --long as `Fl \-long`.
+            let written = match option.strip_prefix("--") {
+                Some(long) => format!("\\-{long}"),
+                None => format!("Fl {}", &option[1..]),
+            };
+            assert!(PAGE.contains(&written), "{arguments:?}: {option}");
+        }
+    }
+}
+
+#[test]
+fn every_table_is_in_the_manual() {
+    for table in TABLES {
+        for place in table.places {
+            let item = match place {
+                Place::Root => format!(".It Pa {}\n", table.name),
+                Place::Process => format!("Ns Pa /{}\n", table.name),
+                Place::Net => format!(".It Pa net/{}\n", table.name),
+                Place::Bpf => format!(".It Pa bpf/{}\n", table.name),
+                Place::Map => format!("Ns Pa /{}\n", table.name),
+                Place::Cgroup => format!("Ns Pa /{}\n", table.name),
+                Place::Kernel => format!(".It Pa kernel/{}\n", table.name),
+                Place::Summary => format!(".It Pa summary/{}\n", table.name),
+            };
+            assert!(PAGE.contains(&item), "{item}");
+        }
+    }
+}
+
+#[test]
+fn the_reference_of_the_tables_is_current() {
+    let written = Command::new(programs::iterfs())
+        .arg("tables")
+        .output()
+        .unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let reference = include_str!("../../../../docs/TABLES.md");
+    assert!(
+        String::from_utf8(written.stdout).unwrap() == reference,
+        "docs/TABLES.md is not what the programs say; write it with: make docs"
+    );
+}

@@ -1,0 +1,46 @@
+//! What iterfs says of a kernel that is locked down, and that it says so of no other.
+//!
+//! The machine's own kernel is open, most likely. `make test-kernels` runs this test
+//! in guests that are locked down, too.
+
+use iterfs_bpf::lockdown;
+use iterfs_tests::{Mount, programs};
+use std::fs;
+use std::process::Command;
+
+const FINDING: &str = "BPF programs may read kernel memory";
+
+#[test]
+fn check_says_whether_programs_may_read_kernel_memory() {
+    let output = Command::new(programs::iterfs())
+        .arg("check")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    if lockdown::hides_memory() {
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let line = format!("no   {FINDING}: {}", lockdown::REASON);
+        assert!(told.lines().any(|found| found == line), "{told}");
+    } else {
+        let line = format!("ok   {FINDING}");
+        assert!(told.lines().any(|found| found == line), "{told}");
+        assert!(!told.contains("lockdown"), "{told}");
+    }
+}
+
+#[test]
+fn an_open_that_lockdown_refuses_is_logged_with_the_reason() {
+    let mount = Mount::new();
+    // `tasks` is read by loads that the verifier checks, and by no helper: it still loads.
+    let opened = fs::read(mount.path("processes"));
+    if lockdown::hides_memory() {
+        assert_eq!(opened.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        iterfs_tests::daemon::wait_until("the reason is logged", || {
+            let log = mount.log();
+            log.iter().any(|line| line.contains(lockdown::REASON))
+        });
+    } else {
+        assert!(!opened.unwrap().is_empty());
+        assert!(!mount.log().iter().any(|line| line.contains("lockdown")));
+    }
+}

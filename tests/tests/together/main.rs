@@ -1,0 +1,88 @@
+//! Tests that run beside one another, in one process, on as many threads as there are
+//! processors. None may change what belongs to the whole process or machine (limits, the
+//! working directory, the environment, sysctls), nor load the machine so that others fail:
+//! such tests are in `alone`.
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod access {
+    mod containers;
+    mod least_privilege;
+    mod namespaces;
+    mod netns;
+    mod own;
+    mod permissions;
+    mod policy;
+    mod quota;
+    mod ways_in;
+}
+mod ctl {
+    mod brought;
+    mod control;
+    mod hostile_objects;
+    mod pins;
+    mod program_directory;
+    mod updates;
+    mod user_pins;
+}
+mod docs {
+    mod bringing;
+    mod manual;
+}
+mod kernel {
+    mod lockdown;
+}
+mod mounts {
+    mod automount;
+    mod command_line;
+    mod few_threads;
+    mod leftovers;
+    mod log;
+    mod mount;
+    mod mount_ends;
+    mod mounting;
+}
+mod output {
+    mod formats;
+    mod text_mode;
+}
+mod reading {
+    mod descriptors;
+    mod errnos;
+    mod interrupts;
+    mod sizes;
+    mod tools;
+}
+mod tables {
+    mod cgroup_walks;
+    mod cgroups;
+    mod dmabufs;
+    mod elements;
+    mod files;
+    mod ipv6_route;
+    mod ksyms;
+    mod links;
+    mod maps;
+    mod netlink;
+    mod pid_directory;
+    mod processes;
+    mod progs;
+    mod sk_storage;
+    mod slabs;
+    mod sockets;
+    mod sockmap;
+    mod summary;
+    mod summary_files;
+    mod summary_tasks;
+    mod summary_tcp;
+    mod tasks;
+    mod tcp;
+    mod udp;
+    mod unix;
+    mod vmas;
+}
+
+/// A file that no module names would not be compiled, and its tests would pass unseen.
+#[test]
+fn every_file_is_a_module() {
+    iterfs_tests::modules::check("together", include_str!("main.rs"));
+}

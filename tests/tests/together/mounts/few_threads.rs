@@ -1,0 +1,98 @@
+//! Where hardly any thread can be started.
+
+use iterfs_tests::daemon::wait_until;
+use iterfs_tests::foreground::Foreground;
+use iterfs_tests::installed::{Installed, finish, gone};
+use iterfs_tests::pids_limit::PidsLimit;
+use iterfs_tests::programs;
+use nix::sys::signal::{Signal, kill};
+use std::fs;
+use std::thread;
+
+/// However few threads there may be: the mount answers, or it is refused with a line and
+/// nothing is mounted.
+#[test]
+fn a_mount_without_enough_threads_is_refused() {
+    let installed = Installed::new();
+    let directory = installed.mountpoint();
+    let limit = PidsLimit::new();
+    let (mut mounted, mut refused) = (0, 0);
+    for threads in 2..=16 {
+        limit.set(threads);
+        let script = r#"echo $$ >"$0" && exec "$1" mount "$2""#;
+        let mut command = installed.command("sh");
+        command
+            .args(["-c", script])
+            .args([&limit.procs(), &programs::iterfs(), &directory]);
+        let outcome = finish(&mut command);
+        if outcome.code == Some(0) {
+            mounted += 1;
+            assert_eq!(installed.mounted_on(&directory), ["fuse.iterfs"]);
+            let daemon = installed.daemon();
+            let listed = finish(
+                installed
+                    .command("timeout")
+                    .args(["60", "ls"])
+                    .arg(&directory),
+            );
+            assert_eq!(listed.code, Some(0), "{threads} threads: {listed:?}");
+            assert!(
+                listed.output.contains("tasks\n"),
+                "{threads} threads: {listed:?}"
+            );
+            kill(daemon, Signal::SIGTERM).unwrap();
+            assert!(gone(daemon));
+        } else {
+            refused += 1;
+            assert_eq!(outcome.code, Some(32), "{threads} threads: {outcome:?}");
+            let lines = outcome.complaint.lines().count();
+            assert_eq!(lines, 1, "{threads} threads: {outcome:?}");
+        }
+        assert_eq!(
+            installed.mounted_on(&directory),
+            [""; 0],
+            "{threads} threads"
+        );
+        assert_eq!(installed.daemons(&directory), []);
+    }
+    assert!(
+        mounted > 0 && refused > 0,
+        "{mounted} mounted, {refused} refused"
+    );
+}
+
+/// A daemon that may start no more threads serves all readers with those that it has, and
+/// its log tells of it once, not once a read.
+#[test]
+fn threads_that_cannot_be_started_are_told_in_a_line() {
+    let installed = Installed::new();
+    let daemon = Foreground::mount(&installed, "");
+    let limit = PidsLimit::new();
+    limit.take(daemon.pid());
+    limit.set(limit.current());
+    let own = format!("pid/{}/vmas", std::process::id());
+    // Made where they are asked for, ahead of the reader, or on another thread always.
+    let tables = ["files", &own, "summary/fds_by_process", "kernel/ksyms"];
+    let readers: Vec<_> = (tables.iter().cycle().take(20))
+        .map(|table| {
+            let table = installed.seen(&installed.mountpoint().join(table));
+            thread::spawn(move || {
+                for _ in 0..5 {
+                    assert!(fs::read_to_string(&table).unwrap().lines().count() > 1);
+                }
+            })
+        })
+        .collect();
+    for reader in &readers {
+        wait_until("the readers end", || reader.is_finished());
+    }
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    daemon.signal(Signal::SIGTERM);
+    let (status, log) = daemon.end();
+    assert_eq!(status.code(), Some(0), "{log:?}");
+    let about = log.iter().filter(|line| line.contains("thread"));
+    let count = about.count();
+    assert!((1..=10).contains(&count), "{log:?}");
+}
