@@ -1,4 +1,4 @@
-//! `automounter DIRECTORY COMMAND…`: see `iterfs_tests::automounter`.
+//! `automounter DIRECTORY COMMAND…`: see `iterfs_tests::mount::automounter`.
 
 use anyhow::Context;
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -9,5 +9,5 @@ fn main() -> anyhow::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut arguments = std::env::args_os().skip(1);
     let directory = PathBuf::from(arguments.next().context("no directory")?);
-    iterfs_tests::automounter::serve(&directory, &arguments.collect::<Vec<_>>())
+    iterfs_tests::mount::automounter::serve(&directory, &arguments.collect::<Vec<_>>())
 }

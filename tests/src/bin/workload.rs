@@ -1,9 +1,9 @@
-//! Becomes a process that a test knows: see `iterfs_tests::workload`.
+//! Becomes a process that a test knows: see `iterfs_tests::fixtures::workload`.
 //!
 //! `workload idle | threads | netlink | files DIRECTORY | mappings FILE | tables
 //! | connected CONNECTIONS | many PROCESSES FILES | withholding DIRECTORY | withheld FILE`
 
-use iterfs_tests::workload::{
+use iterfs_tests::fixtures::workload::{
     answers, connected, files, many, mappings, netlink, threads, withholding,
 };
 use rustix::process::{Signal, set_parent_process_death_signal};

@@ -1,8 +1,8 @@
 //! No table shows a kernel address to anybody but root, whatever kptr_restrict says.
 
-use iterfs_tests::configured::Configured;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::mount::configured::Configured;
 use iterfs_tests::not_here::needs_tables;
-use iterfs_tests::users::User;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::fs;

@@ -1,10 +1,10 @@
 //! What is written to the control file, however much of it, leaves nothing behind.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::{Control, write};
-use iterfs_tests::daemon::{Daemon, wait_until};
-use iterfs_tests::netns::run;
-use iterfs_tests::random::Random;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::netns::run;
+use iterfs_tests::fixtures::random::Random;
+use iterfs_tests::mount::control::{Control, write};
+use iterfs_tests::mount::daemon::{Daemon, wait_until};
 use serde_json::Value;
 use std::fs;
 

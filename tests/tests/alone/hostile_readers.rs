@@ -4,11 +4,11 @@
 //! waits for it.
 
 use iterfs_tests::Mount;
-use iterfs_tests::daemon::{DEADLINE, wait_until};
-use iterfs_tests::proc;
-use iterfs_tests::users::User;
-use iterfs_tests::withheld::Withheld;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::fixtures::withheld::Withheld;
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::mount::daemon::{DEADLINE, wait_until};
+use iterfs_tests::oracles::proc;
 use nix::libc;
 use std::fs::{self, File};
 use std::io::{self, Read};

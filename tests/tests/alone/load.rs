@@ -1,9 +1,9 @@
 //! Many readers, slow readers, readers that go: none harms another.
 
 use iterfs_tests::Mount;
-use iterfs_tests::daemon::{Daemon, wait_until};
-use iterfs_tests::descriptors::ManyDescriptors;
-use iterfs_tests::many_files::ManyFiles;
+use iterfs_tests::fixtures::descriptors::ManyDescriptors;
+use iterfs_tests::fixtures::many_files::ManyFiles;
+use iterfs_tests::mount::daemon::{Daemon, wait_until};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::PathBuf;

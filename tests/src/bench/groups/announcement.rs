@@ -9,7 +9,7 @@ use crate::bench::reader::{PIECE, drain};
 use crate::bench::run::Run;
 use crate::bench::spread::Spread;
 use crate::bench::sys::count_calls;
-use crate::many_files::ManyFiles;
+use crate::fixtures::many_files::ManyFiles;
 use anyhow::Result;
 
 pub(super) const ROWS: &[&str] = &["announcement"];

@@ -5,7 +5,7 @@ use crate::bench::cost::Meter;
 use crate::bench::pairs::{Plan, Side};
 use crate::bench::reader::{cat, command};
 use crate::bench::run::Run;
-use crate::cgroups::Cgroups;
+use crate::fixtures::cgroups::Cgroups;
 use anyhow::{Context, Result};
 
 pub(super) const ROWS: &[&str] = &["cgroups-cat"];

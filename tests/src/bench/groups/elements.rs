@@ -5,7 +5,7 @@ use crate::bench::cost::Meter;
 use crate::bench::pairs::{Plan, Side};
 use crate::bench::reader::{cat, command};
 use crate::bench::run::Run;
-use crate::bpf_maps;
+use crate::fixtures::bpf_maps;
 use anyhow::Result;
 use libbpf_rs::{MapCore, MapFlags};
 

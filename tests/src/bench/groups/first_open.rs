@@ -4,7 +4,7 @@
 use crate::Mount;
 use crate::bench::run::Run;
 use crate::bench::spread::Spread;
-use crate::bpf_maps;
+use crate::fixtures::bpf_maps;
 use anyhow::Result;
 use iterfs_mapping::{TABLES, Table, TableId};
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use crate::bench::pairs::{Plan, Side};
 use crate::bench::peers::{FILES_TEXT, NOTHING, Peer};
 use crate::bench::reader::{PIECE, cat, drain};
 use crate::bench::run::Run;
-use crate::many_files::ManyFiles;
+use crate::fixtures::many_files::ManyFiles;
 use anyhow::Result;
 use std::fs::File;
 

@@ -5,7 +5,7 @@ use crate::bench::cost::Meter;
 use crate::bench::pairs::{Plan, Side};
 use crate::bench::reader::{cat, command};
 use crate::bench::run::Run;
-use crate::many_files::ManyFiles;
+use crate::fixtures::many_files::ManyFiles;
 use anyhow::{Context, Result};
 use std::env::current_exe;
 

@@ -7,7 +7,7 @@ use crate::bench::peers::{FILES_TEXT, Peer};
 use crate::bench::reader::{PIECE, drain, rows};
 use crate::bench::run::Run;
 use crate::bench::spread::Spread;
-use crate::many_files::ManyFiles;
+use crate::fixtures::many_files::ManyFiles;
 use anyhow::{Result, ensure};
 use std::fs::File;
 use std::path::Path;

@@ -5,8 +5,8 @@ use crate::bench::cost::Meter;
 use crate::bench::pairs::{Plan, Side};
 use crate::bench::reader::{cat, command};
 use crate::bench::run::Run;
-use crate::netns::{self, in_new_net_namespace};
-use crate::workload::Workload;
+use crate::fixtures::netns::{self, in_new_net_namespace};
+use crate::fixtures::workload::Workload;
 use anyhow::Result;
 
 pub(super) const ROWS: &[&str] = &["tcp-ss", "sockets-ss"];

@@ -1,10 +1,10 @@
 //! The mount inside containers made by hand: new namespaces and a bind mount.
 
-use iterfs_tests::columns::select;
-use iterfs_tests::container::{CONTAINER, Container, OF_HOST, USER};
-use iterfs_tests::daemon::{Daemon, wait_until};
-use iterfs_tests::users::User;
-use iterfs_tests::{Mount, proc};
+use iterfs_tests::fixtures::container::{CONTAINER, Container, OF_HOST, USER};
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::oracles::columns::select;
+use iterfs_tests::{Mount, oracles::proc};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -1,7 +1,7 @@
 //! What the daemon and each of its threads may do: no more than it needs.
 
 use iterfs_tests::Mount;
-use iterfs_tests::installed::Installed;
+use iterfs_tests::mount::installed::Installed;
 use std::fs;
 
 /// Numbers of capabilities (linux/capability.h).
@@ -86,10 +86,10 @@ fn a_service_with_the_set_of_the_manual_mounts() {
     command
         .arg(format!("--bounding-set=-all,{}", added.join(",")))
         .arg("--")
-        .arg(iterfs_tests::programs::iterfs())
+        .arg(iterfs_tests::fixtures::programs::iterfs())
         .arg("mount")
         .arg(installed.mountpoint());
-    let mounted = iterfs_tests::installed::finish(&mut command);
+    let mounted = iterfs_tests::mount::installed::finish(&mut command);
     assert_eq!(mounted.code, Some(0), "{mounted:?}");
     check(installed.daemon().as_raw() as u32, mask(&NEEDED));
     let tasks = installed.seen(&installed.mountpoint().join("tasks"));
@@ -100,17 +100,17 @@ fn a_service_with_the_set_of_the_manual_mounts() {
 #[test]
 fn another_mount_namespace_takes_one_capability_more() {
     let installed = Installed::new();
-    let mut command = std::process::Command::new(iterfs_tests::programs::iterfs());
+    let mut command = std::process::Command::new(iterfs_tests::fixtures::programs::iterfs());
     command
         .arg("mount")
         .arg("-N")
         .arg(installed.namespace())
         .arg(installed.mountpoint());
-    let mounted = iterfs_tests::installed::finish(&mut command);
+    let mounted = iterfs_tests::mount::installed::finish(&mut command);
     assert_eq!(mounted.code, Some(0), "{mounted:?}");
     let daemon = installed.daemon();
     check(daemon.as_raw() as u32, mask(&NEEDED) | mask(&[SYS_CHROOT]));
     nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert!(iterfs_tests::installed::gone(daemon));
+    assert!(iterfs_tests::mount::installed::gone(daemon));
     assert_eq!(installed.mounted_on(&installed.mountpoint()), [""; 0]);
 }

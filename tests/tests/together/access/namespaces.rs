@@ -1,10 +1,10 @@
 //! What a reader in other namespaces sees: its own, numbered as there.
 
-use iterfs_tests::columns::{find, select};
-use iterfs_tests::netns::in_new_net_namespace;
+use iterfs_tests::fixtures::netns::in_new_net_namespace;
+use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::workload::Workload;
-use iterfs_tests::{Mount, Row, proc, programs};
+use iterfs_tests::oracles::columns::{find, select};
+use iterfs_tests::{Mount, Row, fixtures::programs, oracles::proc};
 use nix::libc;
 use std::collections::BTreeSet;
 use std::path::Path;

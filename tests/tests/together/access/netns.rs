@@ -1,9 +1,9 @@
 //! `netns/`: every net namespace of the host, and nobody in a wrong one, ever.
 
-use iterfs_tests::netns::{Named, in_new_net_namespace};
-use iterfs_tests::steady::steadily;
-use iterfs_tests::workload::Workload;
-use iterfs_tests::{Mount, Row, proc};
+use iterfs_tests::fixtures::netns::{Named, in_new_net_namespace};
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::oracles::steady::steadily;
+use iterfs_tests::{Mount, Row, oracles::proc};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -99,7 +99,7 @@ fn names_are_links_to_numbers() {
         fs::metadata(&path).unwrap_err().kind(),
         io::ErrorKind::NotFound
     );
-    iterfs_tests::daemon::wait_until("its number goes", || !number.exists());
+    iterfs_tests::mount::daemon::wait_until("its number goes", || !number.exists());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn what_is_no_namespace_is_not_there() {
     });
     // Where it was last found somebody else is now, or nobody.
     let path = mount.path(&format!("netns/{number}"));
-    iterfs_tests::daemon::wait_until("its number goes", || !path.exists());
+    iterfs_tests::mount::daemon::wait_until("its number goes", || !path.exists());
     for name in ["1", "0", "4294967295", "host", "1/tcp"] {
         let path = mount.path("netns").join(name);
         let error = fs::metadata(&path).unwrap_err();

@@ -1,9 +1,9 @@
 //! `others=own`: everybody reads what is about their own processes, and nothing else.
 
-use iterfs_tests::columns::select;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::{needs_table, needs_tables};
-use iterfs_tests::users::User;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::oracles::columns::select;
 use iterfs_tests::{Mount, Row};
 use nix::libc;
 use rustix::fs::RawDir;

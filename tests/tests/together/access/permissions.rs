@@ -1,7 +1,7 @@
 //! Who may read, with users that are really unprivileged.
 
 use iterfs_tests::Mount;
-use iterfs_tests::users::User;
+use iterfs_tests::fixtures::users::User;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};

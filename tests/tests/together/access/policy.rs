@@ -1,10 +1,10 @@
 //! Who may read which table, by the configuration.
 
-use iterfs_tests::configured::Configured;
-use iterfs_tests::daemon::wait_until;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::mount::configured::Configured;
+use iterfs_tests::mount::daemon::wait_until;
 use iterfs_tests::not_here::needs_tables;
-use iterfs_tests::users::User;
-use iterfs_tests::{Mount, programs};
+use iterfs_tests::{Mount, fixtures::programs};
 use nix::libc;
 use std::fs::{self, File, Permissions};
 use std::io;

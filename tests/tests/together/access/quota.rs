@@ -1,11 +1,11 @@
 //! What one user may take of the daemon, and that nobody else notices.
 
 use iterfs_tests::Mount;
-use iterfs_tests::configured::Configured;
-use iterfs_tests::daemon::Daemon;
-use iterfs_tests::many_files::ManyFiles;
+use iterfs_tests::fixtures::many_files::ManyFiles;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::mount::configured::Configured;
+use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::users::User;
 use nix::libc;
 use std::fs::{self, File};
 use std::io::{self, Read};

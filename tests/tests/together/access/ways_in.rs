@@ -1,13 +1,13 @@
 //! Ways into the tree around a lookup: descriptors that were opened on the host and
 //! handed into a container, and file handles that its root makes up.
 
-use iterfs_tests::bpf_maps;
-use iterfs_tests::cgroups::Cgroups;
-use iterfs_tests::container::{CONTAINER, Container, USER};
-use iterfs_tests::netns::Named;
-use iterfs_tests::users::User;
-use iterfs_tests::workload::Workload;
-use iterfs_tests::{Mount, proc};
+use iterfs_tests::fixtures::bpf_maps;
+use iterfs_tests::fixtures::cgroups::Cgroups;
+use iterfs_tests::fixtures::container::{CONTAINER, Container, USER};
+use iterfs_tests::fixtures::netns::Named;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::{Mount, oracles::proc};
 use libbpf_rs::{MapHandle, MapType};
 use nix::libc;
 use rustix::fs::{FileType, Mode, OFlags};

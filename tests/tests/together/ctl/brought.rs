@@ -2,11 +2,11 @@
 //! Where the kernel's own tests of iterators (tools/testing/selftests/bpf,
 //! prog_tests/bpf_iter.c) promise something, it is promised here of `user/`.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::{Control, Pins, errno};
-use iterfs_tests::netns::run;
-use iterfs_tests::workload::{Cgroup, Workload};
-use iterfs_tests::{Mount, proc};
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::netns::run;
+use iterfs_tests::fixtures::workload::{Cgroup, Workload};
+use iterfs_tests::mount::control::{Control, Pins, errno};
+use iterfs_tests::{Mount, oracles::proc};
 use nix::libc;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -430,7 +430,7 @@ fn storage_of_sockets_is_read_and_removed() {
     );
     expected(&loaded(&control, &object, "keep", ""));
     let maps = control.mount().rows("bpf/maps");
-    let map = iterfs_tests::columns::find(&maps, &[("name", name.into())]);
+    let map = iterfs_tests::oracles::columns::find(&maps, &[("name", name.into())]);
     let parameter = format!("map={}", map["id"]);
     expected(&loaded(&control, &object, "show", &parameter));
     assert_eq!(loaded(&control, &object, "forget", &parameter), "");

@@ -1,8 +1,8 @@
 //! The control file: commands, their outcomes, and what it tells.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::{Control, errno, write};
-use iterfs_tests::users::User;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::mount::control::{Control, errno, write};
 use nix::libc;
 use nix::sys::stat::Mode;
 use nix::sys::uio::pwrite;
@@ -321,7 +321,8 @@ fn the_report_tells_what_is_loaded() {
         let line = control.line(path);
         let (program, link) = (line["program"].to_string(), line["link"].to_string());
         let shown = |kind: &str, id: &str| -> Value {
-            let text = iterfs_tests::netns::run(&format!("bpftool -j {kind} show id {id}"));
+            let text =
+                iterfs_tests::fixtures::netns::run(&format!("bpftool -j {kind} show id {id}"));
             serde_json::from_str(&text).unwrap()
         };
         assert_eq!(shown("prog", &program)["tag"], line["tag"]);

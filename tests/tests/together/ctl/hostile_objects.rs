@@ -1,11 +1,11 @@
 //! Objects made to break whatever opens them. They may be refused, and nothing else
 //! may happen: the daemon goes on, and so do the tables of other objects.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::Control;
-use iterfs_tests::daemon::{Daemon, wait_until};
-use iterfs_tests::object::Object;
-use iterfs_tests::random::Random;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::object::Object;
+use iterfs_tests::fixtures::random::Random;
+use iterfs_tests::mount::control::Control;
+use iterfs_tests::mount::daemon::{Daemon, wait_until};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -1,10 +1,10 @@
 //! Pins of the built-in tables: what they print has the columns of the table.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::Control;
-use iterfs_tests::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::mount::control::Control;
 use iterfs_tests::not_here::needs_text_mode;
-use iterfs_tests::workload::Workload;
 use nix::libc;
 use serde_json::Value;
 use std::collections::BTreeSet;

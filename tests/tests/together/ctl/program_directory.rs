@@ -1,7 +1,7 @@
 //! The directory of programs: `-o programs=DIR`, and `reload`.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::Control;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::mount::control::Control;
 use nix::libc;
 use serde_json::Value;
 use std::fs;
@@ -87,7 +87,7 @@ fn a_directory_of_programs_that_others_may_write_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let mount = || {
         let options = format!("programs={}", programs.path().display());
-        let mut command = Command::new(iterfs_tests::programs::iterfs());
+        let mut command = Command::new(iterfs_tests::fixtures::programs::iterfs());
         let command = command
             .args(["mount", "-o", &options])
             .arg(directory.path());

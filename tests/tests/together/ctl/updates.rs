@@ -1,10 +1,10 @@
 //! A table's program is replaced while others read it.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::cgroups::Cgroups;
-use iterfs_tests::columns::find;
-use iterfs_tests::control::{Control, Pins, errno, write};
-use iterfs_tests::daemon::{Daemon, wait_until};
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::cgroups::Cgroups;
+use iterfs_tests::mount::control::{Control, Pins, errno, write};
+use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::oracles::columns::find;
 use nix::libc;
 use serde_json::Value;
 use std::fs::{self, File};

@@ -1,8 +1,8 @@
 //! Pins of what the administrator brought: ordinary ones, that outlive the daemon.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::{Control, Pins};
-use iterfs_tests::netns::run;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::netns::run;
+use iterfs_tests::mount::control::{Control, Pins};
 use nix::libc;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -289,7 +289,7 @@ fn a_directory_of_pins_that_cannot_be() {
     control.command("pin user/w");
     assert_eq!(control.pins().text("user/w"), "w\n");
 
-    let relative = Command::new(iterfs_tests::programs::iterfs())
+    let relative = Command::new(iterfs_tests::fixtures::programs::iterfs())
         .args(["mount", "-o", "pins=here", "/nowhere"])
         .output()
         .unwrap();

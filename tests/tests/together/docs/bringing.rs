@@ -1,10 +1,10 @@
 //! The examples of docs/BRINGING-A-PROGRAM.md and the README, as they stand there.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::control::Control;
-use iterfs_tests::proc;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::mount::control::Control;
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::proc;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The manual page names all that there is.
 
 use iterfs_mapping::{Place, TABLES};
-use iterfs_tests::{installed::finish, programs};
+use iterfs_tests::{fixtures::programs, mount::installed::finish};
 use std::process::Command;
 
 const PAGE: &str = include_str!("../../../../docs/iterfs.8");

@@ -1,9 +1,9 @@
 //! Mounted when it is first used: with autofs, whose other side is played by a program of
 //! ours as automount(8) and systemd play it.
 
-use iterfs_tests::automounter;
-use iterfs_tests::installed::{Installed, Outcome, finish, gone};
-use iterfs_tests::programs;
+use iterfs_tests::fixtures::programs;
+use iterfs_tests::mount::automounter;
+use iterfs_tests::mount::installed::{Installed, Outcome, finish, gone};
 use nix::unistd::{Pid, getpgid, getsid};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};

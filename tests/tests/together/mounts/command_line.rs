@@ -1,10 +1,10 @@
 //! The command `iterfs`: what it offers, and how it reaches a mount.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::Control;
-use iterfs_tests::installed::{Outcome, finish};
-use iterfs_tests::programs;
-use iterfs_tests::users::User;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::programs;
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::mount::control::Control;
+use iterfs_tests::mount::installed::{Outcome, finish};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,10 +1,10 @@
 //! Where hardly any thread can be started.
 
-use iterfs_tests::daemon::wait_until;
-use iterfs_tests::foreground::Foreground;
-use iterfs_tests::installed::{Installed, finish, gone};
-use iterfs_tests::pids_limit::PidsLimit;
-use iterfs_tests::programs;
+use iterfs_tests::fixtures::pids_limit::PidsLimit;
+use iterfs_tests::fixtures::programs;
+use iterfs_tests::mount::daemon::wait_until;
+use iterfs_tests::mount::foreground::Foreground;
+use iterfs_tests::mount::installed::{Installed, finish, gone};
 use nix::sys::signal::{Signal, kill};
 use std::fs;
 use std::thread;

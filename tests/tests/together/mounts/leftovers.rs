@@ -1,7 +1,7 @@
 //! What a mount leaves behind: nothing.
 
 use iterfs_tests::Mount;
-use iterfs_tests::daemon::{Daemon, wait_until};
+use iterfs_tests::mount::daemon::{Daemon, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};

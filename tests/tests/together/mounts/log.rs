@@ -1,9 +1,9 @@
 //! The log of a mount in the foreground.
 
 use iterfs_tests::Mount;
-use iterfs_tests::foreground::Foreground;
-use iterfs_tests::installed::Installed;
-use iterfs_tests::programs;
+use iterfs_tests::fixtures::programs;
+use iterfs_tests::mount::foreground::Foreground;
+use iterfs_tests::mount::installed::Installed;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

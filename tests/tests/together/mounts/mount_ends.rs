@@ -1,8 +1,8 @@
 //! How mounts end: by signals, by aborts, by the daemon's death; and what the next
 //! mount makes of those that are left.
 
-use iterfs_tests::foreground::Foreground;
-use iterfs_tests::installed::{Installed, Outcome, gone, wait_until};
+use iterfs_tests::mount::foreground::Foreground;
+use iterfs_tests::mount::installed::{Installed, Outcome, gone, wait_until};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use rustix::fs::major;
@@ -293,7 +293,7 @@ fn sighup_reloads() {
 fn a_closed_terminal_unmounts() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
-    let iterfs = iterfs_tests::programs::iterfs();
+    let iterfs = iterfs_tests::fixtures::programs::iterfs();
     let line = format!("exec {} mount -f {}", iterfs.display(), directory.display());
     // script(1) has the command run on a terminal that ends with itself.
     let mut terminal = installed
@@ -355,7 +355,7 @@ fn nothing_that_was_inherited_stays_open() {
     let lock = installed.scratch("lock");
     fs::write(&lock, "").unwrap();
     let script = r#"exec 3</etc/passwd 7>"$2" 123<>/dev/null; flock 7; exec "$0" mount "$1""#;
-    let program = iterfs_tests::programs::iterfs();
+    let program = iterfs_tests::fixtures::programs::iterfs();
     let directory = installed.mountpoint();
     let arguments = [
         std::ffi::OsStr::new("-ec"),
@@ -390,7 +390,7 @@ fn a_configuration_that_is_no_regular_file_is_refused() {
     let fifo = installed.scratch("fifo");
     let made = installed.run("mkfifo", &[&fifo]);
     assert_eq!(made.code, Some(0), "{made:?}");
-    let program = iterfs_tests::programs::iterfs();
+    let program = iterfs_tests::fixtures::programs::iterfs();
     let directory = installed.mountpoint();
     for file in [fifo.to_str().unwrap(), "/dev/zero", "/etc"] {
         let options = format!("config={file}");

@@ -1,8 +1,8 @@
 //! Mounts come, answer and go, by `iterfs mount` and by mount(8); what cannot be
 //! mounted is refused with one line and the exit code that mount(8) documents.
 
-use iterfs_tests::installed::{Installed, Outcome, finish, gone, wait_until};
-use iterfs_tests::programs;
+use iterfs_tests::fixtures::programs;
+use iterfs_tests::mount::installed::{Installed, Outcome, finish, gone, wait_until};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -2,9 +2,9 @@
 
 use iterfs_mapping::{Place, TABLES, Table};
 use iterfs_tests::Mount;
-use iterfs_tests::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::workload::Workload;
 use serde_json::Value;
 use std::path::Path;
 

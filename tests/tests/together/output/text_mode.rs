@@ -2,14 +2,14 @@
 
 use iterfs_mapping::{Place, TABLES};
 use iterfs_tests::Mount;
-use iterfs_tests::connections::Connections;
-use iterfs_tests::dmabuf;
-use iterfs_tests::lines::{Field, Lines};
-use iterfs_tests::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::connections::Connections;
+use iterfs_tests::fixtures::dmabuf;
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::pins::{Pins, cat};
+use iterfs_tests::fixtures::workload::{Workload, files::ODD_NAMES, threads};
 use iterfs_tests::not_here::{needs_table, needs_text_mode};
-use iterfs_tests::pins::{Pins, cat};
-use iterfs_tests::steady::steadily;
-use iterfs_tests::workload::{Workload, files::ODD_NAMES, threads};
+use iterfs_tests::oracles::lines::{Field, Lines};
+use iterfs_tests::oracles::steady::steadily;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, socket};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -289,7 +289,7 @@ fn what_the_host_has() {
         }
     }
     // Others' come and go meanwhile; the daemon's stay.
-    let daemon = iterfs_tests::daemon::Daemon(mount.daemon());
+    let daemon = iterfs_tests::mount::daemon::Daemon(mount.daemon());
     for (table, kind) in [("maps", "map_id"), ("links", "link_id")] {
         let path = format!("bpf/{table}");
         let pin = pins.pin(&path);

@@ -1,8 +1,8 @@
 //! Positions, descriptors and what else is asked of an open file.
 
 use iterfs_tests::Mount;
-use iterfs_tests::daemon::DEADLINE;
-use iterfs_tests::many_files::ManyFiles;
+use iterfs_tests::fixtures::many_files::ManyFiles;
+use iterfs_tests::mount::daemon::DEADLINE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! Signals reach a reader in the middle of a pass that gives no row.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::control::Control;
-use iterfs_tests::daemon::wait_until;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::mount::control::Control;
+use iterfs_tests::mount::daemon::wait_until;
 use nix::sys::pthread::{pthread_kill, pthread_self};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, gettid};

@@ -3,7 +3,7 @@
 
 use iterfs_tests::Mount;
 use iterfs_tests::calls::{read_by_aio, read_by_io_uring};
-use iterfs_tests::many_files::ManyFiles;
+use iterfs_tests::fixtures::many_files::ManyFiles;
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};

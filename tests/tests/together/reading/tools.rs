@@ -4,7 +4,7 @@
 //! the same.
 
 use iterfs_tests::Mount;
-use iterfs_tests::many_files::ManyFiles;
+use iterfs_tests::fixtures::many_files::ManyFiles;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -1,9 +1,9 @@
 //! Passes over cgroups that take more than one walk: `cgroup.descendants` and
 //! `cgroup.ancestors` beside a walk through cgroupfs's directories.
 
-use iterfs_tests::brought::Workshop;
-use iterfs_tests::cgroups::{Cgroups, Found, ids};
-use iterfs_tests::control::Control;
+use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::cgroups::{Cgroups, Found, ids};
+use iterfs_tests::mount::control::Control;
 use iterfs_tests::not_here::needs_table;
 use iterfs_tests::{Mount, Row};
 use nix::libc;

@@ -1,10 +1,10 @@
 //! `cgroup/` beside cgroupfs.
 
-use iterfs_tests::cgroups::{Cgroups, Found, ids, lines, value, wait_for};
-use iterfs_tests::columns::{Columns, select};
+use iterfs_tests::fixtures::cgroups::{Cgroups, Found, ids, lines, value, wait_for};
+use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::steady::steadily;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::oracles::columns::{Columns, select};
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use nix::libc::ENOENT;
 use serde_json::Value;

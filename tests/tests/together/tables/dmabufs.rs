@@ -1,9 +1,9 @@
 //! `kernel/dmabufs` beside the kernel's own list, and a buffer made for the test.
 
 use iterfs_tests::Mount;
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::dmabuf::buffer;
+use iterfs_tests::fixtures::dmabuf::buffer;
 use iterfs_tests::not_here::needs_table;
+use iterfs_tests::oracles::columns::{Columns, find};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 use std::fs;

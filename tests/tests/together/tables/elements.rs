@@ -1,9 +1,9 @@
 //! `bpf/map/<id>/elements` beside bpftool, with maps of the test's own making.
 
 use iterfs_tests::Mount;
-use iterfs_tests::bpf_maps::{agree, dump, id, load, map_of, plain, set, set_each};
-use iterfs_tests::users::User;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::fixtures::bpf_maps::{agree, dump, id, load, map_of, plain, set, set_each};
+use iterfs_tests::fixtures::users::User;
+use iterfs_tests::fixtures::workload::Workload;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, Object, num_possible_cpus};
 use nix::libc;
 use serde_json::{Value, json};

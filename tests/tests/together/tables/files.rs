@@ -1,9 +1,9 @@
 //! `files` against /proc/<pid>/fd, fdinfo, stat(2) and lsof.
 
-use iterfs_tests::columns::{Columns, find, select};
+use iterfs_tests::fixtures::workload::{Workload, files::ODD_NAMES};
 use iterfs_tests::not_here::needs_function;
-use iterfs_tests::proc::{self, Descriptor, Status};
-use iterfs_tests::workload::{Workload, files::ODD_NAMES};
+use iterfs_tests::oracles::columns::{Columns, find, select};
+use iterfs_tests::oracles::proc::{self, Descriptor, Status};
 use iterfs_tests::{Mount, Row};
 use nix::libc;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! `net/ipv6_route` against /proc/net/ipv6_route and the routes that were added.
 
-use iterfs_tests::columns::{Columns, find, select};
-use iterfs_tests::netns::{in_new_net_namespace, run};
-use iterfs_tests::steady::steadily;
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::oracles::columns::{Columns, find, select};
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use serde_json::{Value, json};
 use std::fs;

@@ -1,9 +1,9 @@
 //! `kernel/ksyms` beside /proc/kallsyms.
 
-use iterfs_tests::columns::Columns;
+use iterfs_tests::fixtures::users::User;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::steady::steadily;
-use iterfs_tests::users::User;
+use iterfs_tests::oracles::columns::Columns;
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use std::fs;
 

@@ -1,8 +1,8 @@
 //! `bpf/maps` against bpftool, with maps of the test's own making.
 
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::netns::run;
+use iterfs_tests::fixtures::netns::run;
 use iterfs_tests::not_here::needs_function;
+use iterfs_tests::oracles::columns::{Columns, find};
 use iterfs_tests::{Mount, Row};
 use nix::mount::{MntFlags, MsFlags, mount as mount_filesystem, umount2};
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! `net/netlink` against /proc/net/netlink.
 
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::netns::{in_new_net_namespace, run};
-use iterfs_tests::steady::steadily;
-use iterfs_tests::workload::{Workload, netlink};
-use iterfs_tests::{Mount, Row, proc};
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::workload::{Workload, netlink};
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::steady::steadily;
+use iterfs_tests::{Mount, Row, oracles::proc};
 use nix::libc;
 use nix::sys::stat::stat;
 use serde_json::Value;

@@ -1,7 +1,7 @@
 //! `pid/` holds the processes that the tables have.
 
-use iterfs_tests::workload::Workload;
-use iterfs_tests::{Mount, proc};
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::{Mount, oracles::proc};
 use nix::libc;
 use std::collections::BTreeSet;
 use std::fs::{self, File};

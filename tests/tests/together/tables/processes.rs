@@ -1,10 +1,10 @@
 //! `processes` against /proc/<pid>.
 
 use iterfs_tests::Mount;
-use iterfs_tests::columns::{Columns, find};
+use iterfs_tests::fixtures::workload::{Workload, files::ODD_NAMES, threads};
 use iterfs_tests::not_here::{LOOPS, needs_function};
-use iterfs_tests::proc::{self, Stat, Status, TICK};
-use iterfs_tests::workload::{Workload, files::ODD_NAMES, threads};
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::proc::{self, Stat, Status, TICK};
 use nix::mount::{MntFlags, MsFlags, mount as mount_filesystem, umount2};
 use nix::unistd::{SysconfVar, sysconf};
 use std::ffi::OsStr;

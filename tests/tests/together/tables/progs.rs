@@ -1,9 +1,9 @@
 //! `bpf/progs` beside bpftool(8) and /proc/<pid>/fdinfo.
 
 use iterfs_tests::calls::bpf_statistics;
-use iterfs_tests::clang;
-use iterfs_tests::columns::{Columns, find};
+use iterfs_tests::fixtures::clang;
 use iterfs_tests::not_here::needs_tables;
+use iterfs_tests::oracles::columns::{Columns, find};
 use iterfs_tests::{Mount, Row};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! `bpf/map/<id>/sk_storage`: storage that the test gives to its own sockets.
 
 use iterfs_tests::Mount;
-use iterfs_tests::bpf_maps::{id, load, map_of, set};
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::netns::{in_new_net_namespace, run};
-use iterfs_tests::socket_columns::{Facts, inode, pair};
+use iterfs_tests::fixtures::bpf_maps::{id, load, map_of, set};
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::socket_columns::{Facts, inode, pair};
 use libbpf_rs::{MapCore, MapHandle};
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener, UdpSocket};

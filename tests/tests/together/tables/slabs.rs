@@ -1,7 +1,7 @@
 //! `kernel/slabs` beside /proc/slabinfo and /sys/kernel/slab.
 
-use iterfs_tests::columns::Columns;
 use iterfs_tests::not_here::needs_table;
+use iterfs_tests::oracles::columns::Columns;
 use iterfs_tests::{Mount, Row};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;

@@ -1,10 +1,10 @@
 //! `net/sockets` and `pid/<n>/sockets` beside ss(8), lsof(8) and /proc/<pid>/fd.
 
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::netns::{in_new_net_namespace, run};
-use iterfs_tests::proc::{self, shown};
-use iterfs_tests::workload::Workload;
-use iterfs_tests::{Mount, Row, ss, unix};
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::proc::{self, shown};
+use iterfs_tests::{Mount, Row, oracles::ss, oracles::unix};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};

@@ -1,9 +1,9 @@
 //! `bpf/map/<id>/sockmap`: connections that the test puts into maps of its own.
 
-use iterfs_tests::bpf_maps::{id, plain, set};
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::netns::{in_new_net_namespace, run};
-use iterfs_tests::socket_columns::{Facts, pair};
+use iterfs_tests::fixtures::bpf_maps::{id, plain, set};
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::socket_columns::{Facts, pair};
 use iterfs_tests::{Mount, Row};
 use libbpf_rs::{MapCore, MapHandle, MapType};
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
 //! The passes of `summary/`: long ones, many at once, ones given up.
 
-use iterfs_tests::columns::{find, select};
-use iterfs_tests::daemon::{Daemon, wait_until};
-use iterfs_tests::many_files::ManyFiles;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::fixtures::many_files::ManyFiles;
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::oracles::columns::{find, select};
 use iterfs_tests::{Mount, Row};
 use std::fs::File;
 use std::io::Read;

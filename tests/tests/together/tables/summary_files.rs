@@ -1,9 +1,9 @@
 //! `summary/fds_by_process`, `fds_by_type` and `sockets_by_process` beside
 //! /proc/<pid>/fd and the tables of which they are sums.
 
-use iterfs_tests::columns::{Columns, find, select};
-use iterfs_tests::proc::{self, Descriptor, shown};
-use iterfs_tests::workload::Workload;
+use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::oracles::columns::{Columns, find, select};
+use iterfs_tests::oracles::proc::{self, Descriptor, shown};
 use iterfs_tests::{Mount, Row};
 use nix::sys::stat::SFlag;
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! `summary/memory_by_process` and `tasks_by_state` beside /proc.
 
-use iterfs_tests::columns::{Columns, find, select};
-use iterfs_tests::maps::{self, Mapping};
+use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::proc::{self, Stat, Status, shown};
-use iterfs_tests::steady::steadily;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::oracles::columns::{Columns, find, select};
+use iterfs_tests::oracles::maps::{self, Mapping};
+use iterfs_tests::oracles::proc::{self, Stat, Status, shown};
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, SysconfVar, sysconf};

@@ -1,13 +1,13 @@
 //! `summary/tcp_by_state` and `tcp_by_remote` beside ss(8), /proc/net/tcp and
 //! `net/tcp`, in net namespaces of the test's own.
 
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::connections::Connections;
-use iterfs_tests::daemon::wait_until;
-use iterfs_tests::inet::{self, Line};
-use iterfs_tests::netns::{in_new_net_namespace, run};
-use iterfs_tests::ss;
-use iterfs_tests::steady::steadily;
+use iterfs_tests::fixtures::connections::Connections;
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::mount::daemon::wait_until;
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::inet::{self, Line};
+use iterfs_tests::oracles::ss;
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! `tasks` against /proc/<pid>/task/<tid>.
 
-use iterfs_tests::columns::{Columns, find};
-use iterfs_tests::netns::run;
-use iterfs_tests::proc::{self, Stat, Status, TICK};
-use iterfs_tests::workload::{Cgroup, Ended, Workload, threads::ODD_NAME};
+use iterfs_tests::fixtures::netns::run;
+use iterfs_tests::fixtures::workload::{Cgroup, Ended, Workload, threads::ODD_NAME};
+use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::oracles::proc::{self, Stat, Status, TICK};
 use iterfs_tests::{Mount, Row};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};

@@ -1,14 +1,14 @@
 //! `net/tcp` beside ss(8) and /proc/net/tcp, in net namespaces of the test's own.
 
-use iterfs_tests::columns::Columns;
-use iterfs_tests::connections::{Connections, MARK, OWNER};
-use iterfs_tests::descriptors::ManyDescriptors;
-use iterfs_tests::inet::{self, Line};
-use iterfs_tests::netns::in_new_net_namespace;
+use iterfs_tests::fixtures::connections::{Connections, MARK, OWNER};
+use iterfs_tests::fixtures::descriptors::ManyDescriptors;
+use iterfs_tests::fixtures::netns::in_new_net_namespace;
 use iterfs_tests::not_here::needs;
-use iterfs_tests::proc::TICK;
-use iterfs_tests::ss::{self, Socket};
-use iterfs_tests::steady::steadily;
+use iterfs_tests::oracles::columns::Columns;
+use iterfs_tests::oracles::inet::{self, Line};
+use iterfs_tests::oracles::proc::TICK;
+use iterfs_tests::oracles::ss::{self, Socket};
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
@@ -221,7 +221,7 @@ fn thousands_of_connections_are_all_there() {
     let _many = ManyDescriptors::allow();
     let mount = Mount::new();
     in_new_net_namespace(|| {
-        iterfs_tests::netns::run("ip link set lo up");
+        iterfs_tests::fixtures::netns::run("ip link set lo up");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let pairs: Vec<_> = (0..CONNECTIONS)

@@ -1,11 +1,11 @@
 //! `net/udp` beside ss(8) and /proc/net/udp, in a net namespace of the test's own.
 
-use iterfs_tests::columns::Columns;
-use iterfs_tests::descriptors::ManyDescriptors;
-use iterfs_tests::inet::{self, Line};
-use iterfs_tests::netns::{in_new_net_namespace, run};
-use iterfs_tests::ss::{self, Socket};
-use iterfs_tests::steady::steadily;
+use iterfs_tests::fixtures::descriptors::ManyDescriptors;
+use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
+use iterfs_tests::oracles::columns::Columns;
+use iterfs_tests::oracles::inet::{self, Line};
+use iterfs_tests::oracles::ss::{self, Socket};
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use nix::sys::socket::{setsockopt, sockopt};
 use std::ffi::OsString;

@@ -1,12 +1,12 @@
 //! `net/unix` beside ss(8) and /proc/net/unix, in a net namespace of the test's own.
 
-use iterfs_tests::columns::Columns;
-use iterfs_tests::netns::in_new_net_namespace;
+use iterfs_tests::fixtures::netns::in_new_net_namespace;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::proc::{self, shown};
-use iterfs_tests::ss::{self, Socket};
-use iterfs_tests::steady::steadily;
-use iterfs_tests::unix::{self, Line};
+use iterfs_tests::oracles::columns::Columns;
+use iterfs_tests::oracles::proc::{self, shown};
+use iterfs_tests::oracles::ss::{self, Socket};
+use iterfs_tests::oracles::steady::steadily;
+use iterfs_tests::oracles::unix::{self, Line};
 use iterfs_tests::{Mount, Row};
 use nix::sys::socket::{setsockopt, sockopt};
 use rustix::net::{

@@ -1,11 +1,11 @@
 //! `vmas` beside /proc/<pid>/maps, of processes that map memory of every sort.
 
-use iterfs_tests::columns::Columns;
-use iterfs_tests::maps::{self, Mapping};
+use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
-use iterfs_tests::proc::{self, shown};
-use iterfs_tests::steady::steadily;
-use iterfs_tests::workload::Workload;
+use iterfs_tests::oracles::columns::Columns;
+use iterfs_tests::oracles::maps::{self, Mapping};
+use iterfs_tests::oracles::proc::{self, shown};
+use iterfs_tests::oracles::steady::steadily;
 use iterfs_tests::{Mount, Row};
 use std::ffi::OsStr;
 use std::path::Path;

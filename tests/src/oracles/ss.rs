@@ -1,6 +1,6 @@
 //! What ss(8) says of the sockets in the calling thread's net namespace.
 
-use crate::{netns, not_here, proc};
+use crate::{fixtures::netns, not_here, oracles::proc};
 use nix::sys::stat::stat;
 use std::collections::HashMap;
 use std::process::Command;

@@ -5,7 +5,7 @@
 //! keeps that namespace, and takes off what was mounted on its mount point when
 //! this process lets go of its standard input, however this process ends.
 
-use crate::programs;
+use crate::fixtures::programs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;

@@ -1,6 +1,6 @@
 //! /proc/<pid>/maps: the oracle for mappings.
 
-use crate::proc;
+use crate::oracles::proc;
 use nix::sys::stat::makedev;
 use std::fs;
 

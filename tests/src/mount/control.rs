@@ -1,7 +1,7 @@
 //! A mount whose control file a test writes to, with pins of its own.
 
 use crate::Mount;
-use crate::netns::run;
+use crate::fixtures::netns::run;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};

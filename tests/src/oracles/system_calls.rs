@@ -1,7 +1,7 @@
 //! The system calls that a process makes, counted by a BPF program where they enter
 //! the kernel.
 
-use crate::bpf_maps::{load, map_of};
+use crate::fixtures::bpf_maps::{load, map_of};
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object};
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! What a table is to show of sockets that a test holds.
 
-use crate::columns::Columns;
+use crate::oracles::columns::Columns;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};

@@ -1,7 +1,7 @@
 //! A daemon in the foreground, whose log and exit code a test looks at.
 
-use crate::installed::Installed;
-use crate::programs;
+use crate::fixtures::programs;
+use crate::mount::installed::Installed;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;

@@ -1,6 +1,6 @@
 //! What /proc tells of a mount's daemon.
 
-use crate::proc;
+use crate::oracles::proc;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,6 +1,14 @@
 //! A mount of its own for each test.
 
-use crate::{programs, sys};
+pub mod automounter;
+pub mod configured;
+pub mod control;
+pub mod daemon;
+pub mod foreground;
+pub mod installed;
+
+use crate::fixtures::programs;
+use crate::sys;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
