@@ -1,29 +1,30 @@
-# iterfs: build, try, test, install. `make run` is the way in.
+# Builds, runs, tests and installs iterfs. Start with `make run`.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# mount(8) looks for helpers in /sbin, /sbin/fs.d and /sbin/fs and nowhere else.
+# mount(8) looks for helpers only in /sbin, /sbin/fs.d and /sbin/fs.
 SBINDIR ?= /sbin
-# Where `make run` mounts.
+# The directory that `make run` mounts on.
 DIRECTORY ?= /mnt/iter
 
 CARGO ?= $(or $(shell command -v cargo),$(HOME)/.cargo/bin/cargo)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 
-# clang compiles the BPF programs; libelf and zlib are libbpf's.
+# clang compiles the BPF programs; libbpf needs libelf and zlib.
 BUILD_PACKAGES := gcc libc6-dev make clang libelf-dev zlib1g-dev pkgconf
-# An emulator, and what makes the machines that it runs.
+# The emulator, and the tools that create the machines that it runs.
 KERNEL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs binutils busybox-static kmod cpio xz-utils zstd jq
-# The guests to boot, by how their names begin; all without it: make test-kernels GUESTS="bullseye sid.default"
+# The guests to boot, by the beginning of their names; empty boots all of them.
+# For example: make test-kernels GUESTS="bullseye sid.default"
 GUESTS ?=
-# What the tests compare with and drive.
+# The programs that the tests drive and compare with.
 TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin
-# Where the tests say what they need and this kernel lacks.
+# The file in which the tests record what they need and this kernel lacks.
 NOT_HERE := $(abspath $(TARGET))/not-here
-# What the benches compare with.
+# The programs that the benchmarks compare with.
 BENCH_PACKAGES := clang coreutils findutils procps lsof iproute2 bpftool
-# The rows to measure, by how their names begin; all without it.
+# The rows to measure, by the beginning of their names; empty measures all of them.
 ONLY ?=
 
 BINDIR := $(DESTDIR)$(PREFIX)/bin
@@ -35,18 +36,18 @@ COMPLETIONS := \
 	$(SHAREDIR)/zsh/site-functions/_iterfs \
 	$(SHAREDIR)/fish/vendor_completions.d/iterfs.fish
 MANUALS := iterfs.8 mount.fuse.iterfs.8
-# The helper looks for iterfs beside itself, in /usr/local/bin and in /usr/bin:
-# for another PREFIX it finds a link beside itself.
+# The mount helper looks for iterfs beside itself, in /usr/local/bin and in /usr/bin.
+# With any other PREFIX, it finds a link beside itself.
 BESIDE := $(if $(filter-out /usr /usr/local,$(PREFIX)),$(HELPERDIR)/iterfs)
 
 .DEFAULT_GOAL := build
 .PHONY: run test test-kernels test-two-kernels kernel-dependencies kernels-doc build docs check install uninstall clean dependencies test-dependencies \
 	bench bench-formats bench-docs
 
-# Installs those of the packages $(1) that are missing. Asks apt only then.
+# Installs the packages of $(1) that are missing. Runs apt only if there are any.
 define install_packages
 	@command -v dpkg-query >/dev/null || { \
-		echo "this is no Debian: install what these packages hold: $(1)"; exit 0; }; \
+		echo "this is not a Debian system: install the equivalents of these packages: $(1)"; exit 0; }; \
 	there=$$(dpkg-query -W -f '<$${Package}=$${db:Status-Status}>' $(1) 2>/dev/null); \
 	missing=; \
 	for package in $(1); do \
@@ -54,7 +55,7 @@ define install_packages
 	done; \
 	test -n "$$missing" || exit 0; \
 	echo "installing$$missing"; \
-	test "$$(id -u)" = 0 || { echo "run this as root: apt-get install$$missing"; exit 1; }; \
+	test "$$(id -u)" = 0 || { echo "missing packages; run as root: apt-get install$$missing"; exit 1; }; \
 	export DEBIAN_FRONTEND=noninteractive; \
 	apt-get -qq update && apt-get -qq install -o Dpkg::Use-Pty=0 --no-install-recommends $$missing </dev/null >/dev/null
 endef
@@ -62,12 +63,12 @@ endef
 dependencies:
 	$(call install_packages,$(BUILD_PACKAGES))
 	@command -v "$(CARGO)" >/dev/null || { \
-		echo "cargo is missing: install Rust 1.95 or later, see https://rustup.rs"; exit 1; }
+		echo "cannot find cargo: install Rust 1.95 or newer, see https://rustup.rs"; exit 1; }
 
 test-dependencies: dependencies
 	$(call install_packages,$(TEST_PACKAGES))
 
-# Builds the release, mounts it and leaves it mounted.
+# Builds the release, mounts the tree and leaves it mounted.
 run: build
 	@test "$$(id -u)" = 0 || { echo "only root can mount: sudo make run"; exit 1; }
 	@test -e /dev/fuse || modprobe fuse || true
@@ -82,59 +83,59 @@ run: build
 	@echo
 	head -n 6 "$(DIRECTORY)/tasks"
 	@echo
-	@echo "mounted on $(DIRECTORY); each table also is NAME.json, .jsonl and .csv. Take it off with: umount $(DIRECTORY)"
+	@echo "mounted on $(DIRECTORY); each table is also available as NAME.json, .jsonl and .csv. To unmount: umount $(DIRECTORY)"
 
 build: dependencies
 	$(CARGO) build --release --package iterfs --package iterfs-mount-helper
 
-# The integration tests drive the programs in the target directory, which
-# `cargo test` alone would not build.
+# The integration tests run the programs in the target directory, which `cargo test`
+# alone does not build.
 test: test-dependencies
-	@test "$$(id -u)" = 0 || { echo "the tests mount, which only root can: sudo make test"; exit 1; }
+	@test "$$(id -u)" = 0 || { echo "the tests mount filesystems, and only root can mount: sudo make test"; exit 1; }
 	$(CARGO) build --workspace
 	@rm -f $(NOT_HERE)
 	ITERFS_NOT_HERE=$(NOT_HERE) $(CARGO) test --workspace --no-fail-fast; status=$$?; \
-		test ! -s $(NOT_HERE) || { echo "tests that this kernel lacks something for:"; sort $(NOT_HERE); }; \
+		test ! -s $(NOT_HERE) || { echo "tests whose subject this kernel lacks:"; sort $(NOT_HERE); }; \
 		exit $$status
 
 kernel-dependencies: dependencies
 	$(call install_packages,$(KERNEL_PACKAGES))
 
-# Boots other kernels and machines of other shapes in an emulator, runs the test
-# binaries there, and writes docs/KERNELS.md. Takes hours; kernels and images are
-# kept in ~/.cache/iterfs-vm. The guests use BPF objects that `make test` left.
+# Boots other kernels, and machines of other shapes, in an emulator, runs the test
+# binaries there, and writes docs/KERNELS.md. This takes hours. The kernels and images
+# are cached in ~/.cache/iterfs-vm. The guests use the BPF objects that `make test` left.
 test-kernels: kernel-dependencies
 	$(CARGO) build --workspace
 	CARGO="$(CARGO)" $(TARGET)/debug/kernels run $(GUESTS); status=$$?; \
 		$(MAKE) kernels-doc && exit $$status
 
-# The same for the oldest and the newest kernel, with a few tests, in minutes.
+# Does the same for the oldest and the newest kernel, with a few tests, in minutes.
 test-two-kernels: kernel-dependencies
 	$(CARGO) build --workspace
 	CARGO="$(CARGO)" $(TARGET)/debug/kernels small
 
-# Writes docs/KERNELS.md from the logs of the guests that were booted last.
+# Writes docs/KERNELS.md from the logs of the last run of each guest.
 kernels-doc:
 	$(TARGET)/debug/kernels document docs/KERNELS.md
 
-# The reference of the tables, from what their programs say of themselves.
+# Writes the reference of the tables from the documentation in their programs.
 docs: build
 	$(RELEASE)/iterfs tables >docs/TABLES.md
 
-# Measures beside other tools what docs/PERFORMANCE.md tells of, in two to five minutes; to
-# measure some rows: make bench ONLY="files small". The figures also go to BENCH_JSON.
+# Measures iterfs and other tools for docs/PERFORMANCE.md, in two to five minutes, and
+# writes the figures to BENCH_JSON. To measure some rows: make bench ONLY="files small".
 BENCH_JSON ?= $(TARGET)/bench.json
 bench: dependencies
 	$(call install_packages,$(BENCH_PACKAGES))
-	@test "$$(id -u)" = 0 || { echo "the benches mount, which only root can: sudo make bench"; exit 1; }
+	@test "$$(id -u)" = 0 || { echo "the benchmarks mount filesystems, and only root can mount: sudo make bench"; exit 1; }
 	$(CARGO) build --release --package iterfs --package iterfs-tests --bins
 	$(RELEASE)/bench --json $(BENCH_JSON) $(ONLY)
 
-# Decoding and formatting alone; neither root nor a kernel is asked for.
+# Measures decoding and formatting alone. Needs neither root nor a particular kernel.
 bench-formats: dependencies
 	$(CARGO) bench --package iterfs --bench formats
 
-# Writes what the two found into the document.
+# Writes the results of the two into the document.
 bench-docs:
 	$(RELEASE)/bench document $(BENCH_JSON) $(TARGET)/criterion docs/PERFORMANCE.md docs/performance.svg
 

@@ -1,56 +1,56 @@
-//! mount(8)'s argv: `SPEC DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS] [-t TYPE]`
-//! (mount(8), EXTERNAL HELPERS), read into a [`Request`] and given back as the
+//! The argv that mount(8) gives its helpers: `SPEC DIR [-sfnv] [-N NAMESPACE] [-o OPTIONS]
+//! [-t TYPE]` (mount(8), EXTERNAL HELPERS). It is parsed into a [`Request`], which yields the
 //! argv of `iterfs`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-/// The option of `iterfs mount` that is `-s` here.
+/// The option of `iterfs mount` that corresponds to the flag `-s`.
 const SLOPPY: &str = "sloppy";
 
-/// What mount(8) wants.
+/// A request of mount(8).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Request {
-    /// What the mount table shall show as the source.
+    /// The source that the mount table shows.
     pub(crate) source: OsString,
     /// The directory to mount on.
     pub(crate) directory: OsString,
-    /// `-o`: the options, as they came.
+    /// `-o`: the options, as given.
     pub(crate) options: OsString,
-    /// `-N`: the file of the mount namespace to mount in.
+    /// `-N`: a file that refers to the mount namespace to mount in.
     pub(crate) namespace: Option<PathBuf>,
-    /// `-s`: options that nobody knows are no fault.
+    /// `-s`: ignore unknown options.
     pub(crate) sloppy: bool,
-    /// `-f`: do all but the mount.
+    /// `-f`: do everything except the mount.
     pub(crate) fake: bool,
-    /// `-v`: say what is done.
+    /// `-v`: print the command that is executed.
     pub(crate) verbose: bool,
 }
 
-/// Arguments that mount(8) would not give.
+/// Arguments that mount(8) never gives.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(crate) enum ArgvError {
     /// Too few or too many operands.
     #[error("give a source and a directory: mount.fuse.iterfs SPEC DIR [-sfnv] [-N NS] [-o OPTS]")]
     Operands,
-    /// A flag that mount(8) does not have for helpers.
-    #[error("unknown flag '-{}'; those of mount(8)'s helpers are -s -f -n -v -N -o -t", *.0 as char)]
+    /// A flag that mount(8) does not pass to helpers.
+    #[error("unknown flag '-{}'; a mount helper takes -s -f -n -v -N -o -t", *.0 as char)]
     Flag(u8),
     /// A flag without its value.
     #[error("'-{}' needs a value", *.0 as char)]
     Value(u8),
-    /// A source that would end the option it is handed on in.
-    #[error("the source '{}' has a comma, which separates options; name it without", .0.display())]
+    /// A source with a comma, which would end the option that passes it on.
+    #[error("the source '{}' contains a comma, which separates options; use a source without one", .0.display())]
     Comma(OsString),
 }
 
 impl Request {
-    /// Reads the arguments after the program's name, flags before, between or
-    /// behind the operands.
+    /// Parses the arguments after the program's name. Flags may come before, between or
+    /// after the operands.
     ///
     /// # Errors
-    /// The first argument that mount(8) would not give.
+    /// The first argument that mount(8) never gives.
     pub(crate) fn parse(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Request, ArgvError> {
@@ -76,7 +76,7 @@ impl Request {
         })
     }
 
-    /// Takes a cluster of flags such as `nv`, of which the last may have a value.
+    /// Applies a cluster of flags such as `nv`, of which the last may take a value.
     fn take(
         &mut self,
         flags: &[u8],
@@ -87,7 +87,7 @@ impl Request {
                 b's' => self.sloppy = true,
                 b'f' => self.fake = true,
                 b'v' => self.verbose = true,
-                // There is no mtab to leave alone.
+                // No mtab is written anyway.
                 b'n' => {}
                 b'N' | b'o' | b't' => {
                     let value = match &flags[index + 1..] {
@@ -107,7 +107,7 @@ impl Request {
         match flag {
             b'N' => self.namespace = Some(namespace(value)),
             b'o' => append(&mut self.options, &value),
-            // The type: this program has but one.
+            // The type: this helper serves only one.
             _ => {}
         }
     }
@@ -118,7 +118,7 @@ impl Request {
         if let Some(namespace) = &self.namespace {
             arguments.extend(["-N".into(), namespace.into()]);
         }
-        // In front, so that an fsname= among the options still counts.
+        // The source goes first, so that an fsname= among the options overrides it.
         let mut options = OsString::new();
         if !self.source.is_empty() {
             options.push("fsname=");
@@ -136,7 +136,7 @@ impl Request {
     }
 }
 
-/// `-N` takes a process id or a file, as mount(8) itself does.
+/// `-N` takes a process id or a file, as it does in mount(8) itself.
 fn namespace(value: OsString) -> PathBuf {
     let digits = !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_digit);
     if digits {

@@ -1,7 +1,7 @@
-//! `mount.fuse.iterfs`: what mount(8) runs for `mount -t fuse.iterfs`.
+//! `mount.fuse.iterfs`: the helper that mount(8) runs for `mount -t fuse.iterfs`.
 //!
-//! It reads mount(8)'s argv ([`argv`]) and becomes `iterfs mount`, whose exit
-//! code is then mount(8)'s.
+//! It parses the argv that mount(8) gives it ([`argv`]) and executes `iterfs mount`,
+//! whose exit code then becomes that of mount(8).
 
 mod argv;
 
@@ -14,11 +14,11 @@ use std::process::{Command, ExitCode};
 const USAGE: u8 = 1;
 const SYSTEM_ERROR: u8 = 2;
 
-/// The program that mounts.
+/// The program that mounts the filesystem.
 const ITERFS: &str = "iterfs";
 
-/// Where it may be installed. Nothing is looked for in PATH, which a systemd
-/// mount unit need not have and a caller could bend.
+/// The directories in which it may be installed. The helper does not search PATH: a
+/// systemd mount unit may not set it, and a caller could change it.
 const DIRECTORIES: &[&str] = &["/usr/local/bin", "/usr/bin", "/usr/sbin", "/usr/local/sbin"];
 
 fn main() -> ExitCode {
@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     }
     let Some(program) = find() else {
         let places = DIRECTORIES.join(", ");
-        let reason = format!("the program iterfs is neither beside this one nor in {places}");
+        let reason = format!(
+            "cannot find the program iterfs, neither beside this helper nor in {places}; install it"
+        );
         return fail(SYSTEM_ERROR, &reason);
     };
     let mut command = Command::new(&program);
@@ -40,11 +42,11 @@ fn main() -> ExitCode {
         eprintln!("mount.fuse.iterfs: running {command:?}");
     }
     let error = command.exec();
-    let reason = format!("{} cannot be run: {error}", program.display());
+    let reason = format!("cannot execute {}: {error}", program.display());
     fail(SYSTEM_ERROR, &reason)
 }
 
-/// The program, beside this one's own file or where it is installed.
+/// Finds the program beside the helper's own file, or where it is installed.
 fn find() -> Option<PathBuf> {
     let own = std::env::current_exe().ok();
     let beside = own.as_deref().and_then(Path::parent).map(Path::to_path_buf);
