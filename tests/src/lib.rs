@@ -12,5 +12,6 @@ pub mod mount;
 pub mod not_here;
 pub mod oracles;
 mod sys;
+pub mod wait;
 
 pub use mount::{Mount, Row};

@@ -1,14 +1,13 @@
 //! Iterators that no iterfs is in: pinned ones, and ones read here.
 
 use super::sys;
+use crate::fixtures::mounted::Mounted;
 use anyhow::{Context, Result, ensure};
 use libbpf_rs::{Iter, Link, Object, ObjectBuilder};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tempfile::TempDir;
 
 /// Prints the columns of `files`.
 pub const FILES_TEXT: &str = include_str!("../../bench/files_text.bpf.c");
@@ -19,36 +18,6 @@ pub const NOTHING: &str = include_str!("../../bench/nothing.bpf.c");
 
 /// Our programs' headers.
 const HEADERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bpf/programs");
-
-/// A BPF filesystem of the bench's own, gone when dropped.
-#[derive(Debug)]
-pub struct Pins(TempDir);
-
-impl Pins {
-    /// Mounts it.
-    ///
-    /// # Errors
-    /// If that is refused.
-    pub fn mount() -> Result<Pins> {
-        let directory = TempDir::with_prefix("iterfs-bench-")?;
-        let none: Option<&str> = None;
-        mount(
-            Some("bpf"),
-            directory.path(),
-            Some("bpf"),
-            MsFlags::empty(),
-            none,
-        )
-        .context("no BPF filesystem can be mounted")?;
-        Ok(Pins(directory))
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
-    }
-}
 
 /// A loaded program with its link.
 pub struct Peer {
@@ -81,8 +50,8 @@ impl Peer {
     ///
     /// # Errors
     /// If the name is taken.
-    pub fn pin(&mut self, pins: &Pins, name: &str) -> Result<PathBuf> {
-        let path = pins.0.path().join(name);
+    pub fn pin(&mut self, pins: &Mounted, name: &str) -> Result<PathBuf> {
+        let path = pins.join(name);
         self.link.pin(&path)?;
         Ok(path)
     }

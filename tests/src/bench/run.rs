@@ -2,9 +2,9 @@
 
 use super::machine::Machine;
 use super::pairs::{Plan, Side, alternate};
-use super::peers::Pins;
 use super::report::{Figure, Ratio, Report, Times};
 use super::spread::Spread;
+use crate::fixtures::mounted::Mounted;
 use anyhow::{Result, bail};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ pub struct Run {
     only: Vec<String>,
     stop: Arc<AtomicBool>,
     /// Where peers are pinned.
-    pub pins: Pins,
+    pub pins: Mounted,
     /// What came of it so far.
     pub report: Report,
 }
@@ -29,7 +29,7 @@ impl Run {
         Ok(Run {
             only,
             stop,
-            pins: Pins::mount()?,
+            pins: Mounted::bpffs(),
             report: Report {
                 machine: Machine::here(),
                 ..Report::default()

@@ -1,23 +1,18 @@
 //! A mount whose control file a test writes to, with pins of its own.
 
+use super::mounting::Mounting;
+use super::pins::Pins;
 use crate::Mount;
-use crate::fixtures::netns::run;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use std::path::Path;
 
 /// A mount, and the directory its daemon pins below.
 pub struct Control {
     mount: Mount,
     pins: Pins,
 }
-
-/// Where links are pinned: a directory that a daemon makes a bpffs of when it
-/// first pins something. The pins go with it.
-pub struct Pins(TempDir);
 
 /// A command that was refused.
 #[derive(Debug)]
@@ -42,8 +37,7 @@ impl Control {
     /// A mount with these pins and options.
     pub fn with_pins(pins: Pins, options: &str) -> Control {
         let own = format!("pins={}", pins.directory().display());
-        let options = [&own, options].join(",");
-        let mount = Mount::with_options(options.trim_end_matches(','));
+        let mount = Mounting::new().options(&own).options(options).mount();
         Control { mount, pins }
     }
 
@@ -153,70 +147,4 @@ pub fn write(file: &mut File, command: &[u8]) -> Result<String, Refused> {
 /// A system call's errno.
 pub fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().expect("a system call's error")
-}
-
-impl Pins {
-    /// A new, empty directory.
-    pub fn new() -> Pins {
-        let directory = tempfile::Builder::new().prefix("iterfs-pins-").tempdir();
-        Pins(directory.expect("a directory"))
-    }
-
-    /// One that is a bpffs already.
-    pub fn mounted() -> Pins {
-        let pins = Pins::new();
-        let kind = Some("bpf");
-        let mounted = mount(kind, pins.directory(), kind, MsFlags::empty(), None::<&str>);
-        mounted.expect("a bpffs");
-        pins
-    }
-
-    /// Makes a map in it as bpftool does, with keys of four bytes and values of
-    /// eight; its id.
-    pub fn map(&self, name: &str, kind: &str, entries: &[(u32, u64)]) -> u64 {
-        let path = self.path(name);
-        let at = path.display();
-        run(&format!("bpftool map create {at} type {kind} name {name}"));
-        let words = |bytes: &[u8]| -> String {
-            let words = bytes.iter().map(u8::to_string);
-            words.collect::<Vec<_>>().join(" ")
-        };
-        for (key, value) in entries {
-            let (key, value) = (words(&key.to_le_bytes()), words(&value.to_le_bytes()));
-            run(&format!(
-                "bpftool map update pinned {at} key {key} value {value}"
-            ));
-        }
-        let shown = run(&format!("bpftool -j map show pinned {at}"));
-        let shown: Value = serde_json::from_str(&shown).expect("bpftool's JSON");
-        shown["id"].as_u64().expect("an id")
-    }
-
-    /// The directory.
-    pub fn directory(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Where a pin is.
-    pub fn path(&self, pin: &str) -> PathBuf {
-        self.directory().join(pin)
-    }
-
-    /// What a pin prints.
-    pub fn text(&self, pin: &str) -> String {
-        let text = std::fs::read_to_string(self.path(pin));
-        text.unwrap_or_else(|error| unreachable!("{pin}: {error}"))
-    }
-}
-
-impl Default for Pins {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        while umount2(self.0.path(), MntFlags::MNT_DETACH).is_ok() {}
-    }
 }

@@ -3,10 +3,6 @@
 use crate::oracles::proc;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// How long anything may take that is bound to happen.
-pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The daemon of a mount, looked at from outside.
 #[derive(Clone, Copy, Debug)]
@@ -88,14 +84,5 @@ impl Daemon {
 
     fn file(self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{name}", self.0)).expect("a daemon")
-    }
-}
-
-/// Waits until something holds, which /proc gives no event for.
-pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
     }
 }

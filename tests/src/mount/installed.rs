@@ -5,7 +5,10 @@
 //! keeps that namespace, and takes off what was mounted on its mount point when
 //! this process lets go of its standard input, however this process ends.
 
+use super::mounting::Mounting;
+use super::server::Server;
 use crate::fixtures::programs;
+use crate::wait::comes_true;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
@@ -14,12 +17,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// How long anything that must happen may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lays the helper over /sbin, says so, and cleans up when told to or at the end of
 /// its input. That end comes where the test was killed, perhaps amid mounting.
@@ -123,6 +121,12 @@ impl Installed {
         finish(command.arg("mount").args(arguments).arg(self.mountpoint()))
     }
 
+    /// Has a daemon in the foreground serve the mount point, with options of `-o` if any.
+    pub fn serve(&self, options: &str) -> Server {
+        let mounting = Mounting::by(self.command(programs::iterfs()));
+        mounting.options(options).serve(&self.mountpoint())
+    }
+
     /// Runs mount(8) with arguments.
     pub fn mount(&self, arguments: &[&str]) -> Outcome {
         self.run("mount", arguments)
@@ -192,7 +196,7 @@ impl Drop for Installed {
         }
         let _ = self.keeper.wait();
         let directory = self.mountpoint();
-        if !wait_until(|| self.daemons(&directory).is_empty()) {
+        if !comes_true(|| self.daemons(&directory).is_empty()) {
             // A daemon that hangs is what a test just failed about.
             for daemon in self.daemons(&directory) {
                 let _ = kill(daemon, Signal::SIGKILL);
@@ -216,19 +220,7 @@ pub fn finish(command: &mut Command) -> Outcome {
     }
 }
 
-/// Waits until something holds; whether it came to hold in good time.
-pub fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
-    let start = Instant::now();
-    while !holds() {
-        if start.elapsed() > PATIENCE {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    true
-}
-
 /// Waits until a process has ended, whether or not its parent has taken notice.
 pub fn gone(process: Pid) -> bool {
-    wait_until(|| !fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty()))
+    comes_true(|| !fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty()))
 }

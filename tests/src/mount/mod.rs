@@ -1,78 +1,53 @@
 //! A mount of its own for each test.
 
 pub mod automounter;
-pub mod configured;
 pub mod control;
 pub mod daemon;
-pub mod foreground;
 pub mod installed;
+pub mod mounting;
+pub mod pins;
+pub mod server;
 
-use crate::fixtures::programs;
-use crate::sys;
-use nix::mount::{MntFlags, umount2};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::fixtures::mounted::Mounted;
+use mounting::{Configuration, Mounting};
+use server::Server;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use tempfile::TempDir;
 
 /// One row, as its JSON object.
 pub type Row = serde_json::Map<String, serde_json::Value>;
 
 /// A mounted tree, served by a daemon of its own until dropped.
+#[derive(Debug)]
 pub struct Mount {
-    directory: TempDir,
-    daemon: Child,
-    log: Arc<Mutex<Vec<String>>>,
+    // First: the daemon unmounts. One that crashed has left its mount to the directory.
+    server: Server,
+    directory: Mounted,
+    configuration: Option<Configuration>,
 }
 
 impl Mount {
     /// A mount with the default options.
     pub fn new() -> Mount {
-        Mount::with_options("")
+        Mounting::new().mount()
     }
 
     /// A mount with the options of `-o`.
     pub fn with_options(options: &str) -> Mount {
-        let directory = tempfile::Builder::new()
-            .prefix("iterfs-test-")
-            .tempdir()
-            .expect("a directory to mount on");
-        let mut command = Command::new(programs::iterfs());
-        command
-            .arg("mount")
-            .arg("-f")
-            .args(["-o", options])
-            .arg(directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        sys::end_with_this_thread(&mut command);
-        let mut daemon = command.spawn().expect("iterfs starts");
+        Mounting::new().options(options).mount()
+    }
 
-        let mut lines = BufReader::new(daemon.stderr.take().expect("a pipe")).lines();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        for line in lines.by_ref().map_while(Result::ok) {
-            let mounted = line.contains("mounted on ");
-            log.lock().unwrap().push(line);
-            if mounted {
-                break;
-            }
-        }
-        let later = Arc::clone(&log);
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                later.lock().unwrap().push(line);
-            }
-        });
+    /// A mount with the options of `-o`, and a configuration of this text.
+    pub fn configured(options: &str, text: &str) -> Mount {
+        Mounting::new().options(options).configuration(text).mount()
+    }
+
+    fn of(server: Server, directory: Mounted, configuration: Option<Configuration>) -> Mount {
         let mount = Mount {
+            server,
             directory,
-            daemon,
-            log,
+            configuration,
         };
         assert!(
             mount.path("tasks").exists(),
@@ -94,12 +69,31 @@ impl Mount {
 
     /// The daemon's process id.
     pub fn daemon(&self) -> u32 {
-        self.daemon.id()
+        self.server.daemon().0
     }
 
     /// What the daemon has logged so far.
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        self.server.log()
+    }
+
+    /// The file by which a mount made by [`Mount::configured`] is configured.
+    pub fn configuration(&self) -> PathBuf {
+        self.own_configuration().file()
+    }
+
+    /// Writes that file anew and has it read.
+    ///
+    /// # Errors
+    /// That of the control file.
+    pub fn reload(&self, text: &str) -> io::Result<()> {
+        self.own_configuration().write(text);
+        fs::write(self.path("ctl"), "reload")
+    }
+
+    fn own_configuration(&self) -> &Configuration {
+        let own = self.configuration.as_ref();
+        own.expect("a mount with a configuration of its own")
     }
 
     /// The bytes of a file, read to its end.
@@ -125,14 +119,5 @@ impl Mount {
 impl Default for Mount {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.daemon.id() as i32), Signal::SIGTERM);
-        let _ = self.daemon.wait();
-        // A daemon that crashed has left its mount.
-        while umount2(self.directory(), MntFlags::MNT_DETACH).is_ok() {}
     }
 }

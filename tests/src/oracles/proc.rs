@@ -20,6 +20,12 @@ pub fn thread(pid: u32, tid: u32) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/task/{tid}"))
 }
 
+/// A process's first child; none if it has none, or is gone.
+pub fn first_child(pid: u32) -> Option<u32> {
+    let children = fs::read_to_string(process(pid).join(format!("task/{pid}/children")));
+    children.ok()?.split_whitespace().next()?.parse().ok()
+}
+
 /// The numbers in a directory's names: its processes, threads or descriptors.
 pub fn numbers(directory: &Path) -> Vec<u32> {
     let entries = fs::read_dir(directory)

@@ -1,7 +1,7 @@
 //! No table shows a kernel address to anybody but root, whatever kptr_restrict says.
 
+use iterfs_tests::Mount;
 use iterfs_tests::fixtures::users::User;
-use iterfs_tests::mount::configured::Configured;
 use iterfs_tests::not_here::needs_tables;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -102,7 +102,7 @@ fn tags(text: &str) -> HashSet<String> {
 #[test]
 fn no_file_shows_an_address_to_a_user() {
     let _turn = crate::turn();
-    let mount = Configured::new("", "[[allow]]\npath = \"**\"\nmode = \"0444\"");
+    let mount = Mount::configured("", "[[allow]]\npath = \"**\"\nmode = \"0444\"");
     if !needs_tables(&mount, &["kernel/ksyms", "vmas"]) {
         return;
     }
@@ -171,7 +171,7 @@ fn unbelievable(row: &serde_json::Map<String, Value>) -> Vec<String> {
 #[test]
 fn no_number_that_a_user_reads_is_made_of_an_address() {
     let _turn = crate::turn();
-    let mount = Configured::new("", "[[allow]]\npath = \"**\"\nmode = \"0444\"");
+    let mount = Mount::configured("", "[[allow]]\npath = \"**\"\nmode = \"0444\"");
     let user = User::new(66_102, 66_202);
     let row = |text: &str| serde_json::from_str(text).unwrap();
     for address in [

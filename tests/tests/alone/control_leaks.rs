@@ -4,7 +4,8 @@ use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::run;
 use iterfs_tests::fixtures::random::Random;
 use iterfs_tests::mount::control::{Control, write};
-use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::mount::daemon::Daemon;
+use iterfs_tests::wait::wait_until;
 use serde_json::Value;
 use std::fs;
 

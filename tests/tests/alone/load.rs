@@ -3,7 +3,8 @@
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::descriptors::ManyDescriptors;
 use iterfs_tests::fixtures::many_files::ManyFiles;
-use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::mount::daemon::Daemon;
+use iterfs_tests::wait::wait_until;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::PathBuf;

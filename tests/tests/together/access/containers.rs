@@ -2,8 +2,9 @@
 
 use iterfs_tests::fixtures::container::{CONTAINER, Container, OF_HOST, USER};
 use iterfs_tests::fixtures::users::User;
-use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::oracles::columns::select;
+use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, oracles::proc};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};

@@ -1,5 +1,6 @@
 //! What a reader in other namespaces sees: its own, numbered as there.
 
+use iterfs_tests::fixtures::container::IN_NEW_PID_NAMESPACE;
 use iterfs_tests::fixtures::netns::in_new_net_namespace;
 use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
@@ -9,10 +10,6 @@ use nix::libc;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-
-/// Starts what follows as the first process of a new pid namespace, with the
-/// /proc that belongs to it.
-const NEW: [&str; 5] = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
 
 /// The numbers among some names.
 fn pids(names: Vec<String>) -> BTreeSet<u64> {
@@ -84,7 +81,7 @@ fn a_reader_in_a_pid_namespace() {
     if !needs_table(&mount, "cgroup/cgroup.self") {
         return;
     }
-    let mut reader = Workload::under(&NEW, "threads");
+    let mut reader = Workload::under(&IN_NEW_PID_NAMESPACE, "threads");
     assert_eq!(reader.number("pid"), 1);
     compare(&mount, &mut reader);
 
@@ -137,7 +134,10 @@ fn a_reader_in_a_pid_namespace() {
 fn readers_in_nested_pid_namespaces() {
     let mount = Mount::new();
     // The outer namespace holds the second unshare, and the inner reader's process.
-    let nested: Vec<&str> = NEW.into_iter().chain(NEW).collect();
+    let nested: Vec<&str> = IN_NEW_PID_NAMESPACE
+        .into_iter()
+        .chain(IN_NEW_PID_NAMESPACE)
+        .collect();
     let mut inner = Workload::under(&nested, "threads");
     assert_eq!(inner.number("pid"), 1);
     compare(&mount, &mut inner);
@@ -214,10 +214,10 @@ fn rows_and_their_order_are_those_of_a_walk_over_the_host() {
         return;
     }
     let script = "for _ in 1 2 3 4 5 6; do sleep 600 & done; exec \"$0\" tables";
-    let mut command = Command::new(NEW[0]);
+    let mut command = Command::new(IN_NEW_PID_NAMESPACE[0]);
     let workload = Workload::program();
     command
-        .args(&NEW[1..])
+        .args(&IN_NEW_PID_NAMESPACE[1..])
         .args(["sh", "-c", script])
         .arg(workload);
     let mut reader = Workload::from_command(command);

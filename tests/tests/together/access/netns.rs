@@ -99,7 +99,7 @@ fn names_are_links_to_numbers() {
         fs::metadata(&path).unwrap_err().kind(),
         io::ErrorKind::NotFound
     );
-    iterfs_tests::mount::daemon::wait_until("its number goes", || !number.exists());
+    iterfs_tests::wait::wait_until("its number goes", || !number.exists());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn what_is_no_namespace_is_not_there() {
     });
     // Where it was last found somebody else is now, or nobody.
     let path = mount.path(&format!("netns/{number}"));
-    iterfs_tests::mount::daemon::wait_until("its number goes", || !path.exists());
+    iterfs_tests::wait::wait_until("its number goes", || !path.exists());
     for name in ["1", "0", "4294967295", "host", "1/tcp"] {
         let path = mount.path("netns").join(name);
         let error = fs::metadata(&path).unwrap_err();

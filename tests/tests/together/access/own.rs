@@ -4,6 +4,7 @@ use iterfs_tests::fixtures::users::User;
 use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::{needs_table, needs_tables};
 use iterfs_tests::oracles::columns::select;
+use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, Row};
 use nix::libc;
 use rustix::fs::RawDir;
@@ -18,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The tables that are about processes.
@@ -553,14 +553,7 @@ impl UserNamespace {
         let child = Sleeper(maker.stdout(Stdio::null()).spawn().unwrap());
         let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/user")).unwrap();
         let pid = child.0.id().to_string();
-        let began = Instant::now();
-        while of(&pid) == of("self") {
-            assert!(
-                began.elapsed() < Duration::from_secs(60),
-                "unshare makes no namespace"
-            );
-            thread::yield_now();
-        }
+        wait_until("unshare makes a namespace", || of(&pid) != of("self"));
         for map in ["uid_map", "gid_map"] {
             fs::write(format!("/proc/{pid}/{map}"), "0 0 4294967295").unwrap();
         }

@@ -1,9 +1,8 @@
 //! Who may read which table, by the configuration.
 
 use iterfs_tests::fixtures::users::User;
-use iterfs_tests::mount::configured::Configured;
-use iterfs_tests::mount::daemon::wait_until;
 use iterfs_tests::not_here::needs_tables;
+use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, fixtures::programs};
 use nix::libc;
 use std::fs::{self, File, Permissions};
@@ -49,7 +48,7 @@ fn check(mount: &Mount, user: &User, may: &[&str], may_not: &[&str]) {
 #[test]
 fn rules_go_by_path() {
     let own = format!("pid/{}/files", std::process::id());
-    let mount = Configured::new(
+    let mount = Mount::configured(
         &format!("gid={READERS}"),
         &format!(
             r#"
@@ -117,7 +116,7 @@ fn rules_go_by_path() {
 
 #[test]
 fn rules_show_in_owner_group_and_mode() {
-    let mount = Configured::new(
+    let mount = Mount::configured(
         &format!("gid={READERS}"),
         &format!(
             "[[allow]]\npath = \"tasks\"\nowner = \"7\"\ngroup = \"{NETWORK}\"\nmode = \"0404\""
@@ -139,7 +138,7 @@ fn rules_show_in_owner_group_and_mode() {
 
 #[test]
 fn a_rule_opens_what_is_roots() {
-    let mount = Configured::new(
+    let mount = Mount::configured(
         "",
         &format!("[[allow]]\npath = \"kernel/ksyms\"\ngroup = \"{READERS}\""),
     );
@@ -155,7 +154,7 @@ fn a_rule_opens_what_is_roots() {
 fn a_reload_applies_at_once_to_everybody() {
     const CLOSED: &str = "# nothing\n";
     const OPEN: &str = "[[allow]]\npath = \"*\"\nmode = \"0444\"\n";
-    let mount = Configured::new("", CLOSED);
+    let mount = Mount::configured("", CLOSED);
     let me = user(7);
     for _ in 0..3 {
         check(&mount, &me, &[], &["tasks", "net/tcp", "bpf/maps"]);
@@ -185,7 +184,7 @@ fn a_reload_applies_to_tables_that_are_open() {
     let open = ["*", "net/*", "summary/*"]
         .map(|path| format!("[[allow]]\npath = \"{path}\"\nmode = \"0444\"\n"))
         .concat();
-    let mount = Configured::new("", CLOSED);
+    let mount = Mount::configured("", CLOSED);
     let me = user(9);
     let held = ["tasks", "net/tcp", "summary/tasks_by_state"]
         .map(|path| File::open(mount.path(path)).unwrap());
@@ -216,7 +215,7 @@ fn a_reload_applies_to_tables_that_are_open() {
 #[test]
 fn a_reload_that_fails_changes_nothing() {
     let text = format!("[[allow]]\npath = \"tasks\"\ngroup = \"{READERS}\"");
-    let mount = Configured::new("", &text);
+    let mount = Mount::configured("", &text);
     let member = user(8).in_groups(&[READERS]);
     for (before, wrong) in ["others = 7", "[[allow]]\npath = \"tusks\"", "["]
         .into_iter()
@@ -224,14 +223,14 @@ fn a_reload_that_fails_changes_nothing() {
     {
         let refused = mount.reload(wrong);
         assert_eq!(errno(refused), Some(libc::EINVAL), "{wrong}");
-        let place = format!("{}:", mount.file().display());
+        let place = format!("{}:", mount.configuration().display());
         wait_until("the log says where", || {
             let log = mount.log();
             log.iter().filter(|line| line.contains(&place)).count() > before
         });
         check(&mount, &member, &["tasks"], &["processes"]);
     }
-    fs::remove_file(mount.file()).unwrap();
+    fs::remove_file(mount.configuration()).unwrap();
     assert!(fs::write(mount.path("ctl"), "reload").is_err());
     check(&mount, &member, &["tasks"], &["processes"]);
 }
@@ -300,9 +299,9 @@ fn a_configuration_that_others_can_write_is_refused() {
 
 #[test]
 fn the_option_counts_before_the_configuration() {
-    let mount = Configured::new("others=none", "others = \"own\"");
+    let mount = Mount::configured("others=none", "others = \"own\"");
     check(&mount, &user(10), &[], &["tasks"]);
-    let mount = Configured::new("", "others = \"own\"");
+    let mount = Mount::configured("", "others = \"own\"");
     assert_eq!(open(&mount, &user(10), "tasks"), None);
 }
 
@@ -311,7 +310,7 @@ fn the_option_counts_before_the_configuration() {
 #[test]
 fn own_stops_where_a_rule_lets_in() {
     let text = format!("others = \"own\"\n[[allow]]\npath = \"processes\"\ngroup = \"{READERS}\"");
-    let mount = Configured::new("", &text);
+    let mount = Mount::configured("", &text);
     let member = user(11).in_groups(&[READERS]);
     let all = member.run(|| fs::read_to_string(mount.path("processes.jsonl")).unwrap());
     assert!(all.contains(&format!("\"pid\":{},", std::process::id())));

@@ -3,7 +3,6 @@
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::many_files::ManyFiles;
 use iterfs_tests::fixtures::users::User;
-use iterfs_tests::mount::configured::Configured;
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::not_here::needs_table;
 use nix::libc;
@@ -23,9 +22,9 @@ fn errno<T>(result: io::Result<T>) -> Option<i32> {
 }
 
 /// A mount that everybody may read all of, up to so much.
-fn mount(quota: &str) -> Configured {
+fn mount(quota: &str) -> Mount {
     let rules = ["*", "*/*"].map(|path| format!("[[allow]]\npath = \"{path}\"\nmode = \"0444\"\n"));
-    Configured::new("", &format!("[quota]\n{quota}\n{}", rules.concat()))
+    Mount::configured("", &format!("[quota]\n{quota}\n{}", rules.concat()))
 }
 
 #[test]
@@ -63,7 +62,7 @@ fn handles_are_bounded_for_each_user_alone() {
 }
 
 /// Files of which something was read and more is kept, or an errno.
-fn keep(mount: &Configured, count: usize) -> (Vec<File>, Option<i32>) {
+fn keep(mount: &Mount, count: usize) -> (Vec<File>, Option<i32>) {
     let mut held = Vec::new();
     for _ in 0..count {
         let file = File::open(mount.path("kernel/ksyms")).unwrap();
@@ -101,7 +100,7 @@ fn bytes_kept_are_bounded_for_each_user_alone() {
 fn many_readers_of_one_user_read_on_side_by_side() {
     const READERS: usize = 200;
     let process = ManyFiles::start(1, 19_000);
-    let mount = Configured::new(
+    let mount = Mount::configured(
         "others=own",
         "[[allow]]\npath = \"pid/*/files\"\nmode = \"0444\"",
     );

@@ -5,7 +5,8 @@
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::run;
 use iterfs_tests::fixtures::workload::{Cgroup, Workload};
-use iterfs_tests::mount::control::{Control, Pins, errno};
+use iterfs_tests::mount::control::{Control, errno};
+use iterfs_tests::mount::pins::Pins;
 use iterfs_tests::{Mount, oracles::proc};
 use nix::libc;
 use serde_json::{Value, json};

@@ -2,9 +2,11 @@
 
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::cgroups::Cgroups;
-use iterfs_tests::mount::control::{Control, Pins, errno, write};
-use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::mount::control::{Control, errno, write};
+use iterfs_tests::mount::daemon::Daemon;
+use iterfs_tests::mount::pins::Pins;
 use iterfs_tests::oracles::columns::find;
+use iterfs_tests::wait::wait_until;
 use nix::libc;
 use serde_json::Value;
 use std::fs::{self, File};

@@ -2,7 +2,7 @@
 
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::run;
-use iterfs_tests::mount::control::{Control, Pins};
+use iterfs_tests::mount::{control::Control, pins::Pins};
 use nix::libc;
 use serde_json::Value;
 use std::fs::{self, File};

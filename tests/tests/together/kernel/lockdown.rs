@@ -35,7 +35,7 @@ fn an_open_that_lockdown_refuses_is_logged_with_the_reason() {
     let opened = fs::read(mount.path("processes"));
     if lockdown::hides_memory() {
         assert_eq!(opened.unwrap_err().raw_os_error(), Some(libc::EINVAL));
-        iterfs_tests::mount::daemon::wait_until("the reason is logged", || {
+        iterfs_tests::wait::wait_until("the reason is logged", || {
             let log = mount.log();
             log.iter().any(|line| line.contains(lockdown::REASON))
         });

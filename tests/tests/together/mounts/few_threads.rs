@@ -2,9 +2,8 @@
 
 use iterfs_tests::fixtures::pids_limit::PidsLimit;
 use iterfs_tests::fixtures::programs;
-use iterfs_tests::mount::daemon::wait_until;
-use iterfs_tests::mount::foreground::Foreground;
 use iterfs_tests::mount::installed::{Installed, finish, gone};
+use iterfs_tests::wait::wait_until;
 use nix::sys::signal::{Signal, kill};
 use std::fs;
 use std::thread;
@@ -66,7 +65,7 @@ fn a_mount_without_enough_threads_is_refused() {
 #[test]
 fn threads_that_cannot_be_started_are_told_in_a_line() {
     let installed = Installed::new();
-    let daemon = Foreground::mount(&installed, "");
+    let daemon = installed.serve("");
     let limit = PidsLimit::new();
     limit.take(daemon.pid());
     limit.set(limit.current());

@@ -1,7 +1,8 @@
 //! What a mount leaves behind: nothing.
 
 use iterfs_tests::Mount;
-use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::mount::daemon::Daemon;
+use iterfs_tests::wait::wait_until;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -2,7 +2,6 @@
 
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::programs;
-use iterfs_tests::mount::foreground::Foreground;
 use iterfs_tests::mount::installed::Installed;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::signal::{Signal, kill};
@@ -15,7 +14,7 @@ use std::process::{Command, Stdio};
 #[test]
 fn a_storm_of_failures_does_not_fill_the_log() {
     let installed = Installed::new();
-    let daemon = Foreground::mount(&installed, "");
+    let daemon = installed.serve("");
     let ctl = installed.seen(&installed.mountpoint().join("ctl"));
     for number in 0..1000 {
         fs::write(&ctl, format!("nonsense {number}")).unwrap_err();

@@ -1,8 +1,9 @@
 //! How mounts end: by signals, by aborts, by the daemon's death; and what the next
 //! mount makes of those that are left.
 
-use iterfs_tests::mount::foreground::Foreground;
-use iterfs_tests::mount::installed::{Installed, Outcome, gone, wait_until};
+use iterfs_tests::mount::installed::{Installed, Outcome, gone};
+use iterfs_tests::mount::server::Server;
+use iterfs_tests::wait::comes_true;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use rustix::fs::major;
@@ -152,7 +153,7 @@ fn an_aborted_mount_is_taken_away() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
     for held_open in [false, true] {
-        let daemon = Foreground::mount(&installed, "");
+        let daemon = installed.serve("");
         look_at_it(&installed);
         let file = held_open.then(|| File::open(seen(&installed, "tasks")).unwrap());
         Connection::of(&installed).abort();
@@ -182,7 +183,7 @@ fn an_aborted_mount_is_taken_away() {
 fn an_aborted_mount_below_anothers_stays_there() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
-    let daemon = Foreground::mount(&installed, "");
+    let daemon = installed.serve("");
     look_at_it(&installed);
     let connection = Connection::of(&installed);
     let name = directory.to_str().unwrap();
@@ -200,7 +201,7 @@ fn a_forced_unmount_ends_as_it_came_out() {
     let directory = installed.mountpoint();
     let forced = || installed.run("umount", &["-f", directory.to_str().unwrap()]);
 
-    let daemon = Foreground::mount(&installed, "");
+    let daemon = installed.serve("");
     look_at_it(&installed);
     let unmounted = forced();
     let (status, log) = daemon.end();
@@ -208,7 +209,7 @@ fn a_forced_unmount_ends_as_it_came_out() {
     assert_eq!(status.code(), Some(0), "{log:?}");
     assert!(log.last().unwrap().contains("unmounted"), "{log:?}");
 
-    let daemon = Foreground::mount(&installed, "");
+    let daemon = installed.serve("");
     let mut file = File::open(seen(&installed, "tasks")).unwrap();
     file.read_exact(&mut [0; 4]).unwrap();
     assert_ne!(forced().code, Some(0));
@@ -223,7 +224,7 @@ fn signals_that_end_other_programs_unmount_or_are_ignored() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
-        let daemon = Foreground::mount(&installed, "");
+        let daemon = installed.serve("");
         look_at_it(&installed);
         send(&daemon, signal);
         let (status, log) = daemon.end();
@@ -256,7 +257,7 @@ fn signals_that_end_other_programs_unmount_or_are_ignored() {
     }
 }
 
-fn send(daemon: &Foreground, signal: i32) {
+fn send(daemon: &Server, signal: i32) {
     kill_raw(daemon.pid().as_raw(), signal);
 }
 
@@ -274,12 +275,12 @@ fn sighup_reloads() {
     let rule = |mode: &str| format!("[[allow]]\npath = \"tasks\"\nmode = \"{mode}\"\n");
     fs::write(&config, rule("0400")).unwrap();
     let options = format!("config={}", config.display());
-    let mut daemon = Foreground::mount(&installed, &options);
+    let daemon = installed.serve(&options);
     let mode = || fs::metadata(seen(&installed, "tasks")).unwrap().mode() & 0o7777;
     assert_eq!(mode(), 0o400);
     fs::write(&config, rule("0444")).unwrap();
     daemon.signal(Signal::SIGHUP);
-    assert!(wait_until(|| mode() == 0o444));
+    assert!(comes_true(|| mode() == 0o444));
     // What is wrong is logged, and harms nothing.
     fs::write(&config, "nonsense").unwrap();
     daemon.signal(Signal::SIGHUP);
@@ -302,11 +303,11 @@ fn a_closed_terminal_unmounts() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let mounted = wait_until(|| installed.mounted_on(&directory) == [TYPE]);
+    let mounted = comes_true(|| installed.mounted_on(&directory) == [TYPE]);
     let _ = terminal.kill();
     let _ = terminal.wait();
     assert!(mounted);
-    assert!(wait_until(|| installed.daemons(&directory).is_empty()));
+    assert!(comes_true(|| installed.daemons(&directory).is_empty()));
     assert_eq!(installed.mounted_on(&directory), [""; 0]);
 }
 
@@ -318,7 +319,7 @@ fn a_bind_mount_keeps_the_daemon() {
     let directory = installed.mountpoint();
     let bound = installed.scratch("bound");
     fs::create_dir(&bound).unwrap();
-    let bind = |daemon: &Foreground| {
+    let bind = |daemon: &Server| {
         look_at_it(&installed);
         let names = [directory.to_str().unwrap(), bound.to_str().unwrap()];
         assert_mounts(&installed.mount(&["--bind", names[0], names[1]]));
@@ -329,14 +330,14 @@ fn a_bind_mount_keeps_the_daemon() {
         assert_eq!(installed.daemons(&directory), [daemon.pid()]);
     };
 
-    let daemon = Foreground::mount(&installed, "");
+    let daemon = installed.serve("");
     bind(&daemon);
     assert_eq!(installed.run("umount", &[&bound]).code, Some(0));
     let (status, log) = daemon.end();
     assert_eq!(status.code(), Some(0), "{log:?}");
     assert!(log.last().unwrap().contains("unmounted"), "{log:?}");
 
-    let daemon = Foreground::mount(&installed, "");
+    let daemon = installed.serve("");
     bind(&daemon);
     // Meanwhile the directory is free for another.
     assert_mounts(&installed.iterfs_mount(&[]));
@@ -410,19 +411,19 @@ fn a_reload_does_not_wait_for_a_fifo() {
     let installed = Installed::new();
     let config = installed.scratch("iterfs.toml");
     fs::write(&config, "").unwrap();
-    let _daemon = Foreground::mount(&installed, &format!("config={}", config.display()));
+    let _daemon = installed.serve(&format!("config={}", config.display()));
     fs::remove_file(&config).unwrap();
     let made = installed.run("mkfifo", &[&config]);
     assert_eq!(made.code, Some(0), "{made:?}");
     let ctl = seen(&installed, "ctl");
     let reload = |ctl: PathBuf| thread::spawn(move || fs::write(ctl, "reload"));
     let first = reload(ctl.clone());
-    assert!(wait_until(|| first.is_finished()), "the reload hangs");
+    assert!(comes_true(|| first.is_finished()), "the reload hangs");
     let error = first.join().unwrap().unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
     fs::remove_file(&config).unwrap();
     fs::write(&config, "").unwrap();
     let second = reload(ctl);
-    assert!(wait_until(|| second.is_finished()), "commands hang");
+    assert!(comes_true(|| second.is_finished()), "commands hang");
     second.join().unwrap().unwrap();
 }

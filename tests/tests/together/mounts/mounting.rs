@@ -2,7 +2,8 @@
 //! mounted is refused with one line and the exit code that mount(8) documents.
 
 use iterfs_tests::fixtures::programs;
-use iterfs_tests::mount::installed::{Installed, Outcome, finish, gone, wait_until};
+use iterfs_tests::mount::installed::{Installed, Outcome, finish, gone};
+use iterfs_tests::wait::comes_true;
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -34,7 +35,7 @@ fn assert_refused(installed: &Installed, outcome: &Outcome, code: i32, named: &s
 }
 
 fn gone_all(installed: &Installed) -> bool {
-    wait_until(|| installed.daemons(&installed.mountpoint()).is_empty())
+    comes_true(|| installed.daemons(&installed.mountpoint()).is_empty())
 }
 
 fn assert_answers(installed: &Installed, directory: &Path) {
@@ -151,7 +152,7 @@ fn a_dead_mount_is_cleared_by_the_next() {
         let failed = fs::read_dir(installed.seen(&directory)).err();
         failed.and_then(|error| error.raw_os_error()) == Some(libc::ENOTCONN)
     };
-    assert!(wait_until(dead));
+    assert!(comes_true(dead));
 
     assert_mounts(&installed.iterfs_mount(&[]));
     assert_eq!(installed.mounted_on(&directory), [TYPE]);

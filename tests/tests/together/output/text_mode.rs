@@ -3,9 +3,10 @@
 use iterfs_mapping::{Place, TABLES};
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::connections::Connections;
+use iterfs_tests::fixtures::container::IN_NEW_PID_NAMESPACE;
 use iterfs_tests::fixtures::dmabuf;
 use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
-use iterfs_tests::fixtures::pins::{Pins, cat};
+use iterfs_tests::fixtures::text_pins::{TextPins, cat};
 use iterfs_tests::fixtures::workload::{Workload, files::ODD_NAMES, threads};
 use iterfs_tests::not_here::{needs_table, needs_text_mode};
 use iterfs_tests::oracles::lines::{Field, Lines};
@@ -58,7 +59,7 @@ fn every_table_begins_with_its_header() {
     }
     let mount = Mount::new();
     let _buffer = dmabuf::buffer();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     for table in TABLES {
         let directories = table.places.iter().filter_map(|place| match place {
             Place::Root => Some(""),
@@ -91,7 +92,7 @@ fn sockets_and_routes_of_a_net_namespace() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let [tcp, udp, unix, netlink, ipv6_route] = ["tcp", "udp", "unix", "netlink", "ipv6_route"]
         .map(|name| pins.pin(&format!("net/{name}")));
 
@@ -182,7 +183,7 @@ fn files_of_every_type_and_name() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let directory = tempfile::tempdir().unwrap();
     let workload = Workload::start("files", &[directory.path().as_os_str()]);
     let pid = workload.pid();
@@ -229,7 +230,7 @@ fn tasks_and_processes() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let workload = Workload::start("threads", &[]);
     let idle = Workload::start("idle", &[]);
     for process in [workload.pid(), idle.pid()] {
@@ -270,7 +271,7 @@ fn what_the_host_has() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let buffer = dmabuf::buffer();
     if buffer.is_some() {
         let pin = pins.pin("kernel/dmabufs");
@@ -333,7 +334,7 @@ fn readers_at_the_same_time() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let directory = tempfile::tempdir().unwrap();
     let workload = Workload::start("files", &[directory.path().as_os_str()]);
     let of_it = |text: &[u8]| Lines::of(text).with("pid", workload.pid());
@@ -380,7 +381,7 @@ fn a_killed_reader_leaves_nothing_that_harms() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let workload = Workload::start("idle", &[]);
     let pin = pins.pin("kernel/ksyms");
     let vmas = pins.pin("vmas");
@@ -402,18 +403,15 @@ fn a_killed_reader_leaves_nothing_that_harms() {
     assert_eq!(pinned, own);
 }
 
-/// As the first process of a new pid namespace, with the /proc that belongs to it.
-const NEW: [&str; 5] = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
-
 #[test]
 fn a_reader_in_a_pid_namespace() {
     if !needs_text_mode() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let outside = Workload::start("idle", &[]);
-    let mut reader = Workload::under(&NEW, "tables");
+    let mut reader = Workload::under(&IN_NEW_PID_NAMESPACE, "tables");
     assert_eq!(reader.number("pid"), 1);
     let moving: [(&str, &[&str]); 2] = [
         ("tasks", &["state", "cpu", "utime", "stime"]),
@@ -455,7 +453,7 @@ fn a_reader_in_a_net_namespace() {
         return;
     }
     let mount = Mount::new();
-    let pins = Pins::new();
+    let pins = TextPins::new();
     let host = Workload::start("netlink", &[]);
     let sockets = pins.pin("net/sockets");
     let here = fs::metadata("/proc/thread-self/ns/net").unwrap();

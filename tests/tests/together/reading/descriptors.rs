@@ -2,7 +2,7 @@
 
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::many_files::ManyFiles;
-use iterfs_tests::mount::daemon::DEADLINE;
+use iterfs_tests::wait::DEADLINE;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;

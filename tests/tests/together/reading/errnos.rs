@@ -2,7 +2,7 @@
 
 use iterfs_tests::Mount;
 use iterfs_tests::calls::{self, Sharing};
-use iterfs_tests::mount::daemon::wait_until;
+use iterfs_tests::wait::wait_until;
 use rustix::fs::{CWD, FallocateFlags, FileType, Mode, OFlags, XattrFlags};
 use std::fs;
 use std::io::{self, ErrorKind, Seek, SeekFrom};

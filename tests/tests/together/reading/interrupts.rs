@@ -2,7 +2,7 @@
 
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::mount::control::Control;
-use iterfs_tests::mount::daemon::wait_until;
+use iterfs_tests::wait::wait_until;
 use nix::sys::pthread::{pthread_kill, pthread_self};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, gettid};

@@ -2,8 +2,10 @@
 
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::bpf_maps::{agree, dump, id, load, map_of, plain, set, set_each};
+use iterfs_tests::fixtures::container::IN_NEW_PID_NAMESPACE;
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::wait::wait_until;
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType, Object, num_possible_cpus};
 use nix::libc;
 use serde_json::{Value, json};
@@ -13,7 +15,6 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 const SOURCE: &str = concat!(
     include_str!("programs/maps.h"),
@@ -602,17 +603,10 @@ fn a_map_deleted_since_it_was_found() {
     drop(map);
     // The kernel frees a map a grace period after its last reference.
     let gone = || MapHandle::from_map_id(number).is_err();
-    wait(gone);
+    wait_until("the map is gone", gone);
     let error = reopen().unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENOENT));
     assert_eq!(fs::metadata(&path).unwrap_err().kind(), ErrorKind::NotFound);
-}
-
-fn wait(until: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !until() {
-        assert!(Instant::now() < deadline, "it never happens");
-    }
 }
 
 #[test]
@@ -648,8 +642,7 @@ fn root_alone_reads_whatever_the_mode() {
 fn a_reader_in_another_pid_namespace_has_no_maps() {
     let mount = Mount::new();
     let map = plain(MapType::Hash, 4, 4, 1);
-    let under = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
-    let mut reader = Workload::under(&under, "threads");
+    let mut reader = Workload::under(&IN_NEW_PID_NAMESPACE, "threads");
     for path in [mount.path(&table(&map)), directory(&mount, &map)] {
         let answer = reader.ask("open", &path);
         assert_eq!(answer["errno"], libc::ENOENT, "{answer}");

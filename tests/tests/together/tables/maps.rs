@@ -1,14 +1,14 @@
 //! `bpf/maps` against bpftool, with maps of the test's own making.
 
+use iterfs_tests::fixtures::mounted::Mounted;
 use iterfs_tests::fixtures::netns::run;
 use iterfs_tests::not_here::needs_function;
 use iterfs_tests::oracles::columns::{Columns, find};
+use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, Row};
-use nix::mount::{MntFlags, MsFlags, mount as mount_filesystem, umount2};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use tempfile::TempDir;
 
 const TABLE: &str = "bpf/maps";
 
@@ -39,19 +39,15 @@ const FLAGS: [&str; 19] = [
 ];
 
 /// A bpffs of the test's own; its maps go with it.
-struct Pins(TempDir);
+struct Pins(Mounted);
 
 impl Pins {
     fn new() -> Pins {
-        let directory = tempfile::tempdir().expect("a directory");
-        let kind = Some("bpf");
-        mount_filesystem(kind, directory.path(), kind, MsFlags::empty(), None::<&str>)
-            .expect("a bpffs");
-        Pins(directory)
+        Pins(Mounted::bpffs())
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.0.join(name)
     }
 
     /// Makes a map and pins it; what bpftool then says of it.
@@ -62,12 +58,6 @@ impl Pins {
             path.display()
         ));
         path
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
     }
 }
 
@@ -224,10 +214,7 @@ fn a_map_that_is_gone_has_no_row() {
     drop(pins);
     let present = |id: &Value| mount.rows(TABLE).iter().any(|row| row["id"] == *id);
     // The kernel frees a map a grace period after its last reference.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while present(&id) {
-        assert!(std::time::Instant::now() < deadline, "the map stays");
-    }
+    wait_until("the map is gone", || !present(&id));
 }
 
 #[test]

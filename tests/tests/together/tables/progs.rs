@@ -2,17 +2,16 @@
 
 use iterfs_tests::calls::bpf_statistics;
 use iterfs_tests::fixtures::clang;
+use iterfs_tests::fixtures::mounted::Mounted;
 use iterfs_tests::not_here::needs_tables;
 use iterfs_tests::oracles::columns::{Columns, find};
 use iterfs_tests::{Mount, Row};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tempfile::TempDir;
 
 /// Two functions, of which the second stays one of its own.
 const SOURCE: &str = r#"
@@ -39,14 +38,11 @@ fn bpftool(arguments: &[&str]) -> Vec<u8> {
 }
 
 /// Programs that are loaded until this is dropped, pinned where nobody else looks.
-struct Loaded(TempDir);
+struct Loaded(Mounted);
 
 impl Loaded {
     fn new() -> Loaded {
-        let directory = tempfile::tempdir().unwrap();
-        let kind = Some("bpf");
-        mount(kind, directory.path(), kind, MsFlags::empty(), None::<&str>).unwrap();
-        Loaded(directory)
+        Loaded(Mounted::bpffs())
     }
 
     /// Compiles the source and loads it as one type; returns the program's id.
@@ -63,12 +59,6 @@ impl Loaded {
         serde_json::from_slice::<Value>(&shown).unwrap()["id"]
             .as_u64()
             .unwrap()
-    }
-}
-
-impl Drop for Loaded {
-    fn drop(&mut self) {
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
     }
 }
 

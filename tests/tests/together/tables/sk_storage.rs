@@ -5,6 +5,7 @@ use iterfs_tests::fixtures::bpf_maps::{id, load, map_of, set};
 use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
 use iterfs_tests::oracles::columns::{Columns, find};
 use iterfs_tests::oracles::socket_columns::{Facts, inode, pair};
+use iterfs_tests::wait::wait_until;
 use libbpf_rs::{MapCore, MapHandle};
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -124,10 +125,7 @@ fn storage_goes_with_its_socket() {
     }
     drop(sockets);
     // A socket is freed a grace period after its last reference.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !mount.rows(&path).is_empty() {
-        assert!(std::time::Instant::now() < deadline, "storage stays");
-    }
+    wait_until("the storage is gone", || mount.rows(&path).is_empty());
 }
 
 #[test]

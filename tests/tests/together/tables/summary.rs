@@ -1,9 +1,11 @@
 //! The passes of `summary/`: long ones, many at once, ones given up.
 
+use iterfs_tests::fixtures::container::IN_NEW_PID_NAMESPACE;
 use iterfs_tests::fixtures::many_files::ManyFiles;
 use iterfs_tests::fixtures::workload::Workload;
-use iterfs_tests::mount::daemon::{Daemon, wait_until};
+use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::oracles::columns::{find, select};
+use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, Row};
 use std::fs::File;
 use std::io::Read;
@@ -55,8 +57,7 @@ fn passes_at_once_do_not_mix() {
             scope.spawn(move || {
                 // Every reader is process 1 of a namespace of its own.
                 let kind = ["idle", "tables", "threads"][number % 3];
-                let wrapper = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
-                let mut reader = Workload::under(&wrapper, kind);
+                let mut reader = Workload::under(&IN_NEW_PID_NAMESPACE, kind);
                 let first = reader.rows(path);
                 let of_types = reader.rows(types);
                 assert_eq!(first.len(), 1, "{first:?}");

@@ -1,11 +1,13 @@
 //! `summary/memory_by_process` and `tasks_by_state` beside /proc.
 
+use iterfs_tests::fixtures::container::IN_NEW_PID_NAMESPACE;
 use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
 use iterfs_tests::oracles::columns::{Columns, find, select};
 use iterfs_tests::oracles::maps::{self, Mapping};
 use iterfs_tests::oracles::proc::{self, Stat, Status, shown};
 use iterfs_tests::oracles::steady::steadily;
+use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, Row};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, SysconfVar, sysconf};
@@ -99,14 +101,12 @@ impl Inside {
             .args(["--target", &target, "--pid", "sh", "-c", script])
             .spawn()
             .unwrap();
-        let pid = loop {
-            let children = format!("/proc/{0}/task/{0}/children", nsenter.id());
-            let children = std::fs::read_to_string(children).unwrap();
-            if let Ok(pid) = children.trim().parse() {
-                break pid;
-            }
-            std::thread::yield_now();
-        };
+        let mut pid = None;
+        wait_until("nsenter starts the script", || {
+            pid = proc::first_child(nsenter.id());
+            pid.is_some()
+        });
+        let pid = pid.unwrap();
         Inside { nsenter, pid }
     }
 
@@ -115,13 +115,10 @@ impl Inside {
     }
 
     fn wait_for(&self, comm: &str, state: &str) {
-        loop {
+        wait_until("the process is as wanted", || {
             let stat = Stat::read(&proc::process(self.pid)).unwrap();
-            if stat.comm() == comm.as_bytes() && stat.state() == state {
-                return;
-            }
-            std::thread::yield_now();
-        }
+            stat.comm() == comm.as_bytes() && stat.state() == state
+        });
     }
 }
 
@@ -137,16 +134,8 @@ impl Drop for Inside {
 #[test]
 fn tasks_by_state_of_a_namespace_are_those_put_into_it() {
     let mount = Mount::new();
-    let mut reader = Workload::under(
-        &["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"],
-        "threads",
-    );
-    let children = format!("/proc/{0}/task/{0}/children", reader.pid());
-    let first: u32 = std::fs::read_to_string(children)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let mut reader = Workload::under(&IN_NEW_PID_NAMESPACE, "threads");
+    let first = proc::first_child(reader.pid()).unwrap();
     let sleepers: Vec<_> = (0..5)
         .map(|_| Inside::start(first, "exec sleep 1000"))
         .collect();
@@ -160,15 +149,11 @@ fn tasks_by_state_of_a_namespace_are_those_put_into_it() {
     // Its child ends at once and nobody waits for it.
     let parent = Inside::start(first, "true & exec sleep 1000");
     parent.wait_for("sleep", "sleeping");
-    let children = format!("/proc/{0}/task/{0}/children", parent.pid);
-    let ended: u32 = std::fs::read_to_string(children)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    while Stat::read(&proc::process(ended)).unwrap().state() != "zombie" {
-        std::thread::yield_now();
-    }
+    let ended = proc::first_child(parent.pid).unwrap();
+    let ended = proc::process(ended);
+    wait_until("the child has ended", || {
+        Stat::read(&ended).unwrap().state() == "zombie"
+    });
 
     let rows = reader.rows(&mount.path("summary/tasks_by_state.jsonl"));
     let row = |state: &str, threads: usize| {

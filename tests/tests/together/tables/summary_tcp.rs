@@ -3,11 +3,11 @@
 
 use iterfs_tests::fixtures::connections::Connections;
 use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
-use iterfs_tests::mount::daemon::wait_until;
 use iterfs_tests::oracles::columns::{Columns, find};
 use iterfs_tests::oracles::inet::{self, Line};
 use iterfs_tests::oracles::ss;
 use iterfs_tests::oracles::steady::steadily;
+use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, Row};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use serde_json::Value;
