@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -14,6 +14,22 @@ pub(crate) fn end_with_this_thread(command: &mut Command) {
     unsafe {
         command.pre_exec(|| {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+            Ok(())
+        });
+    }
+}
+
+/// Has the command's process inherit descriptors that are closed on exec here.
+pub(crate) fn inherit(command: &mut Command, descriptors: Vec<RawFd>) {
+    // SAFETY: between fork and exec only fcntl(2) is called, which is async-signal-safe;
+    // the numbers were moved in before, so nothing is allocated.
+    unsafe {
+        command.pre_exec(move || {
+            for descriptor in &descriptors {
+                if libc::fcntl(*descriptor, libc::F_SETFD, 0) != 0 {
+                    return Err(io::Error::last_os_error());
+                }
+            }
             Ok(())
         });
     }

@@ -157,6 +157,10 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "reads the manual pages; no kernel takes part",
     ),
     (
+        "docs/promises",
+        "reads documents and sources; no kernel takes part",
+    ),
+    (
         "alone/load",
         "measures under load, which an emulator distorts",
     ),

@@ -9,4 +9,5 @@ pub mod socket_columns;
 pub mod ss;
 pub mod steady;
 pub mod system_calls;
+pub mod told;
 pub mod unix;

@@ -5,7 +5,7 @@ use iterfs_tests::fixtures::users::User;
 use iterfs_tests::not_here::needs_tables;
 use serde_json::Value;
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// The lower half of no address space of the kernel's begins above this
@@ -17,20 +17,29 @@ const NO_ADDRESS: u64 = u64::MAX - 4095;
 
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
 
-/// A value of the sysctl for as long as this lives.
-struct Restricted(String);
+/// A value of the sysctl for as long as this lives. Another run of the tests waits
+/// meanwhile: each restores what it found.
+struct Restricted {
+    before: String,
+    _lock: File,
+}
 
 impl Restricted {
     fn to(value: &str) -> Restricted {
+        let lock = File::open(KPTR_RESTRICT).unwrap();
+        lock.lock().unwrap();
         let before = fs::read_to_string(KPTR_RESTRICT).unwrap();
         fs::write(KPTR_RESTRICT, value).unwrap();
-        Restricted(before)
+        Restricted {
+            before,
+            _lock: lock,
+        }
     }
 }
 
 impl Drop for Restricted {
     fn drop(&mut self) {
-        let _ = fs::write(KPTR_RESTRICT, &self.0);
+        let _ = fs::write(KPTR_RESTRICT, &self.before);
     }
 }
 
@@ -106,7 +115,7 @@ fn no_file_shows_an_address_to_a_user() {
     if !needs_tables(&mount, &["kernel/ksyms", "vmas"]) {
         return;
     }
-    let user = User::new(66_101, 66_201);
+    let user = User::fresh();
     let symbols = symbols();
     assert!(symbols.len() > 10_000, "root sees addresses");
     let _open = Restricted::to("0");
@@ -172,7 +181,7 @@ fn unbelievable(row: &serde_json::Map<String, Value>) -> Vec<String> {
 fn no_number_that_a_user_reads_is_made_of_an_address() {
     let _turn = crate::turn();
     let mount = Mount::configured("", "[[allow]]\npath = \"**\"\nmode = \"0444\"");
-    let user = User::new(66_102, 66_202);
+    let user = User::fresh();
     let row = |text: &str| serde_json::from_str(text).unwrap();
     for address in [
         r#"{"slabs":18446612686410211896}"#,

@@ -26,10 +26,6 @@ const IN_TIME: &str = "20";
 /// How long a read waits for a pass that the kernel keeps asleep (docs/SEMANTICS.md).
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn user(number: u32) -> User {
-    User::new(66_300 + number, 66_400 + number)
-}
-
 fn root() -> User {
     User::new(0, 0)
 }
@@ -132,7 +128,7 @@ fn idle(user: &User) -> Workload {
 fn a_process_that_withholds_its_memory_map_harms_its_own_readers_alone() {
     let _turn = crate::turn();
     const READERS: usize = 80;
-    let (attacker, other) = (user(1), user(2));
+    let (attacker, other) = (User::fresh(), User::fresh());
     let mount = Mount::with_options("others=own");
     let withheld = Withheld::start(&attacker);
     let process = idle(&other);
@@ -157,7 +153,7 @@ fn a_process_that_withholds_its_memory_map_harms_its_own_readers_alone() {
 fn a_read_that_was_kept_waiting_may_be_tried_again() {
     let _turn = crate::turn();
     let mount = Mount::with_options("others=own");
-    let attacker = user(3);
+    let attacker = User::fresh();
     let withheld = Withheld::start(&attacker);
     // A walk over all processes comes to this one as well, whoever makes it.
     let whole = mount.path("vmas");
@@ -186,12 +182,12 @@ fn a_read_that_was_kept_waiting_may_be_tried_again() {
 fn roots_own_walks_into_such_a_process_leave_it_everything_else() {
     let _turn = crate::turn();
     let mount = Mount::with_options("others=own");
-    let withheld = Withheld::start(&user(4));
+    let withheld = Withheld::start(&User::fresh());
     let attack: Vec<_> = (0..40)
         .map(|_| Reader::start(&root(), &mount.path("vmas")))
         .collect();
     wait_until("the kernel keeps readers waiting", || asleep(&mount) > 1);
-    let other = user(5);
+    let other = User::fresh();
     let process = idle(&other);
     check_others(&mount, &other, &process);
     drop((attack, withheld));
@@ -215,9 +211,9 @@ fn latency(user: &User, path: &Path) -> Duration {
 
 /// The p99 of another user's reads of a small table, without and with 100 readers of one
 /// account that read a large one as fast as they can.
-fn latencies_beside_a_flood(table: &str, numbers: [u32; 2]) -> [Duration; 2] {
+fn latencies_beside_a_flood(table: &str) -> [Duration; 2] {
     const READERS: usize = 100;
-    let [flooding, other] = numbers.map(user);
+    let (flooding, other) = (User::fresh(), User::fresh());
     let mount = Mount::with_options("mode=0444");
     let (small, large) = (mount.path("net/netlink"), mount.path(table));
     let quiet = latency(&other, &small);
@@ -244,11 +240,11 @@ fn latencies_beside_a_flood(table: &str, numbers: [u32; 2]) -> [Duration; 2] {
 }
 
 /// Fails unless a flood of one account costs others no more than the machine's own noise.
-fn check_flood(table: &str, numbers: [u32; 2]) {
+fn check_flood(table: &str) {
     // Measured on two processors with little else to do: 7 ms for vmas and 20 ms for the
     // summary; without fair turns 767 ms and 1896 ms. Beside other work all times are
     // longer, with the flood and without.
-    let [quiet, flooded] = latencies_beside_a_flood(table, numbers);
+    let [quiet, flooded] = latencies_beside_a_flood(table);
     let most = Duration::from_millis(100).max(10 * quiet);
     assert!(
         flooded < most,
@@ -259,11 +255,11 @@ fn check_flood(table: &str, numbers: [u32; 2]) {
 #[test]
 fn a_flood_of_walks_over_mappings_leaves_others_their_turn() {
     let _turn = crate::turn();
-    check_flood("vmas", [6, 7]);
+    check_flood("vmas");
 }
 
 #[test]
 fn a_flood_of_summaries_leaves_others_their_turn() {
     let _turn = crate::turn();
-    check_flood("summary/fds_by_process", [8, 9]);
+    check_flood("summary/fds_by_process");
 }

@@ -1,7 +1,8 @@
 //! Tests that run beside one another, in one process, on as many threads as there are
 //! processors. None may change what belongs to the whole process or machine (limits, the
 //! working directory, the environment, sysctls), nor load the machine so that others fail:
-//! such tests are in `alone`.
+//! such tests are in `alone`. Descriptors are opened with CLOEXEC, or the processes of other
+//! tests inherit them; `fixtures::inherited` passes them on to one.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 mod access {
@@ -27,6 +28,7 @@ mod ctl {
 mod docs {
     mod bringing;
     mod manual;
+    mod promises;
 }
 mod kernel {
     mod lockdown;

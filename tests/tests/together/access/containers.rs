@@ -1,6 +1,7 @@
 //! The mount inside containers made by hand: new namespaces and a bind mount.
 
 use iterfs_tests::fixtures::container::{CONTAINER, Container, OF_HOST, USER};
+use iterfs_tests::fixtures::inherited::with_inherited;
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::oracles::columns::select;
@@ -95,7 +96,7 @@ fn a_container_of_root() {
 /// With a user namespace, the container's root is somebody whom the mode must let in.
 #[test]
 fn a_container_of_a_user() {
-    let user = User::new(67_101, 67_201);
+    let user = User::fresh();
     let options = [&CONTAINER[..], &USER].concat();
     let mount = Mount::with_options("mode=0444");
     let mut container = Container::new(&mount, &user, &options, "threads");
@@ -121,7 +122,7 @@ fn a_container_of_a_user() {
 
 #[test]
 fn a_container_of_a_user_with_its_own_processes() {
-    let user = User::new(67_102, 67_202);
+    let user = User::fresh();
     let options = [&CONTAINER[..], &USER].concat();
     let mount = Mount::with_options("others=own");
     let mut container = Container::new(&mount, &user, &options, "threads");
@@ -139,7 +140,7 @@ fn a_container_of_a_user_with_its_own_processes() {
 #[test]
 fn root_of_a_user_namespace_is_not_on_the_host() {
     let mount = Mount::with_options("mode=0444");
-    for user in [root(), User::new(67_103, 67_203)] {
+    for user in [root(), User::fresh()] {
         let options = [&USER[..], &["--mount"]].concat();
         let mut container = Container::new(&mount, &user, &options, "idle");
         let names = container.inside.list(&container.place.clone());
@@ -170,7 +171,7 @@ fn what_the_host_looked_up_is_still_hidden() {
     // Also by a descriptor that was looked up on the host and opened inside.
     let maps = rustix::fs::open(
         mount.path("bpf/maps"),
-        rustix::fs::OFlags::PATH,
+        rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
         rustix::fs::Mode::empty(),
     )
     .unwrap();
@@ -190,9 +191,8 @@ fn what_the_host_looked_up_is_still_hidden() {
 fn sockets_of_another_net_namespace_are_not_in_net() {
     let mount = Mount::new();
     let outside = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let flags = rustix::io::fcntl_getfd(&outside).unwrap();
-    rustix::io::fcntl_setfd(&outside, flags - rustix::io::FdFlags::CLOEXEC).unwrap();
-    let mut container = Container::new(&mount, &root(), &CONTAINER, "netlink");
+    let start = || Container::new(&mount, &root(), &CONTAINER, "netlink");
+    let mut container = with_inherited(&[&outside], start);
     let inode = fs::metadata(format!("/proc/self/fd/{}", outside.as_raw_fd())).unwrap();
     let inode = Value::from(inode.ino());
     let own = container.rows("net/sockets");

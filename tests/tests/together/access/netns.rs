@@ -64,7 +64,7 @@ fn ports(text: &str) -> BTreeSet<u64> {
 #[test]
 fn every_namespace_of_the_host_is_there() {
     let mount = Mount::new();
-    let named = Named::new("iterfs-test-listed");
+    let named = Named::new("listed");
     in_new_net_namespace(|| {
         let held = inode(&own_namespace());
         let (expected, found, _) = steadily(oracle, || listed(&mount), PartialEq::eq);
@@ -77,9 +77,9 @@ fn every_namespace_of_the_host_is_there() {
 #[test]
 fn names_are_links_to_numbers() {
     let mount = Mount::new();
-    let path = mount.path("netns/iterfs-test-linked");
+    let path = mount.path(&format!("netns/{}", Named::called("linked")));
     assert!(!path.exists());
-    let named = Named::new("iterfs-test-linked");
+    let named = Named::new("linked");
     let target = fs::read_link(&path).unwrap();
     assert_eq!(target.to_str().unwrap(), named.inode().to_string());
     let metadata = fs::symlink_metadata(&path).unwrap();

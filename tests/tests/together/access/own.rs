@@ -31,10 +31,6 @@ fn mount() -> Mount {
 }
 
 /// A user that no other test has.
-fn user(number: u32) -> User {
-    User::new(63_100 + number, 63_200 + number)
-}
-
 /// The workload where every user can run it, once as root whoever runs it.
 struct Programs(TempDir);
 
@@ -104,7 +100,7 @@ fn tables_show_ones_own_processes() {
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let (me, other) = (user(1), user(2));
+    let (me, other) = (User::fresh(), User::fresh());
     let mut reader = programs.start(&me, "idle");
     let mine = programs.start(&me, "netlink");
     let theirs = programs.start(&other, "netlink");
@@ -133,7 +129,7 @@ fn tables_show_ones_own_processes() {
 #[test]
 fn the_directories_of_others_are_not_there() {
     let (mount, programs) = (mount(), Programs::new());
-    let (me, other) = (user(3), user(4));
+    let (me, other) = (User::fresh(), User::fresh());
     let mut reader = programs.start(&me, "idle");
     let theirs = programs.start(&other, "idle");
     let missing = |answer: Value, path: &Path| {
@@ -160,7 +156,7 @@ fn the_directories_of_others_are_not_there() {
 
 #[test]
 fn nothing_else_is_opened() {
-    let (mount, me) = (mount(), user(5));
+    let (mount, me) = (mount(), User::fresh());
     if !needs_tables(&mount, &["net/unix", "cgroup/cgroup.self", "kernel/ksyms"]) {
         return;
     }
@@ -202,7 +198,7 @@ fn nothing_else_is_opened() {
 
 #[test]
 fn others_none_is_the_default() {
-    let (mount, me) = (Mount::new(), user(6));
+    let (mount, me) = (Mount::new(), User::fresh());
     for path in ["tasks", "pid", "net/sockets"] {
         let denied = me.run(|| errno(File::open(mount.path(path))));
         assert_eq!(denied, Some(libc::EACCES), "{path}");
@@ -221,7 +217,7 @@ fn a_process_that_is_not_dumpable_is_closed_as_in_proc() {
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let me = user(7);
+    let me = User::fresh();
     let mut reader = programs.start(&me, "idle");
     let mut closed = programs.start(&me, "netlink");
     let pid = closed.pid();
@@ -252,7 +248,7 @@ fn a_process_with_anothers_rights_is_closed() {
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let me = user(8);
+    let me = User::fresh();
     let mut reader = programs.start(&me, "idle");
     let idle = |program: &Path| programs.start_with(&me, program, "idle", OsStr::new(""));
     let mut raised = idle(&programs.setuid());
@@ -278,7 +274,7 @@ fn what_was_opened_before_a_setuid_exec_shows_nothing_after() {
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let me = user(9);
+    let me = User::fresh();
     for table in ["files", "vmas", "sockets"] {
         let mut process = programs.start(&me, "netlink");
         let path = mount.path(&format!("pid/{}/{table}.jsonl", process.pid()));
@@ -298,7 +294,7 @@ fn memory_that_an_exec_gave_up_stays_closed() {
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let me = user(10);
+    let me = User::fresh();
     let secret = programs.0.path().join("secret");
     fs::write(&secret, "x").unwrap();
     let plain = programs.plain();
@@ -358,7 +354,7 @@ fn a_process_is_not_taken_for_an_earlier_one_of_its_number() {
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let (me, other) = (user(11), user(12));
+    let (me, other) = (User::fresh(), User::fresh());
     let process = programs.start(&me, "idle");
     let pid = process.pid();
     let open = || {
@@ -387,7 +383,7 @@ fn a_process_is_not_taken_for_an_earlier_one_of_its_number() {
 #[test]
 fn an_open_table_is_its_openers_whoever_reads_it() {
     let (mount, programs) = (mount(), Programs::new());
-    let (me, other) = (user(13), user(14));
+    let (me, other) = (User::fresh(), User::fresh());
     let mine = programs.start(&me, "idle");
     let theirs = programs.start(&other, "idle");
     let path = mount.path("processes.jsonl");
@@ -426,7 +422,7 @@ fn names(directory: &OwnedFd) -> io::Result<Vec<String>> {
 #[test]
 fn an_open_directory_is_its_openers_whoever_reads_it() {
     let (mount, programs) = (mount(), Programs::new());
-    let (me, other) = (user(15), user(16));
+    let (me, other) = (User::fresh(), User::fresh());
     let mine = programs.start(&me, "idle");
     let theirs = programs.start(&other, "idle");
     let open = || -> OwnedFd { File::open(mount.path("pid")).unwrap().into() };
@@ -444,7 +440,7 @@ fn an_open_directory_is_its_openers_whoever_reads_it() {
 #[test]
 fn root_in_anothers_name_is_not_that_other() {
     let (mount, programs) = (mount(), Programs::new());
-    let me = user(17);
+    let me = User::fresh();
     let mine = programs.start(&me, "idle");
     let tasks = me.run_for_root(|| errno(File::open(mount.path("tasks"))));
     assert_eq!(tasks, Some(libc::EACCES));
@@ -459,7 +455,7 @@ fn root_in_anothers_name_is_not_that_other() {
 #[test]
 fn a_setuid_program_reads_as_its_owner() {
     let (mount, programs) = (mount(), Programs::new());
-    let me = user(18);
+    let me = User::fresh();
     let mut raised = programs.start_with(&me, &programs.setuid(), "idle", OsStr::new(""));
     let rows = raised.rows(&mount.path("processes.jsonl"));
     assert!(pids(&rows).contains(&std::process::id()));
@@ -467,12 +463,12 @@ fn a_setuid_program_reads_as_its_owner() {
 
 #[test]
 fn readers_at_once_never_see_each_others_rows() {
-    const USERS: u32 = 6;
+    const USERS: usize = 6;
     let (mount, programs) = (mount(), Programs::new());
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let users: Vec<_> = (20..20 + USERS).map(user).collect();
+    let users: Vec<_> = (0..USERS).map(|_| User::fresh()).collect();
     let started = users.iter().map(|user| programs.start(user, "netlink"));
     let processes: Vec<_> = started.collect();
     thread::scope(|scope| {
@@ -513,7 +509,7 @@ fn namespaces_and_users_are_filtered_together() {
     if !needs_table(&mount, "vmas") {
         return;
     }
-    let (me, other) = (user(30), user(31));
+    let (me, other) = (User::fresh(), User::fresh());
     let outside = programs.start(&me, "idle");
     // A container that two users share; the helper goes by their numbers inside.
     let plain = programs.plain();
@@ -582,7 +578,7 @@ impl UserNamespace {
 #[test]
 fn a_process_that_may_do_more_than_its_user_is_closed_as_in_proc() {
     let (mount, programs) = (mount(), Programs::new());
-    let me = user(40);
+    let me = User::fresh();
     let mut reader = programs.start(&me, "idle");
     let mut ambient = Command::new("setpriv");
     ambient

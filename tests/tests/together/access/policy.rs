@@ -2,6 +2,7 @@
 
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::not_here::needs_tables;
+use iterfs_tests::oracles::told::Redacted;
 use iterfs_tests::wait::wait_until;
 use iterfs_tests::{Mount, fixtures::programs};
 use nix::libc;
@@ -13,10 +14,6 @@ use std::process::Command;
 
 const READERS: u32 = 64_001;
 const NETWORK: u32 = 64_002;
-
-fn user(number: u32) -> User {
-    User::new(64_100 + number, 64_200 + number)
-}
 
 fn errno<T>(result: io::Result<T>) -> Option<i32> {
     result.err().and_then(|error| error.raw_os_error())
@@ -47,6 +44,7 @@ fn check(mount: &Mount, user: &User, may: &[&str], may_not: &[&str]) {
 
 #[test]
 fn rules_go_by_path() {
+    let (owner, other) = (User::fresh(), User::fresh());
     let own = format!("pid/{}/files", std::process::id());
     let mount = Mount::configured(
         &format!("gid={READERS}"),
@@ -65,14 +63,14 @@ fn rules_go_by_path() {
             path = "net/unix"
             mode = "0444"
             "#,
-            user(3).uid
+            owner.uid
         ),
     );
     if !needs_tables(&mount, &["net/unix", "kernel/ksyms"]) {
         return;
     }
-    let member = user(1).in_groups(&[64_009, READERS]);
-    let network = User::new(user(2).uid, NETWORK);
+    let member = User::fresh().in_groups(&[64_009, READERS]);
+    let network = User::new(User::fresh().uid, NETWORK);
     check(
         &mount,
         &member,
@@ -85,8 +83,8 @@ fn rules_go_by_path() {
         &["net/tcp", "net/sockets", "net/udp.json", "net/unix"],
         &["tasks", "bpf/maps", "kernel/ksyms", "ctl"],
     );
-    check(&mount, &user(3), &[&own, "net/unix"], &["files", "net/tcp"]);
-    check(&mount, &user(4), &["net/unix.csv"], &["tasks", "net/udp"]);
+    check(&mount, &owner, &[&own, "net/unix"], &["files", "net/tcp"]);
+    check(&mount, &other, &["net/unix.csv"], &["tasks", "net/udp"]);
     // What is listed is what some of can be read.
     for (user, may, may_not) in [
         (
@@ -94,7 +92,7 @@ fn rules_go_by_path() {
             &["", "net"][..],
             &["bpf", "pid", "kernel", "cgroup"][..],
         ),
-        (&user(4), &["", "net"], &["bpf", "pid", "netns"]),
+        (&other, &["", "net"], &["bpf", "pid", "netns"]),
         (&member, &["", "net", "bpf", "pid"], &[]),
     ] {
         for path in may {
@@ -107,7 +105,7 @@ fn rules_go_by_path() {
     }
     // Without leave to any of it, nobody learns by trying which processes there are.
     let test = format!("pid/{}", std::process::id());
-    for user in [&network, &user(4)] {
+    for user in [&network, &other] {
         let found = user.run(|| errno(fs::metadata(mount.path(&test))));
         assert_eq!(found, Some(libc::ENOENT));
         assert_eq!(open(&mount, user, &own), Some(libc::ENOENT));
@@ -131,9 +129,10 @@ fn rules_show_in_owner_group_and_mode() {
     assert_eq!(shown("processes"), (0, READERS, 0o440));
     assert_eq!(shown("ctl"), (0, 0, 0o600));
     // As POSIX has it, who is in the group is judged by the group's bits.
-    let member = user(5).in_groups(&[NETWORK]);
+    let user = User::fresh();
+    let member = user.clone().in_groups(&[NETWORK]);
     check(&mount, &member, &[], &["tasks"]);
-    check(&mount, &user(5), &["tasks"], &["processes"]);
+    check(&mount, &user, &["tasks"], &["processes"]);
 }
 
 #[test]
@@ -145,9 +144,10 @@ fn a_rule_opens_what_is_roots() {
     if !needs_tables(&mount, &["net/unix", "kernel/ksyms"]) {
         return;
     }
-    let member = user(6).in_groups(&[READERS]);
+    let user = User::fresh();
+    let member = user.clone().in_groups(&[READERS]);
     check(&mount, &member, &["kernel/ksyms"], &["tasks"]);
-    check(&mount, &user(6), &[], &["kernel/ksyms"]);
+    check(&mount, &user, &[], &["kernel/ksyms"]);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_reload_applies_at_once_to_everybody() {
     const CLOSED: &str = "# nothing\n";
     const OPEN: &str = "[[allow]]\npath = \"*\"\nmode = \"0444\"\n";
     let mount = Mount::configured("", CLOSED);
-    let me = user(7);
+    let me = User::fresh();
     for _ in 0..3 {
         check(&mount, &me, &[], &["tasks", "net/tcp", "bpf/maps"]);
         assert_eq!(list(&mount, &me, ""), Some(libc::EACCES));
@@ -185,7 +185,7 @@ fn a_reload_applies_to_tables_that_are_open() {
         .map(|path| format!("[[allow]]\npath = \"{path}\"\nmode = \"0444\"\n"))
         .concat();
     let mount = Mount::configured("", CLOSED);
-    let me = user(9);
+    let me = User::fresh();
     let held = ["tasks", "net/tcp", "summary/tasks_by_state"]
         .map(|path| File::open(mount.path(path)).unwrap());
     for _ in 0..3 {
@@ -216,7 +216,7 @@ fn a_reload_applies_to_tables_that_are_open() {
 fn a_reload_that_fails_changes_nothing() {
     let text = format!("[[allow]]\npath = \"tasks\"\ngroup = \"{READERS}\"");
     let mount = Mount::configured("", &text);
-    let member = user(8).in_groups(&[READERS]);
+    let member = User::fresh().in_groups(&[READERS]);
     for (before, wrong) in ["others = 7", "[[allow]]\npath = \"tusks\"", "["]
         .into_iter()
         .enumerate()
@@ -255,6 +255,8 @@ fn refusal(config: &Path) -> (Option<i32>, String) {
 fn a_wrong_configuration_is_refused_at_mount_with_file_and_line() {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("iterfs.toml");
+    let redacted = Redacted::default().value(directory.path().display(), "[DIRECTORY]");
+    let mut all = String::new();
     for (text, line, what) in [
         ("others = \"all\"", 1, "own"),
         ("\n\n[[allow]]\npath = \"tusks\"", 4, "no table"),
@@ -274,7 +276,9 @@ fn a_wrong_configuration_is_refused_at_mount_with_file_and_line() {
         assert!(said.contains(&place), "{text}: {said}");
         assert!(said.contains(what), "{text}: {said}");
         assert_eq!(said.lines().count(), 1, "{said}");
+        all += &format!("{text:?}\n    {}", redacted.text(&said));
     }
+    insta::assert_snapshot!("refused_configurations", all);
     let (code, said) = refusal(&directory.path().join("missing.toml"));
     assert_eq!(code, Some(32), "{said}");
     assert!(said.contains("missing.toml: "), "{said}");
@@ -292,7 +296,7 @@ fn a_configuration_that_others_can_write_is_refused() {
         assert!(said.contains("chmod go-w"), "{said}");
     }
     fs::set_permissions(&config, Permissions::from_mode(0o644)).unwrap();
-    chown(&config, Some(user(9).uid), None).unwrap();
+    chown(&config, Some(User::fresh().uid), None).unwrap();
     let (code, said) = refusal(&config);
     assert_eq!(code, Some(32), "{said}");
 }
@@ -300,9 +304,10 @@ fn a_configuration_that_others_can_write_is_refused() {
 #[test]
 fn the_option_counts_before_the_configuration() {
     let mount = Mount::configured("others=none", "others = \"own\"");
-    check(&mount, &user(10), &[], &["tasks"]);
+    let user = User::fresh();
+    check(&mount, &user, &[], &["tasks"]);
     let mount = Mount::configured("", "others = \"own\"");
-    assert_eq!(open(&mount, &user(10), "tasks"), None);
+    assert_eq!(open(&mount, &user, "tasks"), None);
 }
 
 /// Tables that are somebody's own are so by their processes: of sockets and routes
@@ -311,7 +316,7 @@ fn the_option_counts_before_the_configuration() {
 fn own_stops_where_a_rule_lets_in() {
     let text = format!("others = \"own\"\n[[allow]]\npath = \"processes\"\ngroup = \"{READERS}\"");
     let mount = Mount::configured("", &text);
-    let member = user(11).in_groups(&[READERS]);
+    let member = User::fresh().in_groups(&[READERS]);
     let all = member.run(|| fs::read_to_string(mount.path("processes.jsonl")).unwrap());
     assert!(all.contains(&format!("\"pid\":{},", std::process::id())));
     let files = member.run(|| fs::read_to_string(mount.path("files.jsonl")).unwrap());

@@ -13,10 +13,6 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-fn user(number: u32) -> User {
-    User::new(65_100 + number, 65_200 + number)
-}
-
 fn errno<T>(result: io::Result<T>) -> Option<i32> {
     result.err().and_then(|error| error.raw_os_error())
 }
@@ -31,7 +27,7 @@ fn mount(quota: &str) -> Mount {
 fn handles_are_bounded_for_each_user_alone() {
     const MOST: usize = 20;
     let mount = mount(&format!("handles = {MOST}"));
-    let (greedy, other) = (user(1), user(2));
+    let (greedy, other) = (User::fresh(), User::fresh());
     let open = || File::open(mount.path("net/ipv6_route"));
     let mut held: Vec<_> = greedy.run(|| (0..MOST).map(|_| open().unwrap()).collect());
     let refused = |user: &User| user.run(|| errno(open()));
@@ -81,7 +77,7 @@ fn bytes_kept_are_bounded_for_each_user_alone() {
     if !needs_table(&mount, "kernel/ksyms") {
         return;
     }
-    let (greedy, other) = (user(3), user(4));
+    let (greedy, other) = (User::fresh(), User::fresh());
     let (held, refused) = greedy.run(|| keep(&mount, 100));
     assert_eq!(refused, Some(libc::ENOMEM), "{} are held", held.len());
     assert!(held.len() >= 2, "{} are held", held.len());
@@ -107,7 +103,7 @@ fn many_readers_of_one_user_read_on_side_by_side() {
     let path = mount.path(&process.table());
     let whole = fs::read(&path).unwrap();
     assert!(whole.len() > 1_500_000);
-    user(7).run(|| {
+    User::fresh().run(|| {
         let mut readers: Vec<_> = (0..READERS).map(|_| File::open(&path).unwrap()).collect();
         // None is ahead of another by more than this.
         for expected in whole.chunks(256 * 1024) {
@@ -125,7 +121,7 @@ fn as_many_threads_as_handles_open_and_close_undisturbed() {
     const THREADS: usize = 8;
     const OPENS: usize = 500;
     let mount = mount(&format!("handles = {THREADS}"));
-    let me = user(8);
+    let me = User::fresh();
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -177,7 +173,7 @@ fn root_of_a_container_has_a_quota_and_no_way_around_it() {
         assert!(said.contains(REFUSED), "{one_more}: {said:?}");
     }
     // A user on the host has no second quota in a user namespace of its own.
-    let me = user(9);
+    let me = User::fresh();
     for one_more in nested {
         if one_more.contains("--pid --fork sh") && !one_more.contains("--user") {
             continue;
@@ -208,7 +204,7 @@ fn some_descriptors_are_kept_for_root_and_for_the_control_file() {
             }
         }
     };
-    let (of_user, refused) = user(10).run(fill);
+    let (of_user, refused) = User::fresh().run(fill);
     assert_eq!(refused, Some(libc::ENFILE), "{} are held", of_user.len());
     assert!(of_user.len() > 50, "{} are held", of_user.len());
     // Root reads what takes many of them, and lists.
@@ -238,14 +234,14 @@ fn the_names_of_directories_count() {
             open.iter().map(|(errno, _)| *errno).collect::<Vec<_>>()
         })
     };
-    assert_eq!(listed(&user(5)), [None, Some(libc::ENOMEM)]);
+    assert_eq!(listed(&User::fresh()), [None, Some(libc::ENOMEM)]);
     assert_eq!(listed(&User::new(0, 0)), [None, None]);
 }
 
 #[test]
 fn a_reload_changes_the_bounds() {
     let mount = mount("handles = 2");
-    let me = user(6);
+    let me = User::fresh();
     let open = || File::open(mount.path("net/ipv6_route"));
     let _held = me.run(|| [open().unwrap(), open().unwrap()]);
     assert_eq!(me.run(|| errno(open())), Some(libc::EMFILE));

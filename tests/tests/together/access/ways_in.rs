@@ -4,6 +4,7 @@
 use iterfs_tests::fixtures::bpf_maps;
 use iterfs_tests::fixtures::cgroups::Cgroups;
 use iterfs_tests::fixtures::container::{CONTAINER, Container, USER};
+use iterfs_tests::fixtures::inherited::with_inherited;
 use iterfs_tests::fixtures::netns::Named;
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::fixtures::workload::Workload;
@@ -11,7 +12,6 @@ use iterfs_tests::{Mount, oracles::proc};
 use libbpf_rs::{MapHandle, MapType};
 use nix::libc;
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::FdFlags;
 use serde_json::Value;
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -39,16 +39,8 @@ impl HandedOn {
 
     /// Has `start` start a process that inherits them.
     fn to<T>(&self, start: impl FnOnce() -> T) -> T {
-        self.set(FdFlags::empty());
-        let started = start();
-        self.set(FdFlags::CLOEXEC);
-        started
-    }
-
-    fn set(&self, flags: FdFlags) {
-        for (_, descriptor) in &self.descriptors {
-            rustix::io::fcntl_setfd(descriptor, flags).unwrap();
-        }
+        let all: Vec<_> = self.descriptors.iter().map(|(_, one)| one).collect();
+        with_inherited(&all, start)
     }
 }
 
@@ -160,7 +152,7 @@ fn nor_does_it_in_a_user_namespace() {
     let host = OfHost::new();
     let mount = Mount::with_options("mode=0444");
     let handed_on = HandedOn::open(&mount, &of_host(&host), OFlags::PATH | OFlags::CLOEXEC);
-    let user = User::new(67_301, 67_401);
+    let user = User::fresh();
     let options = [&CONTAINER[..], &USER].concat();
     let mut container = handed_on.to(|| Container::new(&mount, &user, &options, "idle"));
     check_all_hidden(by_descriptors(&mount, &handed_on, &mut container.inside));
@@ -205,9 +197,9 @@ fn a_file_handle_that_root_of_a_container_makes_up_leads_nowhere() {
 /// A name of a net namespace is a link, which no path of /proc leads to.
 #[test]
 fn the_target_of_a_link_of_the_host_is_not_told() {
-    let named = Named::new("iterfs-ways-in");
+    let named = Named::new("ways-in");
     let mount = Mount::new();
-    let path = ["netns/iterfs-ways-in".to_owned()];
+    let path = [format!("netns/{}", named.name())];
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handed_on = HandedOn::open(&mount, &path, flags);
     let number = handed_on.descriptors[0].1.as_raw_fd().to_string();

@@ -3,6 +3,7 @@
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::mount::control::{Control, errno, write};
+use iterfs_tests::oracles::told::Redacted;
 use nix::libc;
 use nix::sys::stat::Mode;
 use nix::sys::uio::pwrite;
@@ -139,6 +140,10 @@ fn what_is_no_command_changes_nothing() {
         assert!(!control.mount().rows(table).is_empty());
     }
     let before = state(&control);
+    let redacted = Redacted::default()
+        .value(&old, "[OBJECT]")
+        .value(&many, "[TOO LONG]");
+    let mut all = String::new();
     for (bytes, errno, told) in [
         (&b""[..], 0, ""),
         (b"\n", libc::EINVAL, "empty command"),
@@ -223,7 +228,9 @@ fn what_is_no_command_changes_nothing() {
         assert_eq!(refused.errno, errno, "{shown}: {}", refused.told);
         assert!(refused.told.contains(told), "{shown}: {}", refused.told);
         assert_eq!(refused.told.lines().count(), 1, "{shown}: {}", refused.told);
+        all += &format!("{:?}\n    {}", shown, refused.told);
     }
+    insta::assert_snapshot!("refused_commands", redacted.text(&all));
     assert_eq!(state(&control), before);
     assert_eq!(control.mount().text("user/w"), "old\n");
     assert_eq!(fs::read_dir(control.pins().directory()).unwrap().count(), 0);
@@ -339,6 +346,7 @@ fn the_report_tells_what_is_loaded() {
     );
     // The text has the same lines, each of as many words.
     let report = control.report();
+    insta::assert_snapshot!("report", without_numbers(&report));
     let lines: Vec<Vec<&str>> = report
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -356,6 +364,24 @@ fn the_report_tells_what_is_loaded() {
     assert_eq!(control.line("user/w")["opens"], 0);
 }
 
+/// Some lines of a report, with names in place of what the kernel numbers or changes.
+fn without_numbers(report: &str) -> String {
+    let mut lines = String::new();
+    for line in report.lines() {
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        match words.first() {
+            Some(&"path") => {}
+            Some(&("user/w" | "net/netlink")) => {
+                [words[2], words[3], words[4]] = ["PROGRAM", "TAG", "LINK"];
+                [words[7], words[8]] = ["ROWS", "BYTES"];
+            }
+            _ => continue,
+        }
+        lines += &(words.join(" ") + "\n");
+    }
+    lines
+}
+
 #[test]
 fn the_control_file_is_roots() {
     let control = Control::with_pins(Default::default(), "mode=0444");
@@ -364,7 +390,7 @@ fn the_control_file_is_roots() {
         metadata.permissions().mode() & 0o777
     };
     assert_eq!((mode("ctl"), mode("ctl.json")), (0o600, 0o400));
-    let user = User::new(61_101, 62_101);
+    let user = User::fresh();
     for name in ["ctl", "ctl.json"] {
         let path = control.mount().path(name);
         let output = user.command("cat").arg(&path).output().unwrap();
@@ -389,7 +415,7 @@ fn the_control_file_is_roots() {
 fn a_passed_descriptor_takes_commands_from_root_of_the_host_alone() {
     let (control, _workshop) = with_word();
     let mut file = control.open();
-    let user = User::new(61_104, 62_104);
+    let user = User::fresh();
     for who in [&user, &user.clone().in_groups(&[0])] {
         let error = who.run(|| file.write(b"unload w").unwrap_err());
         assert_eq!(errno(&error), libc::EACCES, "{who:?}");
@@ -399,8 +425,9 @@ fn a_passed_descriptor_takes_commands_from_root_of_the_host_alone() {
     }
     let ctl = control.mount().path("ctl");
     let container = "unshare --pid --fork --mount-proc --kill-child";
+    let (uid, gid) = (user.uid, user.gid);
     for writer in [
-        "setpriv --reuid 61104 --regid 62104 --clear-groups",
+        &*format!("setpriv --reuid {uid} --regid {gid} --clear-groups"),
         container,
         "unshare --user --map-root-user",
     ] {

@@ -28,6 +28,19 @@ fn check_says_whether_programs_may_read_kernel_memory() {
     }
 }
 
+/// How it is with each depends on the kernel; what is looked at does not.
+#[test]
+fn check_lists_its_findings_one_a_line() {
+    let check = Command::new(programs::iterfs()).arg("check").output();
+    let text = String::from_utf8(check.unwrap().stdout).unwrap();
+    let findings = text.lines().filter_map(|line| {
+        let finding = line.strip_prefix("ok   ").or(line.strip_prefix("no   "))?;
+        finding.split(": ").next()
+    });
+    let findings: Vec<_> = findings.collect();
+    insta::assert_snapshot!("findings", findings.join("\n"));
+}
+
 #[test]
 fn an_open_that_lockdown_refuses_is_logged_with_the_reason() {
     let mount = Mount::new();

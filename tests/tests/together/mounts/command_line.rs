@@ -88,7 +88,7 @@ fn the_reason_is_printed_where_a_command_fails() {
         elsewhere.contains("/tmp/ctl: give the directory"),
         "{elsewhere}"
     );
-    let user = User::new(61_105, 62_105);
+    let user = User::fresh();
     let mut command = user.command(programs::iterfs());
     let command = command.arg("ctl").arg(control.mount().directory());
     let denied = failed(finish(command.arg("reload")));
@@ -142,7 +142,7 @@ fn columns_of_tables_of_users() {
     control.command(&format!("update tasks {}", rows.display()));
     assert!(described(&below("tasks")).starts_with(expected[0]));
     assert_eq!(described("tasks".as_ref()), own);
-    let user = User::new(61_106, 62_106);
+    let user = User::fresh();
     let mut command = user.command(programs::iterfs());
     let outcome = finish(command.arg("columns").arg(below("net/tcp")));
     assert_eq!(outcome.output, described("net/tcp".as_ref()), "{outcome:?}");
@@ -169,6 +169,7 @@ fn listed(help: &str) -> Vec<String> {
 /// Every command that is listed has a help of its own, by both ways to ask for it.
 #[test]
 fn no_help_leads_nowhere() {
+    let mut all = String::new();
     let help = |words: &[&str]| {
         let outcome = iterfs(words);
         assert_eq!(
@@ -194,10 +195,12 @@ fn no_help_leads_nowhere() {
     );
     for command in top.iter().filter(|command| *command != "help") {
         let text = help(&["help", command]);
+        all += &format!("$ iterfs help {command}\n{text}\n");
         assert_eq!(help(&[command, "--help"]), text, "{command}");
         for below in listed(&text).iter().filter(|below| *below != "help") {
             assert_eq!(command, "ctl");
             let text = help(&["help", command, below]);
+            all += &format!("$ iterfs help {command} {below}\n{text}\n");
             assert_eq!(help(&[command, "/mnt", below, "--help"]), text, "{below}");
         }
     }
@@ -212,7 +215,9 @@ fn no_help_leads_nowhere() {
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert_eq!(outcome.complaint.lines().count(), 1, "{outcome:?}");
         assert!(outcome.complaint.ends_with(advice), "{outcome:?}");
+        all += &format!("$ iterfs {}\n{}\n", words.join(" "), outcome.complaint);
     }
+    insta::assert_snapshot!("help", all);
 }
 
 #[test]

@@ -216,6 +216,7 @@ fn what_is_no_directory_is_refused() {
 #[test]
 fn options_that_cannot_be_taken_are_refused() {
     let installed = Installed::new();
+    let mut all = String::new();
     for (option, named) in [
         ("nonsense", "nonsense"),
         ("gidd=0", "gidd=0"),
@@ -229,6 +230,11 @@ fn options_that_cannot_be_taken_are_refused() {
             let arguments = [also, &["-o", option]].concat();
             let outcome = installed.iterfs_mount(&arguments);
             assert_refused(&installed, &outcome, USAGE, named);
+            all += &format!(
+                "iterfs mount {}\n    {}",
+                arguments.join(" "),
+                outcome.complaint
+            );
         }
         // mount(8) hands the helper's line and code on.
         let name = installed.mountpoint();
@@ -236,6 +242,7 @@ fn options_that_cannot_be_taken_are_refused() {
             installed.mount(&["-t", TYPE, "-o", option, "iterfs", name.to_str().unwrap()]);
         assert_refused(&installed, &outcome, USAGE, named);
     }
+    insta::assert_snapshot!("refused_options", all);
 }
 
 #[test]

@@ -50,7 +50,11 @@ impl Ground {
 type Call = fn(&Ground) -> io::Result<()>;
 
 fn open(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?)
+    Ok(rustix::fs::open(
+        path,
+        flags | OFlags::CLOEXEC,
+        Mode::from_raw_mode(0o600),
+    )?)
 }
 
 fn write(path: &Path, flags: OFlags) -> io::Result<()> {

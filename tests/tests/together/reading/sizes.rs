@@ -5,6 +5,7 @@ use iterfs_tests::Mount;
 use iterfs_tests::calls::{read_by_aio, read_by_io_uring};
 use iterfs_tests::fixtures::many_files::ManyFiles;
 use rustix::fs::{Mode, OFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
@@ -36,13 +37,13 @@ fn check_copy(copied: rustix::io::Result<usize>, path: &Path) {
 }
 
 fn send(file: &File, path: &Path) {
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     check_copy(rustix::fs::sendfile(&writer, file, None, 512), path);
     drop(reader);
 }
 
 fn splice(file: &File, path: &Path) {
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
     let flags = rustix::pipe::SpliceFlags::empty();
     check_copy(
         rustix::pipe::splice(file, None, &writer, None, 512, flags),
@@ -95,7 +96,8 @@ fn whoever_asks_meanwhile() {
                 assert!(!text.is_empty(), "{}", path.display());
             },
             &|| {
-                let reopened = rustix::fs::open(&path, OFlags::PATH, Mode::empty()).unwrap();
+                let reopened =
+                    rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
                 size(File::from(reopened).metadata());
             },
         ];
@@ -161,7 +163,9 @@ fn asynchronous_reads_get_every_byte() {
     for read in [by_aio, by_io_uring] {
         for flags in [OFlags::RDONLY, OFlags::DIRECT] {
             for piece in [4096, 100_000, 600_000, whole.len() + 1_000_000] {
-                let file = File::from(rustix::fs::open(&path, flags, Mode::empty()).unwrap());
+                let file = File::from(
+                    rustix::fs::open(&path, flags | OFlags::CLOEXEC, Mode::empty()).unwrap(),
+                );
                 let mut buffer = vec![0; piece];
                 let mut got = Vec::new();
                 loop {

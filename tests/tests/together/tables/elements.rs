@@ -626,7 +626,7 @@ fn root_alone_reads_whatever_the_mode() {
     let mount = Mount::with_options("mode=0444");
     let map = plain(MapType::Hash, 4, 4, 1);
     let path = mount.path(&table(&map));
-    let user = User::new(61_011, 62_011);
+    let user = User::fresh();
     let cat = |path: &Path| user.command("cat").arg(path).output().unwrap();
     assert!(cat(&mount.path("bpf/maps")).status.success());
     let output = cat(&path);

@@ -104,7 +104,7 @@ fn a_process_that_ended_is_gone() {
     let opened = rustix::fs::openat(
         &directory,
         "tasks",
-        rustix::fs::OFlags::RDONLY,
+        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC,
         rustix::fs::Mode::empty(),
     );
     assert_eq!(opened.err(), Some(rustix::io::Errno::NOENT));
