@@ -1,4 +1,5 @@
-//! Compiles every `programs/*.bpf.c` and lists the objects for `src/objects.rs`.
+//! Compiles every `programs/*.bpf.c`, with the headers in `programs/lib`, and lists the
+//! objects for `src/objects.rs`.
 
 use anyhow::{Context, Result};
 use libbpf_cargo::SkeletonBuilder;
@@ -11,6 +12,7 @@ const PROGRAMS: &str = "programs";
 const SUFFIX: &str = ".bpf.c";
 
 fn main() -> Result<()> {
+    // The whole directory: cargo looks at every source and header below it.
     println!("cargo:rerun-if-changed={PROGRAMS}");
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
 
@@ -34,16 +36,15 @@ fn main() -> Result<()> {
         writeln!(table, "    ({name:?}, include_bytes!({object:?})),")?;
     }
     table.push(']');
-    fs::write(out.join("objects.rs"), table).context("objects.rs cannot be written")
+    fs::write(out.join("objects.rs"), table).context("cannot write objects.rs")
 }
 
 /// Lays out the headers of the libbpf that loads the programs as `bpf/….h`.
 fn write_libbpf_headers(directory: &Path) -> Result<()> {
     let directory = directory.join("bpf");
-    fs::create_dir_all(&directory).context("the headers' directory cannot be made")?;
+    fs::create_dir_all(&directory).context("cannot create the directory for libbpf's headers")?;
     for (name, text) in libbpf_sys::API_HEADERS {
-        fs::write(directory.join(name), text)
-            .with_context(|| format!("{name} cannot be written"))?;
+        fs::write(directory.join(name), text).with_context(|| format!("cannot write {name}"))?;
     }
     Ok(())
 }
@@ -56,7 +57,7 @@ fn include(directory: &Path) -> OsString {
 
 fn program_names() -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(PROGRAMS).context("bpf/programs cannot be read")? {
+    for entry in fs::read_dir(PROGRAMS).context("cannot read bpf/programs")? {
         let file = entry?.file_name();
         if let Some(name) = file.to_str().and_then(|file| file.strip_suffix(SUFFIX)) {
             names.push(name.to_owned());

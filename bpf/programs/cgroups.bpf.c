@@ -1,49 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "kernfs.h"
-#include "row.h"
+#include "lib/kernel/cgroup.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernfs_path.h"
+#include "lib/loop.h"
+#include "lib/path.h"
+#include "lib/read.h"
+#include "lib/reader.h"
+#include "lib/row.h"
 
 struct ROW("a cgroup of the unified hierarchy") cgroup_row {
-	u64 id DOC("its id, as the column cgroup of other tables: its directory's inode number");
-	u64 parent ABSENT(0) DOC("id of the cgroup it lies in; none for the root");
-	u32 depth ABSENT(-1) DOC("how many cgroups it lies below; 0 is the root");
-	bool populated ABSENT(-1) DOC("whether a process is in it or below, as in cgroup.events");
-	bool threaded ABSENT(-1) DOC("whether it holds threads of a domain above, as cgroup.type says");
-	bool freeze ABSENT(-1) DOC("whether it was told to freeze, as in cgroup.freeze");
-	bool frozen ABSENT(-1) DOC("whether all in it is frozen, as in cgroup.events");
+	u64 id DOC("id of the cgroup: the inode number of its directory, and the column cgroup of other tables");
+	u64 parent ABSENT(0) DOC("id of the parent cgroup; none for the root");
+	u32 depth ABSENT(-1) DOC("number of cgroups above it; 0 is the root");
+	bool populated ABSENT(-1) DOC("whether there are processes in it or below, as in cgroup.events");
+	bool threaded ABSENT(-1) DOC("whether it is threaded, as in cgroup.type");
+	bool freeze ABSENT(-1) DOC("whether it should be frozen, as in cgroup.freeze");
+	bool frozen ABSENT(-1) DOC("whether everything in it is frozen, as in cgroup.events");
 	u32 descendants ABSENT(-1) DOC("number of cgroups below it");
-	u32 dying ABSENT(-1) DOC("number of removed ones below it that something still holds on to");
+	u32 dying ABSENT(-1) DOC("number of removed cgroups below it that are still referenced");
 	u32 tasks ABSENT(-1) DOC("number of threads in the cgroup itself");
 	nanoseconds_t cpu_time ABSENT(-1)
 		DOC("processor time used in it and below, as in cpu.stat; none for the root");
 	pages_t memory ABSENT(-1)
-		DOC("memory used in it and below, as memory.current; none without that controller");
+		DOC("memory used in it and below, as in memory.current; none without that controller");
 	pages_t memory_max ABSENT(-1)
-		DOC("how much that may be, as memory.max; none without a limit");
+		DOC("limit of that memory, as in memory.max; none without a limit");
 	tail_length_t path_length;
 	char path[] DOC("path from the root of the hierarchy");
 };
 
 #define NONE ((u64)-1)
-/* Threads share css_sets, of which a cgroup has one a combination of v1 cgroups. */
+/* Threads share css_sets. A cgroup has one for each combination with v1 cgroups. */
 #define MAX_CSS_SETS (1024 * 1024)
-/* include/linux/cgroup-defs.h, enums without a name. */
+/* include/linux/cgroup-defs.h, from enums without a name. */
 #define CGRP_FROZEN 3
 #define CSS_ONLINE 0x2
 #define CSS_VISIBLE 0x8
 /*
- * No limit is LONG_MAX bytes (page_counter.h, PAGE_COUNTER_MAX), in pages of
- * at most 64 KiB.
+ * No limit is LONG_MAX bytes (include/linux/page_counter.h, PAGE_COUNTER_MAX), counted in
+ * pages of at most 64 KiB.
  */
 #define UNLIMITED (~0UL >> 1 >> 16)
 
-/* Since 6.16 a controller's; before, the cgroup's (kernel/cgroup/rstat.c). */
+/* Since 6.16 per controller; before, per cgroup (kernel/cgroup/rstat.c). */
 extern void css_rstat_flush(struct cgroup_subsys_state *css) __ksym __weak;
 extern void cgroup_rstat_flush(struct cgroup *cgrp) __ksym __weak;
 
 /*
- * Whether this walk is to show a cgroup. The kernel cannot go on with a walk
- * whose buffer is full, so the daemon walks again and tells where it was. Of
- * the cgroup below which it goes on, the id alone is written: it is there still.
+ * Whether this walk shows a cgroup. The kernel cannot continue a walk whose buffer is
+ * full, so the daemon starts another and tells it where to resume. Of the cgroup to
+ * resume at, the program writes the id alone, to say that it still exists.
  */
 static __always_inline bool is_wanted(struct cgroup_walk *walk, struct seq_file *seq, u64 id,
 				      u32 level)
@@ -59,7 +65,7 @@ static __always_inline bool is_wanted(struct cgroup_walk *walk, struct seq_file 
 		bpf_seq_write(seq, &id, sizeof(id));
 		return false;
 	}
-	/* Passed over: all before it, and of those below it the older ones. */
+	/* Skip everything before it, and the children that were shown already. */
 	if (!walk->met || level > walk->met || (level == walk->met && id <= walk->after))
 		return false;
 	walk->at = 0;
@@ -74,6 +80,7 @@ struct css_set_walk {
 	bool complete;
 };
 
+/* Adds the threads of a css_set; true after the last. */
 static __noinline bool add_css_set(struct css_set_walk *walk)
 {
 	struct cgrp_cset_link *link;
@@ -92,8 +99,8 @@ static __noinline bool add_css_set(struct css_set_walk *walk)
 	tasks = READ(link, cset, nr_tasks);
 	next = READ(link, cset_link.next);
 	/*
-	 * Their lock is not ours to take: one that has just gone is no link any more, and
-	 * what was read of it counts for nothing.
+	 * A program cannot take the lock of this list. If the link has been freed
+	 * meanwhile, it no longer points to this cgroup, and what was read is invalid.
 	 */
 	if (READ(link, cgrp) != walk->cgrp)
 		return true;
@@ -102,6 +109,7 @@ static __noinline bool add_css_set(struct css_set_walk *walk)
 	return false;
 }
 
+/* The threads in the cgroup itself; all ones if they cannot be counted. */
 static __always_inline u32 count_tasks(struct cgroup *cgrp)
 {
 	struct css_set_walk walk = {
@@ -117,15 +125,15 @@ static __always_inline u32 count_tasks(struct cgroup *cgrp)
 }
 
 /*
- * What the processors have counted is added up when it is asked for. The older
- * function is known by its data: before 6.4 it cannot be asked whether one that
- * is there exists.
+ * The processor time of a cgroup and those below it; all ones if the kernel does not
+ * tell. The kernel adds up the counts of its processors when it is asked to. A type
+ * tells whether the older function exists: before 6.4 bpf_ksym_exists() cannot.
  */
 static __always_inline u64 cpu_time_of(struct cgroup *cgrp)
 {
 	if (!HAS(cgrp, bstat.cputime.sum_exec_runtime))
 		return NONE;
-	/* The cgroup's own state lies at its front (include/linux/cgroup-defs.h). */
+	/* A cgroup begins with its own state (include/linux/cgroup-defs.h). */
 	if (bpf_ksym_exists(css_rstat_flush) && HAS(cgrp, self))
 		css_rstat_flush(&cgrp->self);
 	else if (bpf_core_type_exists(struct cgroup_rstat_cpu))
@@ -135,7 +143,7 @@ static __always_inline u64 cpu_time_of(struct cgroup *cgrp)
 	return READ(cgrp, bstat.cputime.sum_exec_runtime);
 }
 
-/* The memory controller's part of a cgroup; NULL if it is not enabled for it. */
+/* The memory controller's state of a cgroup; NULL if the controller is not enabled there. */
 static __always_inline struct mem_cgroup *memory_of(struct cgroup *cgrp)
 {
 	struct cgroup_subsys_state *css = NULL;
@@ -144,18 +152,19 @@ static __always_inline struct mem_cgroup *memory_of(struct cgroup *cgrp)
 	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id) ||
 	    !HAS(cgrp, subsys) || !HAS(css, cgroup) || !HAS(css, flags))
 		return NULL;
-	/* The kernel's index into the array is relocated, so it goes by bytes. */
+	/* The index is relocated and not a constant in the source, so count in bytes. */
 	at = ADDRESS(cgrp, subsys) +
 	     bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id) * sizeof(css);
 	bpf_probe_read_kernel(&css, sizeof(css), at);
 	if (!css || READ(css, cgroup) != cgrp)
 		return NULL;
-	/* One that another controller needs is there, but has no files. */
+	/* A controller that another one depends on has a state, but no files. */
 	if ((READ(css, flags) & (CSS_ONLINE | CSS_VISIBLE)) != (CSS_ONLINE | CSS_VISIBLE))
 		return NULL;
 	return OWNER(css, struct mem_cgroup, css);
 }
 
+/* Fills the columns of the memory controller. */
 static __always_inline void read_memory(struct cgroup_row *row, struct cgroup *cgrp)
 {
 	struct mem_cgroup *memory = memory_of(cgrp);
@@ -170,8 +179,8 @@ static __always_inline void read_memory(struct cgroup_row *row, struct cgroup *c
 }
 
 /*
- * Whether a cgroup is populated, by its own css_sets or by cgroups below. Since 7.2 one
- * count covers both.
+ * Fills the column `populated`, from the counts of the cgroup's own css_sets and of its
+ * populated children. Since 7.2 they are in its cgroup_subsys_state.
  */
 static __always_inline void read_populated(struct cgroup_row *row, struct cgroup *cgrp)
 {
@@ -202,12 +211,12 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 
 	if (!reader)
 		return cgrp ? WITHOUT_READER : 0;
-	/* Without an id no cgroup can be told from another, nor a walk go on after it. */
+	/* Without ids cgroups cannot be told apart, and a walk cannot resume. */
 	if (cgrp && !HAS(cgrp, kn, id))
 		return 0;
 	walk = &reader->walk;
 	if (!cgrp) {
-		/* An id of 0 where there was room for all: nothing is left to show. */
+		/* All rows had room: an id of 0 tells the daemon that nothing is left. */
 		if (walk->budget && !text_mode)
 			bpf_seq_write(seq, &row.id, sizeof(row.id));
 		return 0;
@@ -215,7 +224,7 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 	node = READ(cgrp, kn);
 	row.id = READ(node, id);
 	SET_READ(row.depth, cgrp, level);
-	/* A pin is read in one walk, by whoever: it shows all that it meets. */
+	/* A pin is read in one walk, which shows every cgroup. */
 	if (!text_mode && !is_wanted(walk, seq, row.id, row.depth))
 		return 0;
 
@@ -244,7 +253,7 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 	row.tasks = count_tasks(cgrp);
 	row.cpu_time = row.memory = row.memory_max = NONE;
 	parent = parent_of_node(node);
-	/* The root's files do not say, and what its fields hold is not that. */
+	/* The root has no such files, and its fields hold something else. */
 	if (parent) {
 		row.parent = READ(parent, id);
 		row.cpu_time = cpu_time_of(cgrp);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "map_bytes.h"
-#include "row.h"
+#include "lib/kernel/bpf.h"
+#include "lib/kernel/iterators.h"
+#include "lib/map_bytes.h"
+#include "lib/read.h"
+#include "lib/reader.h"
+#include "lib/row.h"
 
 struct ROW("an element of the map") element {
-	map_key_t key DOC("its key");
-	map_value_t value DOC("its value; of a per-cpu map, the value of each processor");
+	map_key_t key DOC("key of the element");
+	map_value_t value DOC("value of the element; in a per-cpu map, the value of each processor");
 };
 
 SEC("iter/bpf_map_elem")
@@ -33,7 +37,7 @@ int dump_elements(struct bpf_iter__bpf_map_elem *ctx)
 		write_bytes(seq, reader, value, value_size);
 		return 0;
 	}
-	/* Most are short: one write does. */
+	/* Most elements are short, and one write is enough. */
 	bpf_probe_read_kernel(reader->record, key_size, key);
 	bpf_probe_read_kernel(reader->record + key_size, value_size, value);
 	write_row(seq, (struct element *)reader->record, key_size + value_size);

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "file.h"
-#include "process_group.h"
+#include "lib/file.h"
+#include "lib/kernel/file.h"
+#include "lib/kernel/iterators.h"
+#include "lib/process_group.h"
+#include "lib/read.h"
 
 struct ROW("the open files of a process") fds_by_process {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 uid ABSENT(-1) DOC("effective user id of the process");
-	char comm[16] DOC("name of the process");
-	u64 fds DOC("open file descriptors, those of threads with a table of their own included");
-	u64 regular ABSENT(-1) DOC("of those, of regular files");
-	u64 directories ABSENT(-1) DOC("of directories");
-	u64 sockets ABSENT(-1) DOC("of sockets");
-	u64 pipes ABSENT(-1) DOC("of pipes and FIFOs");
-	u64 devices ABSENT(-1) DOC("of character and block devices");
-	u64 anonymous ABSENT(-1) DOC("of anonymous inodes, such as an eventfd's");
-	u64 deleted ABSENT(-1) DOC("of files that have no name left");
+	struct counted_process process;
+	u64 fds DOC("open file descriptors, including those of threads with a table of their own");
+	u64 regular ABSENT(-1) DOC("those of regular files");
+	u64 directories ABSENT(-1) DOC("those of directories");
+	u64 sockets ABSENT(-1) DOC("those of sockets");
+	u64 pipes ABSENT(-1) DOC("those of pipes and FIFOs");
+	u64 devices ABSENT(-1) DOC("those of character and block devices");
+	u64 anonymous ABSENT(-1) DOC("those of anonymous inodes, such as eventfds");
+	u64 deleted ABSENT(-1) DOC("those of files that have no name left");
 };
 
 PROCESS_GROUPS(struct fds_by_process);
@@ -26,7 +27,7 @@ static __always_inline void count(struct fds_by_process *row, struct file *file)
 	else if (!file->f_inode->i_nlink)
 		row->deleted++;
 
-	/* Without what tells them apart, none of the types is known. */
+	/* Without the fields that tell them apart, no count by type is known. */
 	if (!HAS(file, f_inode, i_mode) || !HAS(file, f_inode, i_sb, s_magic)) {
 		UNSET(row->regular);
 		UNSET(row->directories);

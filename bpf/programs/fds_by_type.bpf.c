@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "file.h"
-#include "process_group.h"
+#include "lib/file.h"
+#include "lib/groups.h"
+#include "lib/kernel/file.h"
+#include "lib/kernel/iterators.h"
+#include "lib/process_group.h"
+#include "lib/read.h"
 
 struct ROW("the open files of a type") fds_by_type {
 	enum file_type type ABSENT(-1) DOC("type of file, as lsof names it");
 	u64 fds DOC("open file descriptors");
-	u64 deleted ABSENT(-1) DOC("of those, of files that have no name left");
-	bytes_t deleted_size ABSENT(-1) DOC("sizes of these if they are regular files; of two descriptors, twice");
+	u64 deleted ABSENT(-1) DOC("those of files that have no name left");
+	bytes_t deleted_size ABSENT(-1) DOC("total size of those that are regular files, once per descriptor");
 };
 
 struct type_key {
@@ -15,7 +19,7 @@ struct type_key {
 
 GROUPS(struct type_key, struct fds_by_type);
 
-/* The process that the walk is at; without a pid if the reader is not to see it. */
+/* The current process; its pid is 0 if the reader must not see it. */
 static struct process_walk walk;
 static u32 pid;
 
@@ -31,21 +35,15 @@ int sum_fds(struct bpf_iter__task_file *ctx)
 	if (!task || !file)
 		return 0;
 	if (!is_at(walk, ctx->meta, task)) {
-		move_on(walk, ctx->meta, task);
+		move_to(walk, ctx->meta, task);
 		pid = pid_for_reader(task);
 	}
 	if (!pid)
 		return 0;
 	key.type = type_of(file);
-	row = bpf_map_lookup_elem(&groups, &key);
-	if (!row) {
-		struct fds_by_type first = {};
-
-		first.type = key.type;
-		row = add_group(seq, &key, &first);
-		if (!row)
-			return 0;
-	}
+	row = group_row(seq, &key);
+	if (!row)
+		return 0;
 
 	row->fds++;
 	if (!HAS(file, f_inode, i_nlink) || !HAS(file, f_inode, i_size))

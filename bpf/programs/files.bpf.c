@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "file.h"
-#include "path.h"
-#include "row.h"
+#include "lib/access.h"
+#include "lib/file.h"
+#include "lib/file_path.h"
+#include "lib/kernel/file.h"
+#include "lib/kernel/iterators.h"
+#include "lib/path.h"
+#include "lib/pid.h"
+#include "lib/read.h"
+#include "lib/reader.h"
+#include "lib/row.h"
 
-/* With O_PATH a file is open for neither. */
+/* A file opened with O_PATH is open for neither. */
 enum file_access {
 	file_access__none,
 	file_access__r,
@@ -11,7 +18,7 @@ enum file_access {
 	file_access__rw,
 };
 
-/* include/uapi/asm-generic/fcntl.h; the access mode has a column of its own. */
+/* include/uapi/asm-generic/fcntl.h, without the access mode, which is another column. */
 enum file_flag {
 	file_flag__CREAT = 00000100,
 	file_flag__EXCL = 00000200,
@@ -33,22 +40,22 @@ enum file_flag {
 };
 
 struct ROW("an open file in a process") file_row {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 tid DOC("thread the table of descriptors belongs to; the process's first, mostly");
+	u32 pid DOC("process id, in the reader's pid namespace");
+	u32 tid DOC("thread that the descriptor table belongs to; usually the first of the process");
 	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	u32 fd DOC("file descriptor");
 	enum file_type type ABSENT(-1) DOC("type of file, as lsof names it");
-	enum file_access access ABSENT(-1) DOC("what it is open for");
+	enum file_access access ABSENT(-1) DOC("access mode: r, w, rw, or none with O_PATH");
 	enum file_flag flags FLAGS ABSENT(-1) DOC("open(2) flags, without the access mode");
 	u64 pos ABSENT(-1) DOC("position in the file, in bytes");
-	device_t dev ABSENT(-1) DOC("device the file lies on");
-	device_t rdev ABSENT(0) DOC("device that a special file stands for");
+	device_t dev ABSENT(-1) DOC("device of the file's filesystem");
+	device_t rdev ABSENT(0) DOC("device that a device file stands for");
 	u64 inode ABSENT(-1) DOC("inode number");
-	u32 links ABSENT(-1) DOC("number of names the file has; 0 once it is deleted");
+	u32 links ABSENT(-1) DOC("number of hard links; 0 once it is deleted");
 	bytes_t size ABSENT(-1) DOC("size of the file");
 	char comm[16] DOC("name of the process");
 	tail_length_t path_length;
-	char path[] DOC("path, or what /proc/<pid>/fd shows of a file that has none");
+	char path[] DOC("path, or for a file without one what /proc/<pid>/fd shows");
 };
 
 #define O_ACCMODE 3
@@ -56,13 +63,13 @@ struct ROW("an open file in a process") file_row {
 #define FMODE_WRITE 2
 
 /*
- * A flag of the descriptor, not of the file: a duplicate may differ, and fcntl(2) changes
- * it. An exec or unshare(2) meanwhile may have left the task a smaller table.
+ * Whether close-on-exec is set. It is a flag of the descriptor, not of the file. An exec
+ * or unshare(2) may have given the task a smaller table since the walk looked.
  */
 static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 {
 	unsigned long *bits = FIELD(task, files, fdt, close_on_exec);
-	/* No struct of the kernel's; said to be one of bits, its first word is a single load. */
+	/* The bitmap is not in a struct; as a cpumask, a word of it can be read by READ(). */
 	struct cpumask *word = (void *)(bits + fd / 64);
 
 	if (!HAS(task, files, fdt, max_fds) || fd >= task->files->fdt->max_fds)
@@ -70,7 +77,7 @@ static __always_inline bool closed_on_exec(struct task_struct *task, u32 fd)
 	return READ(word, bits[0]) >> (fd % 64) & 1;
 }
 
-/* Programs of iterators may call bpf_d_path() since 5.12, which brought task_vma, too. */
+/* Iterator programs can call bpf_d_path() since 5.12, which also added task_vma. */
 #define HAS_D_PATH(file)                                                                           \
 	(bpf_core_type_exists(struct bpf_iter__task_vma) && HAS(file, f_path))
 
@@ -93,7 +100,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	if (!process)
 		return 0;
 
-	/* Without bpf_d_path() walk_path() fills the front of the record. */
+	/* Without bpf_d_path(), walk_path() uses the front of the record. */
 	row = (struct file_row *)reader->record;
 	if (!HAS_D_PATH(file))
 		row = (struct file_row *)(reader->record + PATH_MAX);
@@ -123,18 +130,18 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	SET(row->links, file, f_inode, i_nlink);
 	SET(row->size, file, f_inode, i_size);
 
-	/* By the names: what has none, as a socket, has no path. */
+	/* A file without a name, such as a socket, then has no path. */
 	if (!HAS_D_PATH(file)) {
 		row->path_length = walk_path(reader, FIELD(file, f_path.dentry),
 					     FIELD(file, f_path.mnt));
 		write_row_with_path(seq, row, path, reader, row->path_length);
 		return 0;
 	}
-	/* The size counts the closing NUL; a path too long for the buffer is left out. */
+	/* The size counts the NUL at the end; a path that is too long is left out. */
 	size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
 	if (size < 1 || size > PATH_MAX)
 		size = 1;
-	/* The mask changes nothing; verifiers before 6.13 lose the bound without. */
+	/* The mask changes nothing; without it verifiers before 6.13 lose the bound. */
 	size = IN_PATH(size - 1);
 	row->path_length = size;
 	write_row_and_tail(seq, row, path, IN_PATH(size));

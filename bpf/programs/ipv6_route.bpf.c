@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "row.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/route.h"
+#include "lib/read.h"
+#include "lib/row.h"
 
 /* include/uapi/linux/route.h and ipv6_route.h, RTF_*. */
 enum route_flag {
@@ -30,18 +33,18 @@ enum route_flag {
 };
 
 struct ROW("an IPv6 route") ipv6_route {
-	ipv6_t destination ABSENT(-1) DOC("network the route leads to");
-	u8 prefix ABSENT(-1) DOC("length of its prefix, in bits");
-	u8 source_prefix ABSENT(-1) DOC("length of the source's prefix, in bits");
+	ipv6_t destination ABSENT(-1) DOC("network that the route leads to");
+	u8 prefix ABSENT(-1) DOC("prefix length of the destination, in bits");
+	u8 source_prefix ABSENT(-1) DOC("prefix length of the source, in bits");
 	ipv6_t source ABSENT(-1) DOC("network that packets must come from");
-	ipv6_t gateway ABSENT(0) DOC("next hop; none where the network is on the link");
-	u64 metric ABSENT(-1) DOC("cost: of two routes the lower is taken");
+	ipv6_t gateway ABSENT(0) DOC("next hop; none if the network is on the link");
+	u64 metric ABSENT(-1) DOC("cost; the route with the lower cost is used");
 	u32 refs ABSENT(-1) DOC("references held on the route");
 	enum route_flag flags FLAGS ABSENT(-1) DOC("kind and state of the route");
 	char device[16] DOC("interface that packets leave by");
 };
 
-/* A network and the length of its prefix. */
+/* Reads a network and its prefix length. */
 #define read_network(network, prefix, route, key)                                                  \
 	({                                                                                         \
 		if (HAS(route, key.addr.in6_u.u6_addr8))                                           \
@@ -52,9 +55,9 @@ struct ROW("an IPv6 route") ipv6_route {
 	})
 
 /*
- * A hop of the route's own, or that of a nexthop object, of which a group shows its
- * first. A route has room for a hop of its own only without such an object, and
- * which of two holds is told by is_group; NULL where the kernel does not tell.
+ * The route's own next hop, or the first one of its nexthop object, which may be a group;
+ * NULL if the kernel does not tell. A route with a nexthop object has no room for a next
+ * hop of its own. nh_info and nh_grp are a union, and is_group tells which one it holds.
  */
 static __always_inline struct fib_nh_common *hop_of(struct fib6_info *route)
 {

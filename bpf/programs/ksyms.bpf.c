@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "reader.h"
-#include "row.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/symbol.h"
+#include "lib/read.h"
+#include "lib/reader.h"
+#include "lib/row.h"
 
 struct ROW("a kernel symbol") symbol {
-	address_t address ABSENT(0) DOC("where it lies; none to readers who are not root, or where the kernel hides it");
-	char type[2] DOC("kind of symbol, as nm(1) names it");
-	char module[56] DOC("module it belongs to; none for the kernel itself");
+	address_t address ABSENT(0) DOC("address; none unless the reader is root, or if the kernel hides it");
+	char type[2] DOC("type of symbol, as in nm(1)");
+	char module[56] DOC("module that it belongs to; none for the kernel itself");
 	tail_length_t name_length;
-	char name[] DOC("its name");
+	char name[] DOC("name of the symbol");
 };
 
 #define SYMBOL_MAX 512
 
+/* A letter in upper or lower case. */
 static __always_inline char to_case(char type, bool upper)
 {
 	if (upper && type >= 'a' && type <= 'z')
@@ -35,9 +39,9 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 	if (!reader)
 		return WITHOUT_READER;
 	/*
-	 * The kernel makes the last call with what is left of the symbol before, one
-	 * place further (bpf_iter_ksym_seq_stop()). Its own symbols, of no module,
-	 * are always one further.
+	 * The kernel makes the last call of a pass with the previous symbol, whose position
+	 * is one too far (bpf_iter_ksym_seq_stop()). The position of the kernel's own
+	 * symbols, which have no module, is always one too far.
 	 */
 	if (HAS(ksym, module_name[0]) && HAS(ksym, pos) && ksym->module_name[0] &&
 	    (u64)ksym->pos != ctx->meta->seq_num)
@@ -47,7 +51,7 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 	__builtin_memset(row, 0, sizeof(*row));
 	if (FIELD(ksym, show_value) && !reader->hides_addresses)
 		row->address = FIELD(ksym, value);
-	/* Of a module's symbols the case says whether they are exported (s_show()). */
+	/* The case of the type tells whether a module exports the symbol (s_show()). */
 	row->type[0] = FIELD(ksym, type);
 	if (HAS(ksym, module_name) && BPF_CORE_READ_STR_INTO(&row->module, ksym, module_name) > 1 &&
 	    HAS(ksym, exported))
@@ -56,7 +60,7 @@ int dump_ksyms(struct bpf_iter__ksym *ctx)
 	size = 1;
 	if (HAS(ksym, name)) {
 		size = BPF_CORE_READ_STR_INTO((char(*)[SYMBOL_MAX])row->name, ksym, name);
-		/* /proc/kallsyms leaves out what has no name, too: a module's first symbol. */
+		/* A module's first symbol has no name; /proc/kallsyms leaves it out, too. */
 		if (size < 2)
 			return 0;
 	}

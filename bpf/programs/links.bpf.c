@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "attach.h"
-#include "row.h"
+#include "lib/attach.h"
+#include "lib/kernel/bpf.h"
+#include "lib/kernel/iterators.h"
+#include "lib/read.h"
+#include "lib/row.h"
 
-/* include/uapi/linux/bpf.h, enum bpf_link_type, by the names bpftool prints. */
+/* include/uapi/linux/bpf.h, enum bpf_link_type, by the names that bpftool prints. */
 enum link_type {
 	link_type__unspec,
 	link_type__raw_tracepoint,
@@ -23,14 +26,15 @@ enum link_type {
 
 struct ROW("a BPF link") link {
 	u32 id ABSENT(-1) DOC("id of the link");
-	enum link_type type ABSENT(-1) DOC("kind of link, as bpftool names it");
-	u32 program ABSENT(0) DOC("id of the program it runs; none for a struct_ops link");
+	enum link_type type ABSENT(-1) DOC("type of link, as bpftool names it");
+	u32 program ABSENT(0) DOC("id of its program; none for a struct_ops link");
 	enum attach_type attach ABSENT(-1) DOC("how the program is attached");
 	u64 target_id ABSENT(0)
-		DOC("what it is attached to: a cgroup's id, a net namespace's inode number, a map's id");
-	char target[32] DOC("name of what it is attached to: an iterator target, tracepoint or interface");
+		DOC("id of what it is attached to: a cgroup's id, a net namespace's inode number or a map's id");
+	char target[32] DOC("name of the iterator target, tracepoint or interface that it is attached to");
 };
 
+/* Fills the columns of what the link is attached to. */
 static __always_inline void read_target(struct bpf_link *link, struct link *row)
 {
 	struct net_device *device;
@@ -54,7 +58,7 @@ static __always_inline void read_target(struct bpf_link *link, struct link *row)
 		break;
 	case link_type__xdp:
 		device = READ((struct bpf_xdp_link *)link, dev);
-		/* A device that is gone leaves no name. */
+		/* The device may have been removed. */
 		if (device)
 			name = ADDRESS(device, name);
 		break;
@@ -83,7 +87,7 @@ int dump_links(struct bpf_iter__bpf_link *ctx)
 		row.program = FIELD(program, aux, id);
 		SET(row.attach, program, expected_attach_type);
 	}
-	/* Since 6.17 the link itself knows, which a program for several types does not. */
+	/* Since 6.17 the link knows; a program may support several attach types. */
 	if (HAS(link, attach_type))
 		row.attach = (u32)link->attach_type;
 	read_target(link, &row);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "row.h"
+#include "lib/kernel/bpf.h"
+#include "lib/kernel/iterators.h"
+#include "lib/read.h"
+#include "lib/row.h"
 
-/* include/uapi/linux/bpf.h, enum bpf_map_type, by the names bpftool prints. */
+/* include/uapi/linux/bpf.h, enum bpf_map_type, by the names that bpftool prints. */
 enum map_type {
 	map_type__unspec,
 	map_type__hash,
@@ -39,7 +42,7 @@ enum map_type {
 	map_type__arena,
 };
 
-/* include/uapi/linux/bpf.h, BPF_F_*: the flags a map is created with. */
+/* include/uapi/linux/bpf.h, BPF_F_*: the flags of a new map. */
 enum map_flag {
 	map_flag__NO_PREALLOC = 1 << 0,
 	map_flag__NO_COMMON_LRU = 1 << 1,
@@ -65,22 +68,22 @@ enum map_flag {
 struct ROW("a BPF map") map {
 	u32 id ABSENT(-1) DOC("id of the map");
 	enum map_type type ABSENT(-1) DOC("type, as bpftool names it");
-	char name[16] DOC("name its creator gave it");
-	enum map_flag flags FLAGS ABSENT(-1) DOC("flags it was created with");
+	char name[16] DOC("name that its creator gave it");
+	enum map_flag flags FLAGS ABSENT(-1) DOC("flags that it was created with");
 	u32 key_size ABSENT(-1) DOC("bytes in a key");
 	u32 value_size ABSENT(-1) DOC("bytes in a value");
-	u32 max_entries ABSENT(-1) DOC("entries it may hold");
-	s64 entries ABSENT(-1) DOC("entries it holds, where its type keeps count");
-	u64 extra DOC("what map_extra means to its type");
+	u32 max_entries ABSENT(-1) DOC("maximum number of entries");
+	s64 entries ABSENT(-1) DOC("number of entries, if its type counts them");
+	u64 extra DOC("map_extra, whose meaning depends on the type");
 	u32 btf ABSENT(0) DOC("id of the BTF that describes its keys and values");
-	bool frozen ABSENT(-1) DOC("whether user space may no longer write to it");
+	bool frozen ABSENT(-1) DOC("whether it is read-only for user space");
 	u64 refs ABSENT(-1) DOC("references held on it");
-	u64 user_refs ABSENT(-1) DOC("of those, held by descriptors and pins");
+	u64 user_refs ABSENT(-1) DOC("those held by descriptors and pins");
 };
 
 extern s64 bpf_map_sum_elem_count(const struct bpf_map *map) __ksym __weak;
 
-/* Only hash tables count (kernel/bpf/map_iter.c); for others the sum is 0. */
+/* Whether maps of a type count their entries (kernel/bpf/map_iter.c); others report 0. */
 static __always_inline bool keeps_count(u32 type)
 {
 	return type == map_type__hash || type == map_type__percpu_hash ||
@@ -108,11 +111,11 @@ int dump_maps(struct bpf_iter__bpf_map *ctx)
 	row.entries = -1;
 	if (bpf_ksym_exists(bpf_map_sum_elem_count) && keeps_count(row.type))
 		row.entries = bpf_map_sum_elem_count(map);
-	/* Before 5.16 no type had a meaning for it. */
+	/* Since 5.16. */
 	row.extra = FIELD(map, map_extra);
 	row.btf = FIELD(map, btf, id);
 	SET(row.frozen, map, frozen);
-	/* The walk holds one itself on the map it shows (bpf_map_seq_next()). */
+	/* The walk holds a reference on the map that it shows (bpf_map_seq_next()). */
 	SET(row.refs, map, refcnt.counter);
 	if (HAS(map, refcnt.counter))
 		row.refs--;

@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "memory.h"
-#include "process_group.h"
+#include "lib/access.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/memory.h"
+#include "lib/memory.h"
+#include "lib/pid.h"
+#include "lib/process_group.h"
+#include "lib/read.h"
 
 struct ROW("the memory mappings of a process") memory_by_process {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 uid ABSENT(-1) DOC("effective user id of the process");
-	char comm[16] DOC("name of the process");
+	struct counted_process process;
 	u64 mappings DOC("number of mappings");
 	bytes_t size ABSENT(-1) DOC("size of all mappings");
-	bytes_t file ABSENT(-1) DOC("of those, of mapped files");
-	bytes_t anonymous ABSENT(-1) DOC("of those without a file");
-	bytes_t shared ABSENT(-1) DOC("of those shared with whoever maps the same");
-	bytes_t writable ABSENT(-1) DOC("of those that may be written");
-	bytes_t executable ABSENT(-1) DOC("of those that may be executed");
-	bytes_t heap ABSENT(-1) DOC("of [heap], the memory below brk(2)");
-	bytes_t stack ABSENT(-1) DOC("of [stack], that of the first thread");
+	bytes_t file ABSENT(-1) DOC("size of those that map a file");
+	bytes_t anonymous ABSENT(-1) DOC("size of those without a file");
+	bytes_t shared ABSENT(-1) DOC("size of shared mappings");
+	bytes_t writable ABSENT(-1) DOC("size of writable mappings");
+	bytes_t executable ABSENT(-1) DOC("size of executable mappings");
+	bytes_t heap ABSENT(-1) DOC("size of [heap], the memory below brk(2)");
+	bytes_t stack ABSENT(-1) DOC("size of [stack], the stack of the first thread");
 	pages_t rss ABSENT(-1) DOC("memory resident in RAM");
 	pages_t swap ABSENT(-1) DOC("memory swapped out");
 };
 
 PROCESS_GROUPS(struct memory_by_process);
 
+/* The kernel does not tell the sizes of mappings. */
 static __always_inline void forget_sizes(struct memory_by_process *row)
 {
 	UNSET(row->size);
@@ -93,11 +97,11 @@ int sum_vmas(struct bpf_iter__task_vma *ctx)
 		put_process(meta);
 		return 0;
 	}
-	/* A thread with files of its own is visited too, with the same memory. */
+	/* The walk visits threads that have their own descriptors, too; their memory is the same. */
 	if (!is_leader(task))
 		return 0;
 	mm = FIELD(vma, vm_mm);
-	/* Of the memory that is walked, which the process may have given up. */
+	/* Decide by the memory that is walked, which the process may have given up. */
 	reader = current_reader();
 	if (!reader || !may_look_into(reader, task, mm))
 		return 0;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "socket.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/socket.h"
+#include "lib/read.h"
+#include "lib/row.h"
+#include "lib/socket.h"
 
 /* include/uapi/linux/netlink.h, NETLINK_*. */
 enum netlink_protocol {
@@ -28,16 +32,16 @@ enum netlink_protocol {
 };
 
 struct ROW("a netlink socket") netlink {
-	enum netlink_protocol protocol ABSENT(-1) DOC("netlink family the socket speaks");
-	u64 portid ABSENT(-1) DOC("address of the socket; 0 is the kernel's own");
-	mask_t groups ABSENT(-1) DOC("multicast groups it listens to, the first 32 as bits");
-	u32 uid ABSENT(-1) DOC("user that made it");
+	enum netlink_protocol protocol ABSENT(-1) DOC("netlink family that the socket speaks");
+	u64 portid ABSENT(-1) DOC("address of the socket; 0 is the kernel");
+	mask_t groups ABSENT(-1) DOC("multicast groups that it listens to; bits for the first 32");
+	u32 uid ABSENT(-1) DOC("user who created it");
 	bytes_t rmem ABSENT(-1) DOC("memory of messages waiting to be read");
 	bytes_t wmem ABSENT(-1) DOC("memory of messages being sent");
 	bool dump ABSENT(-1) DOC("whether a dump is under way");
 	u32 refs ABSENT(-1) DOC("references held on the socket");
-	u32 drops ABSENT(-1) DOC("messages lost because nobody read them in time");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none for the kernel's");
+	u32 drops ABSENT(-1) DOC("messages lost because they were not read in time");
+	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none for a kernel socket");
 };
 
 SEC("iter/netlink")
@@ -51,12 +55,12 @@ int dump_netlink(struct bpf_iter__netlink *ctx)
 
 	if (!netlink)
 		return 0;
-	/* Every socket begins with its struct sock. */
+	/* A netlink socket begins with its struct sock. */
 	sk = (void *)netlink;
 
 	SET(row.protocol, sk, sk_protocol);
 	SET(row.portid, netlink, portid);
-	/* As many words as ngroups takes; one at least where there are any. */
+	/* A bitmap of ngroups bits: at least one word, if it exists. */
 	if (FIELD(netlink, groups))
 		bpf_probe_read_kernel(&groups, sizeof(groups), netlink->groups);
 	row.groups = HAS(netlink, groups) ? (u32)groups : (mask_t)-1;

@@ -1,47 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "memory.h"
-#include "path.h"
-#include "task.h"
+#include "lib/access.h"
+#include "lib/file_path.h"
+#include "lib/kernel/file.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/memory.h"
+#include "lib/kernel/task.h"
+#include "lib/loop.h"
+#include "lib/memory.h"
+#include "lib/path.h"
+#include "lib/pid.h"
+#include "lib/read.h"
+#include "lib/reader.h"
+#include "lib/row.h"
+#include "lib/task.h"
 
 struct ROW("a process") process {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 ppid ABSENT(-1) DOC("parent process; 0 if it is outside the reader's pid namespace");
-	u32 uid ABSENT(-1) DOC("effective user id, as ps shows");
-	u32 gid ABSENT(-1) DOC("effective group id");
-	u32 ruid ABSENT(-1) DOC("real user id");
-	enum task_state state ABSENT(-1) DOC("what the scheduler has its first thread doing");
+	u32 pid DOC("process id, in the reader's pid namespace");
+	u32 ppid ABSENT(-1) DOC("process id of the parent; 0 if it is outside the reader's pid namespace");
+	struct task_ids ids;
+	enum task_state state ABSENT(-1) DOC("state of its first thread, as in /proc/<pid>/status");
 	u32 threads ABSENT(-1) DOC("number of threads");
-	u32 slots ABSENT(0) DOC("room of its table of descriptors, FDSize of /proc/<pid>/status");
-	s32 prio ABSENT(-2147483648) DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
-	s32 nice ABSENT(-2147483648) DOC("nice value, -20 to 19");
+	u32 slots ABSENT(0) DOC("size of its descriptor table, FDSize of /proc/<pid>/status");
+	struct task_priority priority;
 	enum task_policy policy ABSENT(-1) DOC("scheduling policy of its first thread");
 	nanoseconds_t utime ABSENT(-1)
-		DOC("processor time of all its threads, ended ones too, in user mode");
-	nanoseconds_t stime ABSENT(-1) DOC("likewise in the kernel");
+		DOC("processor time of all its threads, including ended ones, in user mode");
+	nanoseconds_t stime ABSENT(-1) DOC("the same in the kernel");
 	nanoseconds_t start ABSENT(-1) DOC("when it started, since boot");
 	pages_t rss ABSENT(-1) DOC("memory resident in RAM; none for a kernel thread");
 	pages_t swap ABSENT(-1) DOC("memory swapped out");
 	pages_t vsize ABSENT(-1) DOC("size of its address space");
-	u64 cgroup ABSENT(0) DOC("id of its cgroup in the unified hierarchy");
-	u32 pidns ABSENT(0) DOC("inode number of its pid namespace");
-	u32 netns ABSENT(0) DOC("inode number of its net namespace; none once it exits");
-	u32 mntns ABSENT(0) DOC("inode number of its mount namespace");
-	u32 userns ABSENT(0) DOC("inode number of its user namespace");
-	u32 cgroupns ABSENT(0) DOC("inode number of its cgroup namespace");
+	struct task_membership membership;
 	char comm[16] DOC("name of its first thread");
 	tail_length_t exe_length;
-	char exe[] DOC("path of the program it runs; none for a kernel thread, or where the reader may not know");
+	char exe[] DOC("path of its executable; none for a kernel thread, or if the reader may not see it");
 };
 
 #define UNKNOWN ((u64)-1)
-/* As many as there can be (include/linux/threads.h, PID_MAX_LIMIT). */
+/* A process cannot have more (include/linux/threads.h, PID_MAX_LIMIT). */
 #define MAX_THREADS (4 * 1024 * 1024)
 
 struct bpf_iter_task {
 	u64 opaque[3];
 } __attribute__((aligned(8)));
 
-/* include/uapi: visit the threads of one process (kernel/bpf/task_iter.c, 6.7). */
+/* Visit the threads of one process (kernel/bpf/task_iter.c, since 6.7). */
 enum { TASK_ITER_PROC_THREADS = 2 };
 
 extern int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task,
@@ -49,13 +52,13 @@ extern int bpf_iter_task_new(struct bpf_iter_task *it, struct task_struct *task,
 extern struct task_struct *bpf_iter_task_next(struct bpf_iter_task *it) __ksym __weak;
 extern void bpf_iter_task_destroy(struct bpf_iter_task *it) __ksym __weak;
 
-/* Whether the kernel has what a process's times are made of. */
+/* Whether the kernel has the fields that a process's times are made from. */
 #define HAS_PROCESS_TIMES(task)                                                                    \
 	(HAS(task, utime) && HAS(task, stime) && HAS(task, se.sum_exec_runtime) &&                 \
 	 HAS(task, signal, utime) && HAS(task, signal, stime) &&                                   \
 	 HAS(task, signal, sum_sched_runtime))
 
-/* What the threads that still run have added to their process's times. */
+/* The times of the threads that have not ended. */
 struct usage {
 	u64 utime, stime, runtime;
 	bool complete;
@@ -74,7 +77,8 @@ struct thread_walk {
 	struct list_head *node, *head;
 };
 
-static __noinline bool step_on(struct thread_walk *walk)
+/* Adds a thread; true after the last. */
+static __noinline bool next_thread(struct thread_walk *walk)
 {
 	struct list_head *node;
 
@@ -93,8 +97,8 @@ static __noinline bool step_on(struct thread_walk *walk)
 }
 
 /*
- * Before 6.7 nothing hands a program another task's threads, so follow the
- * list. Rather no sum than a wrong one: of too many threads it is incomplete.
+ * Before 6.7 a program cannot iterate over the threads of another task, so follow the
+ * list. If there are too many threads the sum stays incomplete, and is not shown.
  */
 static __always_inline void add_threads_by_list(struct usage *usage, struct signal_struct *signal)
 {
@@ -106,7 +110,7 @@ static __always_inline void add_threads_by_list(struct usage *usage, struct sign
 
 	if (!HAS(signal, thread_head.next))
 		return;
-	repeat(MAX_THREADS, 32, step_on(&walk));
+	repeat(MAX_THREADS, 32, next_thread(&walk));
 }
 
 static __always_inline void add_threads(struct usage *usage, struct task_struct *leader)
@@ -150,12 +154,12 @@ int dump_processes(struct bpf_iter__task *ctx)
 		return 0;
 	row.ppid = parent_of(reader, task);
 
-	read_identity(&row, task);
-
+	read_ids(&row.ids, task);
 	row.state = state_of(task);
 	SET(row.threads, task, signal, nr_threads);
 	row.slots = READ(task, files, fdt, max_fds);
-	read_schedule(&row, task);
+	read_priority(&row.priority, task);
+	SET(row.policy, task, policy);
 
 	row.utime = row.stime = UNKNOWN;
 	if (HAS_PROCESS_TIMES(task)) {
@@ -170,8 +174,10 @@ int dump_processes(struct bpf_iter__task *ctx)
 		}
 	}
 
+	SET(row.start, task, start_boottime);
+
 	row.rss = row.swap = row.vsize = UNKNOWN;
-	/* A kernel thread borrows an address space; if it may be one, it has none of its own. */
+	/* A kernel thread borrows an address space; without flags any task may be one. */
 	mm = HAS(task, flags) && !(task->flags & PF_KTHREAD) ? FIELD(task, mm) : NULL;
 	if (mm) {
 		if (HAS_MEMORY_COUNTERS(mm)) {
@@ -180,14 +186,15 @@ int dump_processes(struct bpf_iter__task *ctx)
 		}
 		SET(row.vsize, mm, total_vm);
 	}
-	/* /proc shows anybody the numbers, but what it runs to those who may look in. */
+	/* As in /proc: anybody may see the numbers, but not the path of the executable. */
 	if (mm && may_look_into(reader, task, mm)) {
 		program = READ(mm, exe_file);
 		length = walk_path(reader, READ(program, f_path.dentry),
 				   READ(program, f_path.mnt));
 	}
 
-	/* The path was built from its end, so it goes out after the rest. */
+	read_membership(&row.membership, task);
+	COPY_NAME(row.comm, task, comm);
 	row.exe_length = length;
 	write_row_with_path(seq, &row, exe, reader, length);
 	return 0;

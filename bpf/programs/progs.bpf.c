@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "attach.h"
-#include "run_stats.h"
+#include "lib/attach.h"
+#include "lib/kernel/bpf.h"
+#include "lib/kernel/iterators.h"
+#include "lib/read.h"
+#include "lib/row.h"
+#include "lib/run_stats.h"
 
-/* include/uapi/linux/bpf.h, enum bpf_prog_type, by the names bpftool prints. */
+/* include/uapi/linux/bpf.h, enum bpf_prog_type, by the names that bpftool prints. */
 enum program_type {
 	program_type__unspec,
 	program_type__socket_filter,
@@ -44,29 +48,29 @@ enum program_type {
 struct ROW("a BPF program") program {
 	u32 id ABSENT(-1) DOC("id of the program");
 	enum program_type type ABSENT(-1) DOC("type of program, as bpftool names it");
-	char name[16] DOC("name its loader gave it");
+	char name[16] DOC("name that its loader gave it");
 	hash_t tag ABSENT(-1) DOC("hash of its instructions");
-	bool gpl ABSENT(-1) DOC("whether it is under a GPL-compatible licence");
-	enum attach_type attach ABSENT(-1) DOC("how it is meant to be attached");
+	bool gpl ABSENT(-1) DOC("whether its licence is compatible with the GPL");
+	enum attach_type attach ABSENT(-1) DOC("expected attach type, as bpftool names it");
 	nanoseconds_t loaded ABSENT(-1) DOC("when it was loaded, since boot");
-	u32 uid ABSENT(-1) DOC("user that loaded it");
+	u32 uid ABSENT(-1) DOC("user who loaded it");
 	bytes_t translated ABSENT(-1) DOC("size of its instructions after verification");
 	bytes_t jited ABSENT(-1) DOC("size of its machine code");
-	pages_t memlock ABSENT(-1) DOC("memory that the instructions take");
-	u32 maps ABSENT(-1) DOC("number of maps it uses");
-	u32 functions ABSENT(-1) DOC("number of functions it has");
-	u32 verified ABSENT(0) DOC("instructions that the verifier went through");
+	pages_t memlock ABSENT(-1) DOC("memory used by its instructions");
+	u32 maps ABSENT(-1) DOC("number of maps that it uses");
+	u32 functions ABSENT(-1) DOC("number of its functions");
+	u32 verified ABSENT(0) DOC("instructions that the verifier processed");
 	u32 btf ABSENT(0) DOC("id of the BTF that describes it");
-	u32 attach_btf ABSENT(0) DOC("BTF type id of the kernel function it is attached to");
+	u32 attach_btf ABSENT(0) DOC("BTF type id of the kernel function that it is attached to");
 	nanoseconds_t run_time ABSENT(-1)
-		DOC("time it has run for while kernel.bpf_stats_enabled was on");
-	u64 runs ABSENT(-1) DOC("times it has run, likewise");
+		DOC("run time while kernel.bpf_stats_enabled was on");
+	u64 runs ABSENT(-1) DOC("number of runs while it was on");
 };
 
-/* Functions beyond these are not added up. */
+/* Code of further functions is not counted. */
 #define MAX_FUNCTIONS 256
 
-/* The machine code of all functions: the program's own length is the first one's. */
+/* The machine code of all functions; the program's own jited_len is that of the first. */
 static __always_inline u64 jited_size(struct bpf_prog *prog)
 {
 	u64 size = 0;
@@ -111,7 +115,7 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 		UNSET(row.gpl);
 	SET(row.attach, prog, expected_attach_type);
 	SET(row.loaded, prog, aux, load_time);
-	/* Programs that root loaded early have no user struct, which reads as 0. */
+	/* Programs that root loaded early have no user_struct, which reads as 0. */
 	SET(row.uid, prog, aux, user, uid.val);
 	if (HAS(prog, len))
 		row.translated = (u64)prog->len * INSTRUCTION_SIZE;

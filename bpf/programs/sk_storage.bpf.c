@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "map_bytes.h"
-#include "socket.h"
+#include "lib/kernel/bpf.h"
+#include "lib/kernel/iterators.h"
+#include "lib/mapped_socket.h"
+#include "lib/reader.h"
+#include "lib/row.h"
 
 struct ROW("a socket with storage in the map") storage {
 	struct mapped_socket socket;
-	map_value_t value DOC("what is stored");
+	map_value_t value DOC("value stored for the socket");
 };
 
 SEC("iter/bpf_sk_storage_map")
@@ -21,15 +24,7 @@ int dump_sk_storage(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
-	read_mapped_socket(&row.socket, sk);
-	if (text_mode) {
-		__builtin_memcpy(reader->record, &row, sizeof(row));
-		put_bytes(reader, sizeof(row), value, FIELD(map, value_size));
-		write_row(seq, (struct storage *)reader->record, 0);
-		return 0;
-	}
-	write_row(seq, &row, sizeof(row));
-	write_bytes(seq, reader, value, reader->value_size);
+	write_mapped_socket(seq, reader, &row, sk, map, value, value_size);
 	return 0;
 }
 

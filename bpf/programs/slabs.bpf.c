@@ -1,45 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "loop.h"
-#include "row.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/slab.h"
+#include "lib/loop.h"
+#include "lib/read.h"
+#include "lib/row.h"
 
 struct ROW("a slab cache") slab_cache {
-	bytes_t object_size ABSENT(-1) DOC("size of an object, as its user asked");
-	bytes_t size ABSENT(-1) DOC("size of an object with what the allocator adds");
+	bytes_t object_size ABSENT(-1) DOC("size of an object, as requested");
+	bytes_t size ABSENT(-1) DOC("size of an object, including what the allocator adds");
 	u32 align ABSENT(-1) DOC("alignment of objects, in bytes");
-	u32 objects_per_slab ABSENT(-1) DOC("objects in a slab");
-	u32 pages_per_slab ABSENT(-1) DOC("pages in a slab");
-	u64 slabs ABSENT(-1) DOC("slabs there are");
-	u64 objects ABSENT(-1) DOC("objects there is room for");
-	pages_t memory ABSENT(-1) DOC("memory that the slabs take");
-	u64 partial ABSENT(-1) DOC("slabs that are neither full nor empty, on the nodes' lists");
-	u32 users ABSENT(-1) DOC("caches that were merged into this one, itself included");
+	u32 objects_per_slab ABSENT(-1) DOC("number of objects in a slab");
+	u32 pages_per_slab ABSENT(-1) DOC("number of pages in a slab");
+	u64 slabs ABSENT(-1) DOC("number of slabs");
+	u64 objects ABSENT(-1) DOC("number of objects that the slabs have room for");
+	pages_t memory ABSENT(-1) DOC("memory used by the slabs");
+	u64 partial ABSENT(-1) DOC("number of partial slabs on the lists of the memory nodes");
+	u32 users ABSENT(-1) DOC("number of caches merged into this one, including itself");
 	hex_t flags ABSENT(-1) DOC("SLAB_* flags");
 	tail_length_t name_length;
 	char name[] DOC("name of the cache");
 };
 
-/* mm/slub.c, OO_SHIFT: how order and number of objects share an integer. */
+/* mm/slub.c, OO_SHIFT: the order and the number of objects share an integer. */
 #define OO_SHIFT 16
 #define OO_MASK ((1 << OO_SHIFT) - 1)
 
-/* As many memory nodes as Linux may be built for (CONFIG_NODES_SHIFT is 10 at most). */
+/* The most memory nodes that Linux can be built for (CONFIG_NODES_SHIFT is at most 10). */
 #define MAX_NODES 1024
 #define NAME_ROOM 128
 
 /*
- * How many entries there are in what the kernel allocates one for each memory node,
- * its nr_node_ids: the struct declares more. The loader stores it; 0 if it does not
- * know. A section of its own, so that the loader finds it.
+ * The kernel's nr_node_ids: the entries that it allocates for arrays with one for each
+ * memory node, although the struct declares more. The loader stores the number, and finds
+ * it by its section (bpf/src/memory_nodes.rs); 0 if it does not know.
  */
 const volatile u32 node_ids SEC(".rodata.nodes") = 0;
 
-/* A walk along a cache's nodes, and what they add up to. */
+/* A walk over the memory nodes of a cache, and their sums. */
 struct node_walk {
 	struct kmem_cache *cache;
 	u32 node;
 	u64 slabs, objects, partial;
 };
 
+/* The part of a cache on a memory node; NULL if there is none. */
 static __always_inline struct kmem_cache_node *node_at(struct kmem_cache *cache, u32 at)
 {
 	struct kmem_cache___per_node *paired = (void *)cache;
@@ -63,7 +67,7 @@ static __noinline bool add_node(struct node_walk *walk)
 	if (!walk || walk->node >= node_ids)
 		return true;
 	node = node_at(walk->cache, walk->node++);
-	/* A node without memory has none. */
+	/* NULL for a node without memory. */
 	if (node) {
 		walk->slabs += READ(node, nr_slabs.counter);
 		walk->objects += READ(node, total_objects.counter);
@@ -72,6 +76,7 @@ static __noinline bool add_node(struct node_walk *walk)
 	return false;
 }
 
+/* Fills the columns that are sums over the memory nodes. */
 static __always_inline void read_nodes(struct slab_cache *row, struct kmem_cache *cache)
 {
 	struct kmem_cache___per_node *paired = (void *)cache;
@@ -84,7 +89,7 @@ static __always_inline void read_nodes(struct slab_cache *row, struct kmem_cache
 		return;
 	if (!repeat(MAX_NODES, 1, add_node(&walk)))
 		return;
-	/* Without CONFIG_SLUB_DEBUG a node counts only those that are partly used. */
+	/* Without CONFIG_SLUB_DEBUG a node counts only partial slabs. */
 	if (HAS(node, nr_partial))
 		row->partial = walk.partial;
 	if (HAS(node, total_objects.counter))
@@ -121,7 +126,7 @@ int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 		UNSET(row.pages_per_slab);
 	}
 	read_nodes(&row, cache);
-	/* The walk holds one itself, but of the caches made at boot, which have none. */
+	/* The walk holds a reference, except on the caches made at boot, which count none. */
 	if (HAS(cache, refcount))
 		row.users = cache->refcount > 0 ? cache->refcount - 1 : 1;
 	else

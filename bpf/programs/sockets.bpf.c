@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "reader.h"
-#include "socket.h"
-#include "unix.h"
+#include "lib/access.h"
+#include "lib/kernel/iterators.h"
+#include "lib/reader.h"
+#include "lib/socket.h"
+#include "lib/unix.h"
 
 struct ROW("a socket that a process holds") socket_row {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 pid DOC("process id, in the reader's pid namespace");
 	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	u32 fd DOC("file descriptor");
 	struct socket_ends ends;
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd");
-	u32 netns ABSENT(0) DOC("inode number of the net namespace it was made in");
+	u32 netns ABSENT(0) DOC("inode number of the net namespace it was created in");
 	char comm[16] DOC("name of the process");
 	tail_length_t path_length;
-	char path[] DOC("name that a unix socket is bound to; an abstract one begins with @");
+	char path[] DOC("name that a unix socket is bound to; an abstract name begins with @");
 };
 
 SEC("iter/task_file")
@@ -26,7 +28,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	struct unix_name name;
 	struct sock *sk;
 
-	/* Most files are no sockets, and there it ends; but not where the pass does. */
+	/* Return early for the many files that are not sockets, but not at the end of the pass. */
 	sk = file ? socket_of(file) : NULL;
 	if (task && !sk)
 		return 0;

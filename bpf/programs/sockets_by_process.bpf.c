@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "process_group.h"
-#include "socket.h"
+#include "lib/kernel/file.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/socket.h"
+#include "lib/process_group.h"
+#include "lib/read.h"
+#include "lib/socket.h"
 
 struct ROW("the sockets of a process") sockets_by_process {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 uid ABSENT(-1) DOC("effective user id of the process");
-	char comm[16] DOC("name of the process");
-	u64 sockets DOC("descriptors of sockets, in any net namespace");
-	u64 tcp ABSENT(-1) DOC("of those, TCP sockets");
-	u64 udp ABSENT(-1) DOC("UDP sockets");
-	u64 unix ABSENT(-1) DOC("unix sockets");
-	u64 netlink ABSENT(-1) DOC("netlink sockets");
-	u64 other ABSENT(-1) DOC("all other sockets");
-	u64 listening ABSENT(-1) DOC("of all, sockets that listen for connections");
+	struct counted_process process;
+	u64 sockets DOC("descriptors of sockets, in all net namespaces");
+	u64 tcp ABSENT(-1) DOC("those of TCP sockets");
+	u64 udp ABSENT(-1) DOC("those of UDP sockets");
+	u64 unix ABSENT(-1) DOC("those of unix sockets");
+	u64 netlink ABSENT(-1) DOC("those of netlink sockets");
+	u64 other ABSENT(-1) DOC("those of all other sockets");
+	u64 listening ABSENT(-1) DOC("those of sockets, of any kind, that listen for connections");
 };
 
 PROCESS_GROUPS(struct sockets_by_process);
@@ -31,7 +33,7 @@ static __always_inline void count(struct sockets_by_process *row, struct sock *s
 	else if (READ(common_of(sk), skc_state) == socket_state__LISTEN)
 		row->listening++;
 
-	/* Without what tells them apart, none of the kinds is known. */
+	/* Without the fields that tell them apart, no count by kind is known. */
 	if (!HAS(common_of(sk), skc_family) || !HAS(sk, sk_protocol)) {
 		UNSET(row->tcp);
 		UNSET(row->udp);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "map_bytes.h"
-#include "socket.h"
+#include "lib/kernel/bpf.h"
+#include "lib/kernel/iterators.h"
+#include "lib/mapped_socket.h"
+#include "lib/reader.h"
+#include "lib/row.h"
 
 struct ROW("a socket in the map") entry {
-	map_key_t key DOC("its key");
+	map_key_t key DOC("key of the socket");
 	struct mapped_socket socket;
 };
 
@@ -17,20 +20,12 @@ int dump_sockmap(struct bpf_iter__sockmap *ctx)
 	struct bpf_map *map = ctx->map;
 	struct entry row = {};
 
-	/* A place of the map may be empty. */
+	/* A slot of a sockmap may be empty. */
 	if (!key || !sk)
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
-	read_mapped_socket(&row.socket, sk);
-	if (text_mode) {
-		__builtin_memcpy(reader->record, &row, sizeof(row));
-		put_bytes(reader, sizeof(row), key, FIELD(map, key_size));
-		write_row(seq, (struct entry *)reader->record, 0);
-		return 0;
-	}
-	write_row(seq, &row, sizeof(row));
-	write_bytes(seq, reader, key, reader->key_size);
+	write_mapped_socket(seq, reader, &row, sk, map, key, key_size);
 	return 0;
 }
 

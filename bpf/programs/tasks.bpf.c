@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "task.h"
+#include "lib/access.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/task.h"
+#include "lib/pid.h"
+#include "lib/read.h"
+#include "lib/reader.h"
+#include "lib/row.h"
+#include "lib/task.h"
 
 struct ROW("a thread") task {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
-	u32 tid DOC("thread id, numbered likewise");
-	u32 ppid ABSENT(-1) DOC("parent process; 0 if it is outside the reader's pid namespace");
-	u32 uid ABSENT(-1) DOC("effective user id, as ps shows");
-	u32 gid ABSENT(-1) DOC("effective group id");
-	u32 ruid ABSENT(-1) DOC("real user id");
-	enum task_state state ABSENT(-1) DOC("what the scheduler has it doing");
-	u32 cpu ABSENT(-1) DOC("processor it runs on, or ran on last");
-	s32 prio ABSENT(-2147483648) DOC("kernel priority, field 18 of /proc/<pid>/stat; below 0 is real time");
-	s32 nice ABSENT(-2147483648) DOC("nice value, -20 to 19");
+	u32 pid DOC("process id, in the reader's pid namespace");
+	u32 tid DOC("thread id, in the same namespace");
+	u32 ppid ABSENT(-1) DOC("process id of the parent; 0 if it is outside the reader's pid namespace");
+	struct task_ids ids;
+	enum task_state state ABSENT(-1) DOC("state, as in /proc/<pid>/status");
+	u32 cpu ABSENT(-1) DOC("processor that it runs on, or last ran on");
+	struct task_priority priority;
 	enum task_policy policy ABSENT(-1) DOC("scheduling policy");
-	nanoseconds_t utime ABSENT(-1) DOC("processor time spent in user mode");
-	nanoseconds_t stime ABSENT(-1) DOC("processor time spent in the kernel");
+	nanoseconds_t utime ABSENT(-1) DOC("processor time in user mode");
+	nanoseconds_t stime ABSENT(-1) DOC("processor time in the kernel");
 	nanoseconds_t start ABSENT(-1) DOC("when it started, since boot");
-	u64 cgroup ABSENT(0) DOC("id of its cgroup in the unified hierarchy");
-	u32 pidns ABSENT(0) DOC("inode number of its pid namespace");
-	u32 netns ABSENT(0) DOC("inode number of its net namespace; none once it exits");
-	u32 mntns ABSENT(0) DOC("inode number of its mount namespace");
-	u32 userns ABSENT(0) DOC("inode number of its user namespace");
-	u32 cgroupns ABSENT(0) DOC("inode number of its cgroup namespace");
+	struct task_membership membership;
 	char comm[16] DOC("name of the thread");
 };
 
@@ -44,11 +43,11 @@ int dump_tasks(struct bpf_iter__task *ctx)
 	row.tid = thread_for(reader, task);
 	row.ppid = parent_of(reader, task);
 
-	read_identity(&row, task);
-
+	read_ids(&row.ids, task);
 	row.state = state_of(task);
 	row.cpu = cpu_of(task);
-	read_schedule(&row, task);
+	read_priority(&row.priority, task);
+	SET(row.policy, task, policy);
 	row.utime = row.stime = -1;
 	if (HAS(task, utime) && HAS(task, stime) && HAS(task, se.sum_exec_runtime)) {
 		times = adjusted(task->utime, task->stime, task->se.sum_exec_runtime,
@@ -56,6 +55,10 @@ int dump_tasks(struct bpf_iter__task *ctx)
 		row.utime = times.utime;
 		row.stime = times.stime;
 	}
+
+	SET(row.start, task, start_boottime);
+	read_membership(&row.membership, task);
+	COPY_NAME(row.comm, task, comm);
 
 	write_row(seq, &row, sizeof(row));
 	return 0;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "groups.h"
-#include "task.h"
+#include "lib/access.h"
+#include "lib/groups.h"
+#include "lib/kernel/iterators.h"
+#include "lib/pid.h"
+#include "lib/reader.h"
+#include "lib/task.h"
 
 struct ROW("the threads in a state") tasks_by_state {
-	enum task_state state ABSENT(-1) DOC("what the scheduler has them doing");
+	enum task_state state ABSENT(-1) DOC("state, as in /proc/<pid>/status");
 	u64 threads DOC("number of threads");
-	u64 processes DOC("of those, first threads of processes");
+	u64 processes DOC("the first threads of processes among them");
 };
 
 struct state_key {
@@ -28,15 +32,9 @@ int sum_tasks(struct bpf_iter__task *ctx)
 	if (!visible_process(reader, task))
 		return 0;
 	key.state = state_of(task);
-	row = bpf_map_lookup_elem(&groups, &key);
-	if (!row) {
-		struct tasks_by_state first = {};
-
-		first.state = key.state;
-		row = add_group(seq, &key, &first);
-		if (!row)
-			return 0;
-	}
+	row = group_row(seq, &key);
+	if (!row)
+		return 0;
 	row->threads++;
 	if (is_leader(task))
 		row->processes++;

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "tcp.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/tcp.h"
+#include "lib/read.h"
+#include "lib/row.h"
+#include "lib/socket.h"
+#include "lib/tcp.h"
 
-/* net/ipv4/tcp_ipv4.c, get_tcp4_sock(): what the next timer is for, as ss prints. */
+/* The purpose of the next timer (net/ipv4/tcp_ipv4.c, get_tcp4_sock()), by ss's names. */
 enum tcp_timer {
 	tcp_timer__off,
 	tcp_timer__on,
@@ -12,39 +17,36 @@ enum tcp_timer {
 
 struct ROW("a TCP socket") tcp {
 	enum socket_state state ABSENT(-1) DOC("state of the connection, as ss names it");
-	inet_t local DOC("address of this end");
-	u32 local_port ABSENT(-1) DOC("port of this end");
-	inet_t remote DOC("address of the other end");
-	u32 remote_port ABSENT(-1) DOC("port of the other end");
-	u32 uid ABSENT(-1) DOC("user that made the socket");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
-	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; of a listening socket, connections not accepted");
-	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; of a listening socket, its backlog");
-	enum tcp_timer timer ABSENT(-1) DOC("what the next timer is for");
-	nanoseconds_t expires ABSENT(-1) DOC("time until it fires");
-	u32 retransmits ABSENT(-1) DOC("timeouts in a row without an answer");
+	struct ip_ends ends;
+	u32 uid ABSENT(-1) DOC("user who created the socket");
+	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
+	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; in a listening socket, connections not accepted");
+	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; in a listening socket, its backlog");
+	enum tcp_timer timer ABSENT(-1) DOC("purpose of the next timer");
+	nanoseconds_t expires ABSENT(-1) DOC("time until that timer expires");
+	u32 retransmits ABSENT(-1) DOC("successive timeouts without an answer");
 	u32 refs ABSENT(-1) DOC("references held on the socket");
 	u64 mark ABSENT(-1) DOC("mark of its packets");
 	u32 interface ABSENT(0) DOC("index of the interface it is bound to");
-	u64 cgroup ABSENT(0) DOC("id of the cgroup that made it");
-	nanoseconds_t srtt ABSENT(-1) DOC("smoothed round trip time");
-	nanoseconds_t rttvar ABSENT(-1) DOC("variation of the round trip time");
+	u64 cgroup ABSENT(0) DOC("id of the cgroup that created it");
+	nanoseconds_t srtt ABSENT(-1) DOC("smoothed round-trip time");
+	nanoseconds_t rttvar ABSENT(-1) DOC("variation of the round-trip time");
 	u32 cwnd ABSENT(-1) DOC("congestion window, in segments");
-	u32 ssthresh ABSENT(-1) DOC("slow start threshold, in segments; none while it is unlimited");
+	u32 ssthresh ABSENT(-1) DOC("slow-start threshold, in segments; none while it is unlimited");
 	u32 mss ABSENT(-1) DOC("bytes of data in a segment");
-	bytes_t sent ABSENT(-1) DOC("bytes of data sent, those sent again included");
-	bytes_t acked ABSENT(-1) DOC("bytes of data that the other end acknowledged");
+	bytes_t sent ABSENT(-1) DOC("bytes of data sent, including retransmissions");
+	bytes_t acked ABSENT(-1) DOC("bytes of data acknowledged by the other end");
 	bytes_t received ABSENT(-1) DOC("bytes of data received");
-	bytes_t retransmitted ABSENT(-1) DOC("bytes of data sent again");
+	bytes_t retransmitted ABSENT(-1) DOC("bytes of data retransmitted");
 	u32 drops ABSENT(-1) DOC("segments dropped on arrival");
-	char congestion[16] DOC("name of the congestion control");
+	char congestion[16] DOC("congestion control algorithm");
 };
 
 #define UNKNOWN (-1)
 /* include/net/tcp.h, TCP_INFINITE_SSTHRESH */
 #define INFINITE_SSTHRESH 0x7fffffff
 
-/* include/net/inet_connection_sock.h, ICSK_TIME_*; 4 was the early retransmit. */
+/* include/net/inet_connection_sock.h, ICSK_TIME_*; 4 was early retransmit. */
 #define ICSK_TIME_RETRANS 1
 #define ICSK_TIME_PROBE0 3
 #define ICSK_TIME_LOSS_PROBE 5
@@ -53,21 +55,22 @@ struct ROW("a TCP socket") tcp {
 #define NANOSECONDS 1000000000ULL
 
 /*
- * Ticks a second. No program can ask for it, but the ticks since boot tell: they
- * began 300 seconds short of 2^32 (include/linux/jiffies.h). 0 if they do not yet.
+ * The kernel's ticks per second; 0 if they cannot be told yet. A program cannot ask for
+ * them, but the number of ticks since boot tells: it starts 300 seconds before 2^32
+ * (include/linux/jiffies.h, INITIAL_JIFFIES).
  *
- * Not static: the verifier goes through a global function once, through a static one at
- * each call and in each state of its caller.
+ * The function is global because the verifier checks a global function once, but a
+ * static one at each call and in each state of its caller.
  */
 __noinline u32 find_tick_rate(void)
 {
-	/* kernel/Kconfig.hz, and those of the architectures. */
+	/* kernel/Kconfig.hz, and the rates of the architectures. */
 	const u32 rates[] = { 24, 32, 48, 64, 100, 128, 200, 250, 256, 300, 500, 512, 1000, 1024, 1200 };
 	u64 ticks = bpf_jiffies64(), microseconds = bpf_ktime_get_ns() / 1000;
 	u64 best = -1;
 	u32 found = 0;
 
-	/* Then all rates have counted the same, and nothing tells them apart. */
+	/* Around 300 seconds after boot all rates have about the same count. */
 	if (microseconds > 280 * 1000000ULL && microseconds < 320 * 1000000ULL)
 		return 0;
 	for (u32 i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
@@ -82,9 +85,10 @@ __noinline u32 find_tick_rate(void)
 	return found;
 }
 
-/* Of the kernel, not of a pass: whoever finds it first keeps it for all. */
+/* The same for all passes: the first one to find it stores it. */
 static u32 tick_rate;
 
+/* Nanoseconds until a tick, 0 if it has passed; all ones if that cannot be told. */
 static __always_inline u64 time_until(unsigned long expires)
 {
 	s64 ticks = expires - bpf_jiffies64();
@@ -99,8 +103,8 @@ static __always_inline u64 time_until(unsigned long expires)
 }
 
 /*
- * Since 6.19 the timer for keepalive is the connection's, and the socket's the one
- * for retransmission; before, it was the other way round.
+ * Since 6.19 the keepalive timer belongs to the connection and the retransmission timer
+ * to the socket. Before, it was the other way round.
  */
 static __always_inline void read_keepalive(struct tcp *row, struct inet_connection_sock *connection,
 					   struct sock *sk)
@@ -163,7 +167,7 @@ static __always_inline void read_timer(struct tcp *row, struct tcp_sock *tcp)
 
 static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tcp)
 {
-	/* Each of these is the front of the next (include/linux/tcp.h). */
+	/* A tcp_sock begins with the connection, and that with the socket. */
 	struct inet_connection_sock *connection = (void *)tcp;
 	struct sock *sk = (void *)tcp;
 	struct tcp_queues queues;
@@ -183,10 +187,10 @@ static __always_inline void read_connection(struct tcp *row, struct tcp_sock *tc
 	if (row->ssthresh >= INFINITE_SSTHRESH)
 		row->ssthresh = UNKNOWN;
 	COPY_NAME(row->congestion, connection, icsk_ca_ops, name);
-	/* A listening socket carries no data: what is left was never set. */
+	/* A listening socket carries no data, so the remaining fields were never set. */
 	if (row->state == socket_state__LISTEN)
 		return;
-	/* Kept in eighths and fourths of a microsecond (include/linux/tcp.h); 0: not measured. */
+	/* In eighths and fourths of a microsecond (include/linux/tcp.h); 0: not measured yet. */
 	srtt = FIELD(tcp, srtt_us);
 	if (srtt) {
 		row->srtt = srtt * 1000 / 8;
@@ -219,7 +223,7 @@ static __always_inline void read_request(struct tcp *row, struct tcp_request_soc
 	row->timer = tcp_timer__on;
 	if (HAS(half, rsk_timer.expires))
 		row->expires = time_until(half->rsk_timer.expires);
-	/* Timeouts, as /proc/net/tcp has it: a deferred connection is not asked again. */
+	/* Timeouts, as in /proc/net/tcp: a deferred connection is not sent another SYN-ACK. */
 	if (HAS(half, num_timeout))
 		row->retransmits = BPF_CORE_READ_BITFIELD_PROBED(half, num_timeout);
 	else
@@ -241,10 +245,7 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 		return 0;
 
 	row.state = socket_state(common);
-	local_address(row.local, common);
-	SET(row.local_port, common, skc_num);
-	remote_address(row.remote, common);
-	SET_PORT(row.remote_port, common, skc_dport);
+	read_ip_ends(&row.ends, common);
 	row.uid = ctx->uid;
 	row.refs = refs_of(common, bpf_tcp_iter_state);
 	row.interface = FIELD(common, skc_bound_dev_if);
@@ -253,7 +254,7 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 	row.cwnd = row.ssthresh = row.mss = row.drops = UNKNOWN;
 	row.sent = row.acked = row.received = row.retransmitted = UNKNOWN;
 
-	/* Three kinds of struct, which share their front; the helpers tell them apart. */
+	/* One of three structs that share their front; the helpers tell which. */
 	if ((tcp = bpf_skc_to_tcp_sock(common)))
 		read_connection(&row, tcp);
 	else if ((timewait = bpf_skc_to_tcp_timewait_sock(common)))

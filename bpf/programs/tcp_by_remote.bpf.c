@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "groups.h"
-#include "tcp.h"
+#include "lib/groups.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/tcp.h"
+#include "lib/read.h"
+#include "lib/socket.h"
 
-struct ROW("the TCP sockets with one address at the other end") tcp_by_remote {
-	inet_t remote DOC("address of the other end; none where there is no other end");
+struct ROW("the TCP sockets with the same address at the other end") tcp_by_remote {
+	inet_t remote DOC("address of the other end; none for sockets without one");
 	u64 sockets DOC("number of sockets");
-	u64 established ABSENT(-1) DOC("of those, of established connections");
-	bytes_t sent ABSENT(-1) DOC("bytes of data sent, those sent again included");
+	u64 established ABSENT(-1) DOC("those in state ESTAB");
+	bytes_t sent ABSENT(-1) DOC("bytes of data sent, including retransmissions");
 	bytes_t received ABSENT(-1) DOC("bytes of data received");
-	bytes_t retransmitted ABSENT(-1) DOC("bytes of data sent again");
+	bytes_t retransmitted ABSENT(-1) DOC("bytes of data retransmitted");
 };
 
 struct remote_key {
@@ -25,7 +28,7 @@ GROUPS(struct remote_key, struct tcp_by_remote);
 			UNSET(column);                                                             \
 	})
 
-/* What a listening socket carried was never set; the other kinds keep no count. */
+/* Only full sockets that do not listen have these counts. */
 static __always_inline void add_data(struct tcp_by_remote *row, struct tcp_sock *tcp)
 {
 	add_or_unset(row->sent, tcp, bytes_sent);
@@ -46,18 +49,12 @@ int sum_tcp(struct bpf_iter__tcp *ctx)
 	if (!common)
 		return 0;
 	state = FIELD(common, skc_state);
-	/* What is not connected has no other end, rather than one at address 0. */
+	/* A socket that is not connected has no other end, rather than one at address 0. */
 	if (FIELD(common, skc_dport))
 		remote_address(key.remote, common);
-	row = bpf_map_lookup_elem(&groups, &key);
-	if (!row) {
-		struct tcp_by_remote first = {};
-
-		__builtin_memcpy(first.remote, key.remote, sizeof(first.remote));
-		row = add_group(seq, &key, &first);
-		if (!row)
-			return 0;
-	}
+	row = group_row(seq, &key);
+	if (!row)
+		return 0;
 
 	row->sockets++;
 	if (!HAS(common, skc_state))

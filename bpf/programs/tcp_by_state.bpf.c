@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "groups.h"
-#include "tcp.h"
+#include "lib/groups.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/tcp.h"
+#include "lib/read.h"
+#include "lib/socket.h"
+#include "lib/tcp.h"
 
 struct ROW("the TCP sockets in a state") tcp_by_state {
-	enum socket_state state ABSENT(-1) DOC("state of the connections, as ss names it");
+	enum socket_state state ABSENT(-1) DOC("state of the sockets, as ss names it");
 	u64 sockets DOC("number of sockets");
-	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; of listening sockets, connections not accepted");
-	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; of listening sockets, their backlogs");
+	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; in listening sockets, connections not accepted");
+	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; in listening sockets, their backlogs");
 };
 
 struct state_key {
@@ -36,17 +40,11 @@ int sum_tcp(struct bpf_iter__tcp *ctx)
 	else if (timewait)
 		SET(key.state, (struct inet_timewait_sock *)timewait, tw_substate);
 
-	row = bpf_map_lookup_elem(&groups, &key);
-	if (!row) {
-		struct tcp_by_state first = {};
-
-		first.state = key.state;
-		row = add_group(seq, &key, &first);
-		if (!row)
-			return 0;
-	}
+	row = group_row(seq, &key);
+	if (!row)
+		return 0;
 	row->sockets++;
-	/* One that is not told makes the sum unknown. */
+	/* One unknown value makes the sum unknown. */
 	if (queues.receive == (u64)-1)
 		UNSET(row->rqueue);
 	else

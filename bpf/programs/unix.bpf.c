@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "loop.h"
-#include "socket.h"
-#include "unix.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/socket.h"
+#include "lib/loop.h"
+#include "lib/read.h"
+#include "lib/row.h"
+#include "lib/socket.h"
+#include "lib/unix.h"
 
 struct ROW("a unix socket") unix_row {
 	enum socket_type type ABSENT(-1) DOC("stream, dgram or seqpacket");
 	enum socket_state state ABSENT(-1) DOC("state of the socket, as ss names it");
-	u32 uid ABSENT(-1) DOC("user that made the socket");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
+	u32 uid ABSENT(-1) DOC("user who created the socket");
+	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
 	u64 peer ABSENT(0) DOC("inode number of the socket at the other end");
-	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; of a listening socket, connections not accepted");
-	bytes_t wqueue ABSENT(-1) DOC("memory of what the other end has not read; of a listening socket, its backlog");
+	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; in a listening socket, connections not accepted");
+	bytes_t wqueue ABSENT(-1) DOC("memory of data that the other end has not read; in a listening socket, its backlog");
 	u32 refs ABSENT(-1) DOC("references held on the socket");
-	u64 cgroup ABSENT(0) DOC("id of the cgroup that made it");
+	u64 cgroup ABSENT(0) DOC("id of the cgroup that created it");
 	tail_length_t path_length;
-	char path[] DOC("name it is bound to; an abstract name begins with @");
+	char path[] DOC("name that it is bound to; an abstract name begins with @");
 };
 
 #define UNKNOWN (-1)
 
-/* Whether the kernel has what a queue of messages is added up by. */
+/* Whether the kernel has the fields by which a queue of messages is added up. */
 #define HAS_MESSAGES(sk, message)                                                                  \
 	(HAS(sk, sk_receive_queue.next) && HAS(message, next) && HAS(message, len) &&              \
 	 HAS(message, cb) && bpf_core_field_exists(struct unix_skb_parms, consumed))
@@ -31,6 +35,7 @@ struct queue_walk {
 	u64 bytes;
 };
 
+/* Adds a message; true after the last. */
 static __noinline bool next_message(struct queue_walk *walk)
 {
 	struct sk_buff *message;
@@ -42,7 +47,7 @@ static __noinline bool next_message(struct queue_walk *walk)
 	if (message == walk->head || !message)
 		return true;
 	walk->bytes += READ(message, len);
-	/* Of datagrams only the first can be read at once. */
+	/* Only the first datagram can be read at once. */
 	if (walk->type == SOCK_DGRAM)
 		return true;
 	parms = ADDRESS(message, cb);
@@ -51,7 +56,7 @@ static __noinline bool next_message(struct queue_walk *walk)
 	return false;
 }
 
-/* Bytes in a queue as SIOCINQ has them; UNKNOWN if there are too many messages to add up. */
+/* Unread bytes as SIOCINQ counts them; UNKNOWN if there are too many messages to add up. */
 static __always_inline u64 unread(struct unix_sock *unix, u32 type)
 {
 	struct sock *sk = (struct sock *)unix;
@@ -61,7 +66,7 @@ static __always_inline u64 unread(struct unix_sock *unix, u32 type)
 		.type = type,
 	};
 
-	/* Since 6.18 streams count. */
+	/* Since 6.18 a stream socket counts them itself. */
 	if (HAS(unix, inq_len) && type == SOCK_STREAM)
 		return READ(unix, inq_len);
 	if (!HAS_MESSAGES(sk, walk.message) || !HAS(sk, sk_type))
@@ -93,7 +98,7 @@ int dump_unix(struct bpf_iter__unix *ctx)
 	if (row.state == socket_state__LISTEN) {
 		SET(row.rqueue, sk, sk_receive_queue.qlen);
 		SET(row.wqueue, sk, sk_max_ack_backlog);
-	} else if (row.state == UNKNOWN_STATE) {
+	} else if (row.state == UNKNOWN_SOCKET_STATE) {
 		row.rqueue = row.wqueue = UNKNOWN;
 	} else {
 		row.rqueue = unread(unix, row.type);

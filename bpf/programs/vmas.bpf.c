@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-#include "memory.h"
-#include "path.h"
-#include "reader.h"
-#include "row.h"
+#include "lib/access.h"
+#include "lib/file_path.h"
+#include "lib/kernel/file.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/memory.h"
+#include "lib/memory.h"
+#include "lib/path.h"
+#include "lib/pid.h"
+#include "lib/read.h"
+#include "lib/reader.h"
+#include "lib/row.h"
 
 struct ROW("a memory mapping of a process") vma {
-	u32 pid DOC("process id, as the reader's pid namespace numbers it");
+	u32 pid DOC("process id, in the reader's pid namespace");
 	address_t start ABSENT(-1) DOC("first address");
-	address_t end ABSENT(-1) DOC("first address after it");
+	address_t end ABSENT(-1) DOC("first address after the mapping");
 	bytes_t size ABSENT(-1) DOC("size of the mapping");
 	char perms[5] DOC("r, w, x, and p for private or s for shared, as in /proc/<pid>/maps");
-	pages_t offset ABSENT(-1) DOC("where in the file it begins, in bytes");
-	device_t dev ABSENT(0) DOC("device the file lies on");
+	pages_t offset ABSENT(-1) DOC("offset in the file, in bytes");
+	device_t dev ABSENT(0) DOC("device of the file's filesystem");
 	u64 inode ABSENT(0) DOC("inode number of the file");
 	char comm[16] DOC("name of the process");
 	tail_length_t path_length;
@@ -21,7 +28,7 @@ struct ROW("a memory mapping of a process") vma {
 #define NAME_ROOM 128
 #define NAMED(path, text) (__builtin_memcpy(path, text, sizeof(text)), sizeof(text) - 1)
 
-/* A mapping without a file may have a name all the same; returns its length. */
+/* Reads the name of a mapping without a file and returns its length; 0 if it has none. */
 static __always_inline u32 read_name(char *path, struct vm_area_struct *vma)
 {
 	struct mm_struct *mm = FIELD(vma, vm_mm);
@@ -29,9 +36,9 @@ static __always_inline u32 read_name(char *path, struct vm_area_struct *vma)
 	long size;
 
 	/*
-	 * [vdso] and the like: the kernel's own mappings say what they are. Of mappings
-	 * without a file only they can name themselves, and only then is the private data
-	 * what it is taken for (mm/mmap.c, special_mapping_vmops).
+	 * The kernel's own mappings, such as [vdso], have a name. Among mappings without
+	 * a file only theirs have `name` in their operations, and only their private data
+	 * is a vm_special_mapping (mm/mmap.c, special_mapping_vmops).
 	 */
 	if (FIELD(vma, vm_ops, name)) {
 		special = FIELD(vma, vm_private_data);
@@ -59,13 +66,14 @@ static __always_inline u32 read_name(char *path, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* include/linux/fs.h, FMODE_BACKING: one of these, and the other means something else. */
+/* include/linux/fs.h, FMODE_BACKING: one of these bits; the other has another meaning. */
 #define MAYBE_BACKING (3 << 24)
 
 /*
- * A file of an overlay is mapped as the file below. Its path is that by which
- * the overlay opened it, which the iterator does not hold (path.h). Behind a
- * file that is no such one lies no path: a mount and a name of one filesystem.
+ * The backing file of a mapping, or NULL. A file of an overlay is mapped as the file on
+ * the lower filesystem, with the path by which the user opened it, on which the iterator
+ * holds no reference (file_path.h). Behind any other file there is other memory, so check
+ * for a path: a mount and a name of the same filesystem.
  */
 static __always_inline struct backing_file *backing_of(struct file *file)
 {
@@ -83,6 +91,7 @@ static __always_inline struct backing_file *backing_of(struct file *file)
 	return backing;
 }
 
+/* Fills the columns that do not depend on the file. */
 static __always_inline void fill(struct vma *row, struct task_struct *task,
 				 struct vm_area_struct *vma, u32 process)
 {
@@ -103,6 +112,7 @@ static __always_inline void fill(struct vma *row, struct task_struct *task,
 	COPY_NAME(row->comm, task, comm);
 }
 
+/* Writes the row of a mapping of a backing file. */
 static __always_inline void write_backed(struct seq_file *seq, struct reader *reader,
 					 struct vma *row, struct backing_file *backing)
 {
@@ -127,14 +137,14 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	u32 process;
 	long size;
 
-	/* A thread with files of its own is visited too, with the same memory. */
+	/* The walk visits threads that have their own descriptors, too; their memory is the same. */
 	if (!task || !vma || !is_leader(task))
 		return 0;
 	if (!reader)
 		return WITHOUT_READER;
 	/*
-	 * By the memory that is walked: the walk keeps it while the process may give up
-	 * its privileges and run something else, which its user may look into.
+	 * Decide by the memory that is walked, not by the process: meanwhile it may have
+	 * given up its privileges and run another program, which its user may look into.
 	 */
 	if (!may_look_into(reader, task, FIELD(vma, vm_mm)))
 		return 0;
@@ -145,7 +155,7 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	file = FIELD(vma, vm_file);
 	backing = backing_of(file);
 	if (backing) {
-		/* Behind the room that the walk fills with the path. */
+		/* After the part of the record in which walk_path() builds the path. */
 		row = (struct vma *)(reader->record + PATH_MAX);
 		fill(row, task, vma, process);
 		SET(row->offset, vma, vm_pgoff);
@@ -168,7 +178,7 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	} else {
 		size = read_name(row->path, vma);
 	}
-	/* The mask changes nothing; verifiers before 6.13 lose the bound without. */
+	/* The mask changes nothing; without it verifiers before 6.13 lose the bound. */
 	row->path_length = IN_PATH(size);
 	write_row_and_tail(seq, row, path, IN_PATH(size));
 	return 0;

@@ -1,7 +1,7 @@
 //! From a program's BTF to the schema of its rows.
 //!
-//! The vocabulary is that of `programs/row.h`: which struct is the row, which
-//! member means what, how each is shown.
+//! The vocabulary is that of `programs/iterfs/row.h` and `programs/lib/row.h`: which
+//! struct is the row, what each member means, and how it is shown.
 
 use crate::error::{Error, Result};
 use crate::loader::refused_object;

@@ -1,4 +1,4 @@
-//! The map that a summary's program counts in: `groups` of `programs/groups.h`.
+//! The map that a summary's program counts in: `groups` of `programs/lib/groups.h`.
 //!
 //! A value of it is a row of the table, key columns first.
 

@@ -1,4 +1,4 @@
-//! Tells a shared program whom it serves: the map `readers` of `programs/reader.h`.
+//! Tells a shared program whom it serves: the map `readers` of `programs/lib/reader.h`.
 //!
 //! The map is keyed by the reading thread. Each of our threads has an entry of
 //! its own while it lives, so no two passes ever share one.

@@ -1,6 +1,6 @@
 //! What the programs need of the kernel to decide who may see what.
 //!
-//! A program that cannot decide shows nothing (`programs/reader.h`). That must not be
+//! A program that cannot decide shows nothing (`programs/lib/access.h`). That must not be
 //! taken for an empty table, so the daemon looks for the same fields and says so. The
 //! tests in `damage` hold the two together.
 

@@ -1,7 +1,7 @@
 //! Loads a program in text mode: it prints its rows itself, for a link that is
 //! pinned in bpffs and read by whoever opens the pin.
 //!
-//! The program is the same as ever (`programs/text.h`): it walks the columns,
+//! The program is the same as ever (`programs/lib/text.h`): it walks the columns,
 //! names and header that are put here into its maps, from a schema, as text.rs
 //! of the daemon's formats lays them out.
 
@@ -19,7 +19,7 @@ use plan::Plan;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// The switch; in `programs/text.h` it has a section of its own.
+/// The switch; in `programs/lib/text.h` it has a section of its own.
 const MODE: &str = ".rodata.mode";
 
 /// What the printer's loops go by, since 6.4.

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The columns of `files` as text that the kernel formats: what one gets from a pinned
- * iterator. A call takes twelve values at most, so a row takes two. Enums are printed
- * as their numbers and nothing is escaped, which is less work than iterfs does.
+ * The columns of `files` as text that the kernel formats, as from a pinned iterator. A
+ * call takes at most twelve values, so a row takes two calls. Enums are printed as
+ * numbers and nothing is escaped, which is less work than iterfs does.
  */
-#include "row.h"
+#include "lib/kernel/file.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/task.h"
 
 #define PATH_MAX 4096
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The columns of `net/netlink` as text that the kernel formats. */
-#include "socket.h"
+#include "lib/kernel/iterators.h"
+#include "lib/kernel/socket.h"
+#include "lib/socket.h"
 
 SEC("iter/netlink")
 int netlink_text(struct bpf_iter__netlink *ctx)

@@ -28,7 +28,7 @@ use walk::Walk;
 /// (fs/seq_file.c, seq_write()).
 const BUFFER: usize = 32 * 1024;
 
-/// What a program can print a key or a value of (CHUNK of `programs/map_bytes.h`).
+/// What a program can print a key or a value of (CHUNK of `programs/lib/map_bytes.h`).
 const PRINTED: u32 = 4096;
 
 /// Starts a pass over what the map of this id holds.

@@ -1,4 +1,4 @@
-//! What the printer of text mode walks (`programs/text_column.h`), from a schema.
+//! What the printer of text mode walks (`programs/lib/text/column.h`), from a schema.
 
 use crate::schema::{Column, Kind, Names, Schema, Unit};
 use crate::sys;
@@ -15,7 +15,7 @@ const HEADER: &str = "text_header";
 /// What else only text mode has, beside the maps of its plan.
 const OTHERS: [&str; 2] = ["blank_reader", ".rodata.text"];
 
-/// Characters in a piece of text; `PIECE_MAX` of `programs/text_column.h`.
+/// Characters in a piece of text; `PIECE_MAX` of `programs/lib/text/column.h`.
 const PIECE: usize = 52;
 /// No cell is filled up with more blanks.
 const WIDEST: usize = 64;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the tables of memory share: counters of an address space, what a mapping is. */
+/* Memory: the counters of an address space, and kinds of mappings. */
 #ifndef ITERFS_MEMORY_H
 #define ITERFS_MEMORY_H
 
-#include "kernel.h"
+#include "kernel/memory.h"
+#include "read.h"
 
-/* mm_types_task.h: the order of rss_stat. */
+/* include/linux/mm_types_task.h: the order of rss_stat. */
 enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 
 /* include/linux/mm.h */
@@ -15,9 +16,10 @@ enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 #define VM_MAYSHARE 0x80
 
 /*
- * The counter as /proc/<pid>/stat reads it: without each cpu's unflushed batch.
- * A macro, because only an index that is constant where it is written is
- * relocated; any other steps by the size that the element has here.
+ * A counter of pages as /proc/<pid>/stat reads it: without what each processor has not
+ * added yet. This is a macro because an access to an array element is relocated only if
+ * the index is a constant in the source; otherwise it would go by the size that the
+ * element has in our own header.
  */
 #define memory_counter(mm, kind)                                                                   \
 	({                                                                                         \
@@ -30,20 +32,20 @@ enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 		pages > 0 ? pages : 0;                                                             \
 	})
 
-/* Whether the kernel has such counters. */
+/* Whether the kernel has these counters. */
 #define HAS_MEMORY_COUNTERS(mm)                                                                    \
 	(bpf_core_field_exists(struct mm_rss_stat, count) ? HAS((struct mm_struct___plain_rss *)(mm), \
 								rss_stat.count[0].counter)         \
 							  : HAS(mm, rss_stat[0].count))
 
-/* What is resident in RAM, in pages. */
+/* Pages resident in RAM. */
 static __always_inline u64 resident_pages(struct mm_struct *mm)
 {
 	return memory_counter(mm, MM_FILEPAGES) + memory_counter(mm, MM_ANONPAGES) +
 	       memory_counter(mm, MM_SHMEMPAGES);
 }
 
-/* Of mappings without a file, as fs/proc/task_mmu.c names them. */
+/* Whether a mapping without a file is the heap, as fs/proc/task_mmu.c tells it. */
 static __always_inline bool is_heap(struct vm_area_struct *vma, struct mm_struct *mm)
 {
 	if (!HAS(vma, vm_start) || !HAS(vma, vm_end) || !HAS(mm, brk) || !HAS(mm, start_brk))
@@ -51,6 +53,7 @@ static __always_inline bool is_heap(struct vm_area_struct *vma, struct mm_struct
 	return vma->vm_start < mm->brk && vma->vm_end > mm->start_brk;
 }
 
+/* Whether it is the stack of the first thread. */
 static __always_inline bool is_stack(struct vm_area_struct *vma, struct mm_struct *mm)
 {
 	if (!HAS(vma, vm_start) || !HAS(vma, vm_end) || !HAS(mm, start_stack))

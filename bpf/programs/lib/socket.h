@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the socket tables share: states, addresses, inode, cgroup. */
+/* Sockets of any family: states, addresses, and the fields that all of them have. */
 #ifndef ITERFS_SOCKET_H
 #define ITERFS_SOCKET_H
 
+#include "kernel/iterators.h"
+#include "kernel/socket.h"
+#include "read.h"
 #include "row.h"
 
 #define AF_UNIX 1
@@ -14,7 +17,7 @@
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
 
-/* include/net/tcp_states.h, by the names ss prints; other protocols borrow them. */
+/* include/net/tcp_states.h, by the names that ss prints; other protocols use them, too. */
 enum socket_state {
 	socket_state__ESTAB = 1,
 	socket_state__SYN_SENT,
@@ -30,9 +33,10 @@ enum socket_state {
 	socket_state__NEW_SYN_RECV,
 };
 
-#define UNKNOWN_STATE ((enum socket_state)-1)
+/* ABSENT(-1): the kernel does not tell. */
+#define UNKNOWN_SOCKET_STATE ((enum socket_state)-1)
 
-/* include/linux/socket.h, AF_*: those a process may hold. */
+/* include/linux/socket.h, AF_*: the families that a process can hold sockets of. */
 enum socket_family {
 	socket_family__unspec,
 	socket_family__unix,
@@ -51,7 +55,7 @@ enum socket_family {
 	socket_family__xdp,
 };
 
-/* include/linux/net.h, enum sock_type, by the names ss prints of unix sockets. */
+/* include/linux/net.h, enum sock_type, by the names that ss prints for unix sockets. */
 enum socket_type {
 	socket_type__none,
 	socket_type__stream,
@@ -66,18 +70,21 @@ enum socket_type {
 /* include/uapi/linux/magic.h */
 #define SOCKFS_MAGIC 0x534F434B
 
-/* A socket's name opened with O_PATH is none: it lies on another filesystem. */
+/*
+ * Whether a file is a socket. The name of a unix socket, opened with O_PATH, is not: it
+ * lies on another filesystem.
+ */
 static __always_inline bool is_socket(struct file *file)
 {
 	return FIELD(file, f_inode, i_sb, s_magic) == SOCKFS_MAGIC;
 }
 
-/* The socket behind a file; NULL if it is none. */
+/* The socket behind a file; NULL if the file is not a socket. */
 static __always_inline struct sock *socket_of(struct file *file)
 {
 	struct socket *socket;
 
-	/* Since 5.11 a helper tells by the file alone, of which most are none. */
+	/* Since 5.11 a helper tells by the file alone; most files are not sockets. */
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)) {
 		socket = bpf_sock_from_file(file);
 		return socket ? FIELD(socket, sk) : NULL;
@@ -88,22 +95,23 @@ static __always_inline struct sock *socket_of(struct file *file)
 	return READ(socket, sk);
 }
 
+/* A port, from network byte order. */
 static __always_inline u16 host_order(__be16 value)
 {
 	return __builtin_bswap16(value);
 }
 
-/* A half-open connection is one to everybody but the kernel's hash tables. */
+/* The state as user space sees it: only the kernel tells NEW_SYN_RECV from SYN_RECV. */
 static __always_inline enum socket_state socket_state(struct sock_common *common)
 {
 	u8 state = READ(common, skc_state);
 
 	if (!HAS(common, skc_state))
-		return UNKNOWN_STATE;
+		return UNKNOWN_SOCKET_STATE;
 	return state == socket_state__NEW_SYN_RECV ? socket_state__SYN_RECV : state;
 }
 
-/* An address that the kernel has no field for stays without a family, and so absent. */
+/* If the kernel lacks the field, the address stays without a family and so is absent. */
 #define READ_ADDRESS(out, common, ipv4, ipv6)                                                      \
 	({                                                                                         \
 		u16 family = READ(common, skc_family);                                             \
@@ -128,13 +136,13 @@ static __always_inline void remote_address(u8 *out, struct sock_common *common)
 	READ_ADDRESS(out, common, skc_daddr, skc_v6_daddr);
 }
 
-/* The front of each socket (include/net/sock.h, __sk_common). */
+/* Each socket begins with its struct sock_common (include/net/sock.h, __sk_common). */
 static __always_inline struct sock_common *common_of(struct sock *sk)
 {
 	return (void *)sk;
 }
 
-/* Stores a port, or that the kernel does not tell. */
+/* Stores a port; all ones if the kernel does not tell. */
 #define SET_PORT(column, common, field)                                                            \
 	((column) = HAS(common, field) ? host_order(READ(common, field)) : (u32)-1)
 
@@ -143,7 +151,7 @@ static __always_inline u64 inode_of(struct sock *sk)
 {
 	struct socket *socket;
 
-	/* Since 6.18 it has a copy, which saves two reads of memory that nothing else needs. */
+	/* Since 6.18 the socket has a copy, which saves two reads. */
 	if (HAS(sk, sk_ino))
 		return READ(sk, sk_ino);
 	socket = READ(sk, sk_socket);
@@ -152,12 +160,13 @@ static __always_inline u64 inode_of(struct sock *sk)
 	return READ((struct socket_alloc *)socket, vfs_inode.i_ino);
 }
 
+/* The id of the cgroup that created the socket. */
 static __always_inline u64 cgroup_of(struct sock *sk)
 {
 	return READ(sk, sk_cgrp_data.cgroup, kn, id);
 }
 
-/* All ones if the kernel does not tell. */
+/* Packets dropped on arrival; all ones if the kernel does not tell. */
 static __always_inline u32 drops_of(struct sock *sk)
 {
 	struct numa_drop_counters *counters;
@@ -174,19 +183,38 @@ static __always_inline u32 drops_of(struct sock *sk)
 	return drops;
 }
 
-/* References held on a socket, but for that of the walk's own batch; all ones if untold. */
+/*
+ * References held on a socket, without the one of the walk's own batch; all ones if the
+ * kernel does not tell.
+ */
 #define refs_of(common, iterator)                                                                  \
 	(HAS(common, skc_refcnt.refs.counter)                                                      \
 		 ? (common)->skc_refcnt.refs.counter - bpf_core_field_exists(struct iterator, batch) \
 		 : -1)
 
-/* What every socket has, of any family. */
+/* The columns of an IP socket's addresses, which are zero if it is not bound or connected. */
+struct ip_ends {
+	inet_t local DOC("address of this end");
+	u32 local_port ABSENT(-1) DOC("port of this end");
+	inet_t remote DOC("address of the other end; all zeros if there is none");
+	u32 remote_port ABSENT(-1) DOC("port of the other end; 0 if there is none");
+};
+
+static __always_inline void read_ip_ends(struct ip_ends *ends, struct sock_common *common)
+{
+	local_address(ends->local, common);
+	SET(ends->local_port, common, skc_num);
+	remote_address(ends->remote, common);
+	SET_PORT(ends->remote_port, common, skc_dport);
+}
+
+/* The columns that sockets of all families have. */
 struct socket_ends {
 	enum socket_family family ABSENT(-1) DOC("address family");
-	enum socket_type type ABSENT(-1) DOC("kind of socket: stream, dgram, raw, seqpacket");
-	u32 protocol ABSENT(-1) DOC("number of the protocol within the family, such as 6 for TCP");
+	enum socket_type type ABSENT(-1) DOC("type of socket: stream, dgram, raw, seqpacket");
+	u32 protocol ABSENT(-1) DOC("protocol number within the family, such as 6 for TCP");
 	enum socket_state state ABSENT(-1) DOC("state of the socket, as ss names it");
-	inet_t local DOC("address of this end; none outside IP");
+	inet_t local DOC("address of this end; none if the family is not IP");
 	u16 local_port ABSENT(0) DOC("port of this end");
 	inet_t remote DOC("address of the other end");
 	u16 remote_port ABSENT(0) DOC("port of the other end");
@@ -204,31 +232,15 @@ static __always_inline void read_ends(struct socket_ends *ends, struct sock *sk)
 		return;
 	local_address(ends->local, common);
 	ends->local_port = READ(common, skc_num);
-	/* The other end of what is not connected is nowhere, not at address 0. */
+	/* A socket that is not connected has no other end, rather than one at address 0. */
 	ends->remote_port = host_order(READ(common, skc_dport));
 	if (ends->remote_port)
 		remote_address(ends->remote, common);
 }
 
-/* A socket that a BPF map refers to. */
-struct mapped_socket {
-	struct socket_ends ends;
-	u32 uid ABSENT(-1) DOC("user that made the socket");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it");
-	u32 netns ABSENT(0) DOC("inode number of the net namespace it was made in");
-};
-
-static __always_inline void read_mapped_socket(struct mapped_socket *socket, struct sock *sk)
-{
-	read_ends(&socket->ends, sk);
-	SET_READ(socket->uid, sk, sk_uid.val);
-	socket->inode = inode_of(sk);
-	socket->netns = READ(common_of(sk), skc_net.net, ns.inum);
-}
-
 /*
- * Bytes being sent. The counter starts at 1 (sk_alloc()), as sk_wmem_alloc_get() knows.
- * All ones if the kernel does not tell.
+ * Memory of what is being sent, in bytes; all ones if the kernel does not tell. The
+ * counter starts at 1 (sk_alloc(), sk_wmem_alloc_get()).
  */
 static __always_inline u64 sending_of(struct sock *sk)
 {

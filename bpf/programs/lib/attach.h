@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* How programs are attached, by the names bpftool prints. */
+/* How programs are attached, by the names that bpftool prints. */
 #ifndef ITERFS_ATTACH_H
 #define ITERFS_ATTACH_H
 

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * How long and how often a program has run: counters on each processor.
+ * How often and for how long a program has run. Each processor has its own counters.
  *
- * No program may follow a pointer into another processor's memory, but where that
- * lies is the same for all of it: as far from where an element of a map of our
- * own is on that processor as from where the map says its elements are.
+ * A program cannot turn a per-cpu pointer into the address on another processor. But the
+ * distance between the two is the same for all per-cpu memory. Our own per-cpu map gives
+ * both: the address of its element on that processor, by a helper, and the per-cpu
+ * pointer of the element, from the map itself.
  */
 #ifndef ITERFS_RUN_STATS_H
 #define ITERFS_RUN_STATS_H
 
+#include "kernel/bpf.h"
 #include "loop.h"
-#include "row.h"
+#include "read.h"
 
-/* As many processors as Linux may be built for (x86, NR_CPUS_RANGE_END). */
+/* The most processors that Linux can be built for (x86, NR_CPUS_RANGE_END). */
 #define MAX_PROCESSORS 8192
 
 struct {
@@ -22,7 +24,7 @@ struct {
 	__type(value, u64);
 } processors SEC(".maps");
 
-/* The sums; all ones where they cannot be had. */
+/* Sums over all processors; all ones if the kernel does not tell. */
 struct run_stats {
 	u64 nanoseconds, runs;
 };
@@ -34,7 +36,7 @@ struct stats_walk {
 	u32 processor;
 };
 
-/* A pointer as a number: the verifier would not let it be taken as far as it must be. */
+/* A pointer as a number, on which the verifier allows any arithmetic. */
 static __always_inline u64 as_number(const void *pointer)
 {
 	u64 number = 0;
@@ -43,7 +45,7 @@ static __always_inline u64 as_number(const void *pointer)
 	return number;
 }
 
-/* Adds a processor's counters; true after the last. */
+/* Adds the counters of a processor; true after the last. */
 static __noinline bool add_processor(struct stats_walk *walk)
 {
 	struct bpf_prog_stats *there;
@@ -71,7 +73,7 @@ static __always_inline struct run_stats run_stats_of(struct bpf_prog *prog)
 	struct stats_walk walk = {};
 	struct bpf_array *array;
 
-	/* Since 5.19; but a loop over all processors only since 6.4. */
+	/* The helper exists since 5.19, a loop over all processors since 6.4. */
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_map_lookup_percpu_elem) ||
 	    !bpf_ksym_exists(bpf_iter_num_new))
 		return unknown;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the tables of TCP sockets share: their queues. */
+/* TCP sockets: their queues. */
 #ifndef ITERFS_TCP_H
 #define ITERFS_TCP_H
 
+#include "kernel/tcp.h"
+#include "read.h"
 #include "socket.h"
 
 /*
- * As ss shows them, in bytes; of a listening socket, in connections. All ones if
- * the kernel does not tell.
+ * The queues as ss shows them: in bytes, or in connections if the socket listens. All
+ * ones if the kernel does not tell.
  */
 struct tcp_queues {
 	u64 receive, send;
@@ -25,7 +27,7 @@ static __always_inline struct tcp_queues queues_of(struct tcp_sock *tcp, enum so
 		return queues;
 	}
 	if (HAS(tcp, rcv_nxt) && HAS(tcp, copied_seq)) {
-		/* The other end's FIN counts as a byte that is never read. */
+		/* The FIN of the other end counts as a byte, which is never read. */
 		unread = tcp->rcv_nxt - tcp->copied_seq;
 		queues.receive = unread > 0 ? unread : 0;
 	}

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The keys and values of maps, whose sizes only the map knows. */
+/* Keys and values of BPF maps, whose sizes only the map knows. */
 #ifndef ITERFS_MAP_BYTES_H
 #define ITERFS_MAP_BYTES_H
 
 #include "reader.h"
 
-/* What is copied at once: half of the room, that a key and a value fit side by side. */
+/* Bytes copied at once: half of the record, so that a key and a value fit side by side. */
 #define CHUNK PATH_MAX
 /*
- * Elements longer than 32 KiB do not come this way, and no storage is longer than
- * 64 KiB (include/linux/bpf_local_storage.h, BPF_LOCAL_STORAGE_MAX_VALUE_SIZE).
+ * The daemon reads elements longer than 32 KiB without this program, and the storage of a
+ * socket is at most 64 KiB (include/linux/bpf_local_storage.h,
+ * BPF_LOCAL_STORAGE_MAX_VALUE_SIZE).
  */
 #define CHUNKS 16
 
 /*
- * Writes a key or value as the next bytes of the row. Copied by a helper: what a
- * program reads itself must lie within the map at hand (bpf_iter_attach_map()),
+ * Writes a key or value as the next bytes of the row. A helper copies it: what a program
+ * reads directly must lie within the map that it is attached to (bpf_iter_attach_map()),
  * and one program serves all maps.
  */
 static __always_inline void write_bytes(struct seq_file *seq, struct reader *reader,
@@ -37,8 +38,8 @@ static __always_inline void write_bytes(struct seq_file *seq, struct reader *rea
 }
 
 /*
- * In text mode the row is printed from the reader's record: puts bytes there,
- * behind so many that are there already. Longer ones the loader refuses.
+ * In text mode the row is printed from the reader's record. This puts a key or value
+ * there, after the first `before` bytes. The loader refuses maps with longer ones.
  */
 static __always_inline void put_bytes(struct reader *reader, u32 before, const void *from, u32 size)
 {

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Loops whose length only the kernel's data knows. From 6.4 on a program may
- * iterate by a kfunc, and the verifier looks at the body once; before, it
- * follows every round, so there may only be a few.
+ * Loops whose length depends on the kernel's data. Since 6.4 a program can loop by
+ * bpf_for(), whose body the verifier checks once. Before, the verifier follows every
+ * round, so only a few rounds are possible.
  */
 #ifndef ITERFS_LOOP_H
 #define ITERFS_LOOP_H
 
-#include "kernel.h"
+#include "kernel/types.h"
 
-/* Runs `step` until it is true: `many` times at most, or `few` before 6.4. Says whether it was. */
+/*
+ * Runs `step` until it is true, at most `many` times; before 6.4, at most `few` times.
+ * Whether it became true.
+ */
 #define repeat(many, few, step)                                                                    \
 	({                                                                                         \
 		bool done = false;                                                                 \

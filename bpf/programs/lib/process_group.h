@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What the summaries by process share. A walk goes process by process, and to
- * look each object's group up would cost as much as the walk. So the row of the
- * process that the walk is at is a global, and goes into the map when the next
- * one comes. The program is one pass's (groups.h), and so are its globals; what a
- * pass that was given up left in them is told by its session.
+ * Summaries by process. A walk goes process by process, and to look up the group of each
+ * object would cost as much as the walk itself. So the row of the current process is a
+ * global, which goes into the map when the walk comes to another process. The program
+ * belongs to one pass (groups.h), and so do its globals. A pass that was given up may
+ * have left values in them; the session id tells those apart.
  *
  *	PROCESS_GROUPS(struct row);
  *
@@ -12,31 +12,40 @@
  *		put_process(ctx->meta);
  *	...
  *	row = process_row(ctx->meta, task);
+ *
+ * The row begins with a `struct counted_process process`.
  */
 #ifndef ITERFS_PROCESS_GROUP_H
 #define ITERFS_PROCESS_GROUP_H
 
+#include "access.h"
 #include "groups.h"
-#include "reader.h"
 
-/* The process, as the reader's pid namespace numbers it. */
+/* The process id, in the reader's pid namespace. */
 struct process_key {
 	u32 pid;
 };
 
-/* Where the walk is. */
+/* The first columns of a summary by process. */
+struct counted_process {
+	u32 pid DOC("process id, in the reader's pid namespace");
+	u32 uid ABSENT(-1) DOC("effective user id of the process");
+	char comm[16] DOC("name of the process");
+};
+
+/* The process that a walk has come to. */
 struct process_walk {
 	u64 session;
-	/* The process's global id: cheaper to compare than the reader's. */
+	/* Its number in the initial namespace, which costs less to compare than the reader's. */
 	s32 process;
 };
 
-/* Whether the walk is still at this task's process. */
+/* Whether the walk is still at the process of this task. */
 #define is_at(walk, meta, task)                                                                    \
 	((walk).process == FIELD(task, tgid) && (walk).session == (meta)->session_id)
 
-/* It is there from now on. */
-#define move_on(walk, meta, task)                                                                  \
+/* Notes that the walk has come to the process of this task. */
+#define move_to(walk, meta, task)                                                                  \
 	({                                                                                         \
 		(walk).process = FIELD(task, tgid);                                                \
 		(walk).session = (meta)->session_id;                                               \
@@ -45,10 +54,10 @@ struct process_walk {
 #define PROCESS_GROUPS(row_type)                                                                   \
 	GROUPS(struct process_key, row_type);                                                      \
 	static struct process_walk walk;                                                           \
-	/* Of a process that the reader is not to see, without a pid. */                           \
-	static row_type at
+	/* Its pid is 0 if the reader must not see the process. */                                 \
+	static row_type current
 
-/* The reader's number of a process that the walk comes to; 0 if it is not to see it. */
+/* The process id of a task for the reader; 0 if the reader must not see its files. */
 static __always_inline u32 pid_for_reader(struct task_struct *task)
 {
 	struct reader *reader = current_reader();
@@ -56,39 +65,42 @@ static __always_inline u32 pid_for_reader(struct task_struct *task)
 	return reader ? readable_process(reader, task) : 0;
 }
 
-/* Stores the row of the process that the walk was at: before the next, and at the end. */
+/* Stores the current row: before the walk goes to the next process, and at its end. */
 #define put_process(meta)                                                                          \
 	({                                                                                         \
-		struct process_key left = { .pid = at.pid };                                       \
+		struct process_key left = { .pid = current.process.pid };                          \
 		if (left.pid && walk.session == (meta)->session_id)                                \
-			put_group((meta)->seq, &left, &at, BPF_ANY);                               \
-		at.pid = 0;                                                                        \
+			put_group((meta)->seq, &left, &current, BPF_ANY);                          \
+		current.process.pid = 0;                                                           \
 	})
 
-/* The row of a process; it may have been there before, when another thread was visited. */
+/*
+ * Makes the row of a task's process the current one. The group exists already if the
+ * walk has been at the process before, for another thread.
+ */
 #define enter_process(task)                                                                        \
 	({                                                                                         \
 		struct process_key key = { .pid = pid_for_reader(task) };                          \
-		typeof(at) *before = key.pid ? bpf_map_lookup_elem(&groups, &key) : NULL;          \
+		typeof(current) *before = key.pid ? bpf_map_lookup_elem(&groups, &key) : NULL;     \
 		if (before) {                                                                      \
-			at = *before;                                                              \
+			current = *before;                                                         \
 		} else {                                                                           \
-			__builtin_memset(&at, 0, sizeof(at));                                      \
-			at.pid = key.pid;                                                          \
-			SET(at.uid, task, cred, euid.val);                                         \
-			COPY_NAME(at.comm, task, group_leader, comm);                              \
+			__builtin_memset(&current, 0, sizeof(current));                            \
+			current.process.pid = key.pid;                                             \
+			SET(current.process.uid, task, cred, euid.val);                            \
+			COPY_NAME(current.process.comm, task, group_leader, comm);                 \
 		}                                                                                  \
 	})
 
-/* The row to add to; NULL if the reader is not to see the process. */
+/* The row of a task's process; NULL if the reader must not see the process. */
 #define process_row(meta, task)                                                                    \
 	({                                                                                         \
 		if (!is_at(walk, meta, task)) {                                                    \
 			put_process(meta);                                                         \
-			move_on(walk, meta, task);                                                 \
+			move_to(walk, meta, task);                                                 \
 			enter_process(task);                                                       \
 		}                                                                                  \
-		at.pid ? &at : NULL;                                                               \
+		current.process.pid ? &current : NULL;                                             \
 	})
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Columns as text mode has them (text.h): numbers and names. */
+/* Columns in text mode (text.h), and how numbers and names are printed. */
 #ifndef ITERFS_TEXT_COLUMN_H
 #define ITERFS_TEXT_COLUMN_H
 
-#include "kernel.h"
+#include "../kernel/iterators.h"
 
-/* What a column holds; bpf/src/text.rs has the same, in the same order. */
+/* The kind of a column's values; bpf/src/text/plan.rs has the same list. */
 enum text_kind {
 	text_kind__unsigned,
 	text_kind__signed,
@@ -21,37 +21,37 @@ enum text_kind {
 	text_kind__inet,
 };
 
-/* A column, as `Column` in bpf/src/schema.rs; bpf/src/text.rs writes it. */
+/* A column; bpf/src/text/plan.rs writes it, field by field. */
 struct text_column {
-	/* The value that means "there is none", by its bits. */
+	/* The bits of the value that stands for none, if has_absent is 1. */
 	u64 absent;
 	u32 has_absent;
 	enum text_kind kind;
-	/* Where the value is in the row, and how many bytes it takes. */
+	/* The offset of the value in the row, and its bytes. */
 	u32 offset;
 	u32 width;
-	/* A number is shown shifted to the left by so much. */
+	/* Shift a number to the left by this before printing it. */
 	u32 shift;
-	/* The least characters a field takes. */
+	/* The minimum width of a field, in characters. */
 	u32 cell;
-	/* Its names among those of all columns. */
+	/* The names of its values, in text_names. */
 	u32 first_name;
 	u32 names;
-	/* Whether the line ends with it. */
+	/* Whether it is the last column. */
 	u32 last;
 	u32 unused;
 };
 
 #define PIECE_MAX 52
 
-/* The name of a value, or a part of the header. */
+/* The name of a value, or part of the header. */
 struct text_piece {
 	u64 value;
 	u32 length;
 	char text[PIECE_MAX];
 };
 
-/* The loader says how many entries these have. */
+/* The loader sets the sizes of these maps. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -66,20 +66,20 @@ struct {
 	__type(value, struct text_piece);
 } text_names SEC(".maps"), text_header SEC(".maps");
 
-/* More of anything than there is: loops end where a map does. */
+/* A limit that no loop reaches: each ends at the end of a map. */
 #define MANY 65536
-/* No row is longer than a record (reader.h). */
+/* No row is longer than the reader's record (reader.h). */
 #define ROW_MAX 8192
 #define TAIL_MAX 65536
 
-/* A section that is left out without text mode. */
+/* A section that the loader leaves out without text mode. */
 #define TEXT SEC(".rodata.text")
 
-/* As many as a cell has, and no NUL. */
+/* Blanks for the widest cell, without a NUL. */
 static const char text_blanks[64] TEXT = "                                "
 					 "                                ";
 
-/* bpf_seq_printf() and bpf_seq_write() of what is only there in text mode. */
+/* bpf_seq_printf() and bpf_seq_write() of constants in that section. */
 #define print(seq, format, ...)                                                                    \
 	({                                                                                         \
 		static const char text[] TEXT = format;                                            \
@@ -93,7 +93,7 @@ static const char text_blanks[64] TEXT = "                                "
 		bpf_seq_write((seq), text, sizeof(text) - 1);                                      \
 	})
 
-/* Blanks to fill a cell of which so many characters are taken. */
+/* Writes the blanks that fill a cell of which `taken` characters are used. */
 static __always_inline void pad(struct seq_file *seq, u32 cell, u64 taken)
 {
 	u64 missing = cell > taken ? cell - taken : 0;
@@ -112,8 +112,8 @@ static __always_inline void print_piece(struct seq_file *seq, const struct text_
 }
 
 /*
- * The characters that a number takes in a base. Of a counter of its own the
- * verifier would follow each value.
+ * The digits of a number in a base. The count is the loop's own variable, because the
+ * verifier would follow each value of another one.
  */
 static __noinline u32 digits(u64 value, u32 base)
 {
@@ -127,12 +127,12 @@ static __noinline u32 digits(u64 value, u32 base)
 	return 0;
 }
 
-/* An integer of any width, without its sign. */
+/* An unsigned integer of `width` bytes. */
 static __always_inline u64 integer_at(const void *address, u64 width)
 {
 	u64 value = 0;
 
-	/* So that the value tested is the value used. */
+	/* Keeps the compiler from testing one copy of it and using another. */
 	barrier_var(width);
 	if (width > sizeof(value))
 		return 0;
@@ -143,7 +143,7 @@ static __always_inline u64 integer_at(const void *address, u64 width)
 	return value;
 }
 
-/* These stand at the right of their cells. */
+/* Prints a number at the right end of its cell. */
 static __noinline void print_number(struct seq_file *seq, struct text_column *column, u64 value)
 {
 	u32 unused = (64 - 8 * column->width) & 63;
@@ -172,19 +172,22 @@ static __noinline void print_number(struct seq_file *seq, struct text_column *co
 	}
 }
 
-/* A value's name, or its number. */
+/* A name of a column's values; NULL after the last. */
+static __always_inline struct text_piece *name_at(struct text_column *column, u32 at)
+{
+	u32 index = column->first_name + at;
+
+	return at < column->names ? bpf_map_lookup_elem(&text_names, &index) : NULL;
+}
+
+/* Prints the name of a value, or its number if it has no name. */
 static __noinline void print_name(struct seq_file *seq, struct text_column *column, u64 value)
 {
-	int count = column->names;
 	int round;
 
 	bpf_for(round, 0, MANY) {
-		u32 index = column->first_name + round;
-		struct text_piece *name;
+		struct text_piece *name = name_at(column, round);
 
-		if (round >= count)
-			break;
-		name = bpf_map_lookup_elem(&text_names, &index);
 		if (!name)
 			break;
 		if (name->value == value) {
@@ -195,21 +198,16 @@ static __noinline void print_name(struct seq_file *seq, struct text_column *colu
 	print(seq, "%llu", value);
 }
 
-/* The names of bits, and what has no name as one number. */
+/* Prints the names of the bits that are set, and the rest as one number. */
 static __noinline void print_flags(struct seq_file *seq, struct text_column *column, u64 value)
 {
-	int count = column->names;
 	u64 rest = value;
 	bool some = false;
 	int round;
 
 	bpf_for(round, 0, MANY) {
-		u32 index = column->first_name + round;
-		struct text_piece *name;
+		struct text_piece *name = name_at(column, round);
 
-		if (round >= count)
-			break;
-		name = bpf_map_lookup_elem(&text_names, &index);
 		if (!name)
 			break;
 		rest &= ~name->value;

@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * How a row of a program of ours is declared and written: as anybody's
- * (iterfs/row.h), and with what only ours have.
+ * How our own programs declare and write rows: as user programs do (iterfs/row.h), with
+ * some additions.
  *
- * A member that is a struct itself stands for that struct's columns.
+ * A member that is a struct stands for the columns of that struct, so that tables can
+ * share them.
  *
- * What a map holds only the map's own BTF tells. A member of type `map_key_t` or
- * `map_value_t` takes no room; it says where those columns stand. The program
- * writes the key's bytes after the struct, and the value's after those.
+ * The columns of a map's key and value are known from the map's BTF alone. A member of
+ * type `map_key_t` or `map_value_t` marks their place among the columns and takes no
+ * room. The program writes the bytes of the key after the struct, and then those of the
+ * value.
  *
- * In text mode (text.h) the same rows are printed instead.
+ * In text mode (text.h) the program prints the row instead.
  */
 #ifndef ITERFS_ROW_H
 #define ITERFS_ROW_H
 
-#include "kernel.h"
+#include "read.h"
 #include "text.h"
 
 typedef u8 map_key_t[0];   /* the columns of a map's key */
 typedef u8 map_value_t[0]; /* the columns of a map's value */
 
-/* The type id keeps the struct in the object's BTF even where nothing else would. */
+/* The type id keeps the struct in the object's BTF, even if nothing else refers to it. */
 #define keep_type(row)                                                                             \
 	({                                                                                         \
 		u32 id = bpf_core_type_id_local(typeof(*(row)));                                   \
 		asm volatile("" ::"r"(id));                                                        \
 	})
 
-/* Writes a row, which all columns are in. */
+/* Writes a row without a string at its end. */
 #define write_row(seq, row, size)                                                                  \
 	({                                                                                         \
 		keep_type(row);                                                                    \
@@ -37,7 +39,7 @@ typedef u8 map_value_t[0]; /* the columns of a map's value */
 			bpf_seq_write((seq), (row), (size));                                       \
 	})
 
-/* Writes a row that ends in a string: in its last member there are so many bytes. */
+/* Writes a row that ends in a string of `length` bytes, which is in its last member. */
 #define write_row_and_tail(seq, row, member, length)                                               \
 	({                                                                                         \
 		keep_type(row);                                                                    \
@@ -48,7 +50,7 @@ typedef u8 map_value_t[0]; /* the columns of a map's value */
 				      __builtin_offsetof(typeof(*(row)), member) + (length));      \
 	})
 
-/* The same, but the string lies elsewhere: what the last member is to be. */
+/* The same, but the string for the last member is at `tail`. */
 #define write_row_with_tail(seq, row, member, tail, length)                                        \
 	({                                                                                         \
 		keep_type(row);                                                                    \
@@ -61,6 +63,6 @@ typedef u8 map_value_t[0]; /* the columns of a map's value */
 		}                                                                                  \
 	})
 
-#include "iterfs/row.h"
+#include "../iterfs/row.h"
 
 #endif

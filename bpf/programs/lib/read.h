@@ -1,30 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * How programs read the kernel's fields, so that a field the running kernel lacks
- * costs one column and not the table.
+ * Reading the kernel's fields. A field that the running kernel lacks costs one column,
+ * not the table.
  *
- * libbpf replaces an access to a missing field with an instruction that the
- * verifier refuses, if it is ever reached. So every access here asks first whether
- * the field exists. The answer is a constant when the program is loaded: the
- * verifier drops the other branch, and a row pays nothing.
+ * libbpf replaces an access to a missing field by an invalid instruction, which the
+ * verifier refuses if the program can reach it. So every access here first asks whether
+ * the field exists. The answer is a constant when the program is loaded: the verifier
+ * drops the other branch, and the check costs nothing at run time.
  *
- *	FIELD(pointer, a, b)	pointer->a->b by plain loads, through a pointer that
- *				the verifier knows: an iterator's object, and where
- *				its fields lead
+ *	FIELD(pointer, a, b)	pointer->a->b by plain loads. The verifier must know the
+ *				pointer: an iterator's object, or one that its fields
+ *				lead to.
  *	READ(pointer, a, b)	the same through any pointer
  *
- * Both give 0 if a field is missing or cannot be read. A column for which 0 would
- * be a lie uses
+ * Both give 0 if a field is missing or cannot be read. Where 0 would be wrong, use
  *
  *	SET(column, pointer, a, b), SET_READ(column, pointer, a, b)
  *
- * which store all ones where a field is missing; the row declares ABSENT(-1).
+ * which store all ones if a field is missing. The row declares the column ABSENT(-1).
  */
 #ifndef ITERFS_READ_H
 #define ITERFS_READ_H
 
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
+#include "kernel/types.h"
 
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
@@ -39,9 +37,9 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 #define FIELD(pointer, ...) (HAS(pointer, __VA_ARGS__) ? ___arrow((pointer), __VA_ARGS__) : 0)
 
 /*
- * BPF_CORE_READ() calls a helper for each step. Since 6.2 a pointer can be said to
- * be one to a struct, and then each step is a single load. The last field may not
- * be an array or a bit field.
+ * BPF_CORE_READ() calls a helper for each step. Since 6.2 bpf_rdonly_cast() gives a
+ * pointer the type of a struct, and then each step is a single load. The last field
+ * must not be an array or a bit field.
  */
 #define READ(pointer, ...)                                                                         \
 	({                                                                                         \
@@ -60,8 +58,8 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 	})
 
 /*
- * The same by the helper alone: for fields that the verifier does not believe in, as
- * those of a struct in a union, or beyond the end that a struct is declared with.
+ * The same, always by the helper: for fields that the verifier does not accept, such as
+ * those of a struct in a union, or beyond the declared end of a struct.
  */
 #define PROBE(pointer, ...)                                                                        \
 	({                                                                                         \
@@ -71,7 +69,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 		probed;                                                                            \
 	})
 
-/* Marks a column as one that this kernel cannot fill: its ABSENT(-1), of any type. */
+/* Stores the ABSENT(-1) of a column of any type: the kernel does not have the value. */
 #define UNSET(column) __builtin_memset(&(column), 0xff, sizeof(column))
 
 #define SET(column, pointer, ...)                                                                  \
@@ -95,7 +93,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 	(HAS(pointer, field) ? (void *)(pointer) + bpf_core_field_offset(typeof(*(pointer)), field) \
 			     : (void *)0)
 
-/* The struct of which a pointer points to the field. 0 if that is missing. */
+/* The struct whose field the pointer points to; NULL if the kernel lacks the field. */
 #define OWNER(pointer, type, field)                                                                \
 	(bpf_core_field_exists(type, field)                                                        \
 		 ? (type *)((void *)(pointer)-bpf_core_field_offset(type, field))                  \
@@ -104,8 +102,8 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 #define NAME_SIZE 16
 
 /*
- * Copies a name of 16 bytes, as a task's, by words: the compiler cannot know how it is
- * aligned in the kernel, and would copy it byte by byte.
+ * Copies a name of 16 bytes, such as a task's, by words. The compiler does not know the
+ * kernel's alignment and would copy it byte by byte.
  */
 static __always_inline void copy_name(char *to, const char *from)
 {
@@ -115,7 +113,7 @@ static __always_inline void copy_name(char *to, const char *from)
 	__builtin_memcpy(to, name, NAME_SIZE);
 }
 
-/* Copies the name pointer->field, or leaves it empty where the kernel has none. */
+/* Copies the name pointer->field; leaves `to` empty if the kernel lacks the field. */
 #define COPY_NAME(to, pointer, ...)                                                                \
 	({                                                                                         \
 		if (HAS(pointer, __VA_ARGS__))                                                     \

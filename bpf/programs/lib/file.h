@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the tables of open files share: the type of a file. */
+/* Open files: their types. */
 #ifndef ITERFS_FILE_H
 #define ITERFS_FILE_H
 
+#include "kernel/file.h"
+#include "read.h"
 #include "socket.h"
 
-/* The names lsof gives in its TYPE column, but for anonymous inodes' a_inode. */
+/* The names in lsof's TYPE column, except a_inode for anonymous inodes. */
 enum file_type {
 	file_type__unknown,
 	file_type__REG,
@@ -32,7 +34,7 @@ enum file_type {
 #define S_IFCHR 0020000
 #define S_IFIFO 0010000
 
-/* The kernel does not tell. */
+/* ABSENT(-1): the kernel does not tell. */
 #define UNKNOWN_TYPE ((enum file_type)-1)
 
 /* include/uapi/linux/magic.h */
@@ -77,9 +79,9 @@ static __always_inline enum file_type type_of(struct file *file)
 	case S_IFLNK:
 		return file_type__LINK;
 	}
-	/* The rest may be none of a disk's. */
+	/* Regular files and sockets may be special ones; the filesystem tells. */
 	magic = file->f_inode->i_sb->s_magic;
-	/* A pidfd was an anonymous inode before 6.9, and is still shown as one. */
+	/* A pidfd was an anonymous inode before 6.9 and is still shown as one. */
 	if (magic == ANON_INODE_FS_MAGIC || magic == PID_FS_MAGIC)
 		return file_type__a_inode;
 	if (magic == SOCKFS_MAGIC)

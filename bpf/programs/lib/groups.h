@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * How a summary counts. Its program writes no rows; it adds each object up in
- * the row of its group, in a map that the daemon takes the rows from when the
- * walk is over. The map makes it a summary: the daemon gives each pass a program
- * and a map of its own, so plain additions do.
+ * Summaries. The program of a summary writes no rows. It adds each object to the row of
+ * its group, in the map `groups`, and the daemon takes the rows from the map when the
+ * walk is over (bpf/src/summary.rs). The presence of this map makes a program a summary:
+ * the daemon gives each pass a program and a map of its own, so plain additions suffice.
  *
  *	GROUPS(struct key, struct row);
  *
- *	row = bpf_map_lookup_elem(&groups, &key);
- *	if (!row)
- *		row = add_group(seq, &key, &first);
+ *	row = group_row(seq, &key);
+ *	if (row)
+ *		row->objects++;
  *
- * The row begins with what the key holds: the daemon sorts by its first column.
+ * The row begins with the members of the key; the daemon sorts by the first column.
  */
 #ifndef ITERFS_GROUPS_H
 #define ITERFS_GROUPS_H
 
 #include "row.h"
 
-/* Where more are needed, the daemon walks again with a larger map. */
+/* If a pass needs more, the daemon walks again with a larger map. */
 #define MANY_GROUPS 16384
 
 #define GROUPS(key_type, row_type)                                                                 \
@@ -30,7 +30,10 @@
 		__type(value, row_type);                                                           \
 	} groups SEC(".maps")
 
-/* Stores a group's row. If there is no room, the pass is in vain: the errno, as a byte, says so. */
+/*
+ * Stores the row of a group and returns whether there was room. If not, the pass is
+ * useless: the program writes the errno, as a byte, to tell the daemon.
+ */
 #define put_group(seq, key, row, flags)                                                            \
 	({                                                                                         \
 		long error = bpf_map_update_elem(&groups, key, row, flags);                        \
@@ -40,13 +43,17 @@
 		!error;                                                                            \
 	})
 
-/* Adds a group that is not there yet; its row, or NULL if there is no room. */
-#define add_group(seq, key, first)                                                                 \
+/* The row of a key's group, which is added if it is new; NULL if there is no room. */
+#define group_row(seq, key)                                                                        \
 	({                                                                                         \
-		typeof(first) added = NULL;                                                        \
-		if (put_group(seq, key, first, BPF_NOEXIST))                                       \
-			added = bpf_map_lookup_elem(&groups, key);                                 \
-		added;                                                                             \
+		typeof(groups.value) found = bpf_map_lookup_elem(&groups, (key));                  \
+		if (!found) {                                                                      \
+			typeof(*groups.value) first = {};                                          \
+			__builtin_memcpy(&first, (key), sizeof(*(key)));                           \
+			if (put_group((seq), (key), &first, BPF_NOEXIST))                          \
+				found = bpf_map_lookup_elem(&groups, (key));                       \
+		}                                                                                  \
+		found;                                                                             \
 	})
 
 #endif

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Text mode: rows printed by the program itself, for a link that is pinned in
- * bpffs and read by cat. The same programs do it: what the daemon would decode
- * by the row's schema is here printed by it, as columns that the loader puts
- * into maps (bpf/src/text.rs).
+ * Text mode: the program prints its rows itself, for a link that is pinned in bpffs and
+ * read by cat. It goes by the schema of the row, as the daemon does, which the loader
+ * puts into maps (bpf/src/text.rs).
  *
- * Without text mode the verifier sees a constant 0 and drops all of this, and
- * the maps are not made. With it, loops go by the iterators of 6.4.
+ * Without text mode the verifier sees a constant 0 and drops all of this code, and the
+ * loader does not create the maps. Text mode needs bpf_for(), so Linux 6.4.
  */
 #ifndef ITERFS_TEXT_H
 #define ITERFS_TEXT_H
 
-#include "text_column.h"
-#include "text_word.h"
+#include "kernel/iterators.h"
+#include "text/column.h"
+#include "text/word.h"
 
-/* Whether rows are printed. A section of its own, so that the loader finds it. */
+/* Whether to print rows. The loader finds it by its section. */
 const volatile u32 text_mode SEC(".rodata.mode") = 0;
 
+/* Whether a column's value is the one that its ABSENT names. */
 static __noinline bool is_absent(struct text_column *column, const void *address)
 {
 	if (!column->has_absent)
@@ -27,7 +28,7 @@ static __noinline bool is_absent(struct text_column *column, const void *address
 	return integer_at(address, column->width) == column->absent;
 }
 
-/* Prints a field, whose value lies at an address and takes so many bytes. */
+/* Prints a field, whose value is at `address` and has `size` bytes. */
 static __noinline void print_field(struct seq_file *seq, struct text_column *column,
 				   const void *address, u32 size)
 {
@@ -73,7 +74,7 @@ static __noinline void print_field(struct seq_file *seq, struct text_column *col
 		default:
 			print_number(seq, column, integer_at(address, size));
 		}
-		/* What is empty. */
+		/* An empty string, or an address without a family. */
 		if (seq->count == start)
 			print_word(seq, "-");
 	}
@@ -85,7 +86,7 @@ static __noinline void print_field(struct seq_file *seq, struct text_column *col
 	print_word(seq, " ");
 }
 
-/* Prints a row; the string that ends it, if one does, has this length and may lie elsewhere. */
+/* Prints a row. The string at its end, if it has one, is at `tail`. */
 static __noinline __attribute__((unused)) void print_row(struct seq_file *seq, const void *row, const void *tail,
 				 u32 length)
 {
@@ -105,6 +106,7 @@ static __noinline __attribute__((unused)) void print_row(struct seq_file *seq, c
 	}
 }
 
+/* Prints the line of column names. */
 static __noinline void print_header(struct seq_file *seq)
 {
 	int round;
@@ -120,11 +122,12 @@ static __noinline void print_header(struct seq_file *seq)
 }
 
 /*
- * Where a pass writes its rows. Every program begins with this, so that in text
- * mode the header comes first, of an empty table, too. The last call, without an
- * object, has the number of the last object: 0 if there was one, and if there
- * was none, which `index` tells apart. Where the walk of nothing began with a
- * token (SEQ_START_TOKEN), as those of sockets do, the number is one less.
+ * The file that a pass writes its rows to. Every program begins with this, so that in
+ * text mode the header comes first, even in an empty table.
+ *
+ * The last call of a pass has no object. Its seq_num is 0 if the table has one object or
+ * none, and `index` tells those apart. If an empty walk began with SEQ_START_TOKEN, as
+ * walks over sockets do, its seq_num is -1.
  */
 static __always_inline struct seq_file *begin_rows(struct bpf_iter_meta *meta, const void *object)
 {

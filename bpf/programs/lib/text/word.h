@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What text mode (text.h) prints byte by byte: strings, addresses, hashes. */
+/* Strings, addresses and hashes in text mode (text.h). */
 #ifndef ITERFS_TEXT_WORD_H
 #define ITERFS_TEXT_WORD_H
 
-#include "text_column.h"
+#include "column.h"
 
-/* Bytes as two digits each. */
+/* Prints each byte as two digits. */
 static __noinline void print_hexadecimal(struct seq_file *seq, const void *address, u32 width)
 {
 	int at;
@@ -20,17 +20,17 @@ static __noinline void print_hexadecimal(struct seq_file *seq, const void *addre
 	}
 }
 
-/* Blanks, control characters and backslashes would not stay in their field. */
+/* Blanks, control characters and backslashes, which would break a field. */
 static __always_inline bool is_special(u8 byte)
 {
 	return byte <= 0x20 || byte == 0x7f || byte == '\\';
 }
 
-/* Of eight bytes at once: a byte eight times; whether one of them is less than another. */
+/* For eight bytes at once: a byte, eight times; whether any byte is below another. */
 #define EACH(byte) (0x0101010101010101ULL * (byte))
 #define ANY_BELOW(bytes, byte) (((bytes) - EACH(byte)) & ~(bytes) & EACH(0x80))
 
-/* Whether one of eight bytes is special. */
+/* Whether any of eight bytes is special. */
 static __always_inline bool any_special(u64 bytes)
 {
 	u64 deletes = bytes ^ EACH(0x7f), backslashes = bytes ^ EACH('\\');
@@ -38,6 +38,7 @@ static __always_inline bool any_special(u64 bytes)
 	return ANY_BELOW(bytes, 0x21) | ANY_BELOW(deletes, 1) | ANY_BELOW(backslashes, 1);
 }
 
+/* Prints a byte as a backslash and three octal digits. */
 static __always_inline void print_octal(struct seq_file *seq, u8 byte)
 {
 	u8 escape[] = { '\\', '0' + (byte >> 6), '0' + (byte >> 3 & 7), '0' + (byte & 7) };
@@ -45,7 +46,7 @@ static __always_inline void print_octal(struct seq_file *seq, u8 byte)
 	bpf_seq_write(seq, escape, sizeof(escape));
 }
 
-/* Byte by byte; true at the NUL that ends the string, if one does. */
+/* Prints up to eight bytes one by one; true if it met the NUL that ends the string. */
 static __noinline bool print_odd_bytes(struct seq_file *seq, const void *address, u32 size,
 				       bool until_nul)
 {
@@ -68,8 +69,8 @@ static __noinline bool print_odd_bytes(struct seq_file *seq, const void *address
 }
 
 /*
- * A string as one word, as /proc/mounts shows it. What is not ASCII passes as it
- * is: the daemon, which knows UTF-8, also escapes what is not that.
+ * Prints a string as one word, as /proc/mounts does. Bytes beyond ASCII pass unchanged;
+ * the daemon, which knows UTF-8, escapes those that are not valid.
  */
 static __noinline void print_string(struct seq_file *seq, const void *address, u64 size,
 				    bool until_nul)
@@ -80,7 +81,7 @@ static __noinline void print_string(struct seq_file *seq, const void *address, u
 	bpf_probe_read_kernel(&first, sizeof(first), address);
 	if (!size || (!first && until_nul))
 		return;
-	/* A lone dash would read as an empty field. */
+	/* A single dash would look like an empty field. */
 	if (size > 1)
 		bpf_probe_read_kernel(&second, sizeof(second), address + 1);
 	if (first == '-' && (size == 1 || (!second && until_nul))) {
@@ -105,6 +106,7 @@ static __noinline void print_string(struct seq_file *seq, const void *address, u
 	}
 }
 
+/* Prints four bytes as an IPv4 address. */
 static __always_inline void print_ipv4(struct seq_file *seq, const void *address)
 {
 	u32 bytes = 0;
@@ -113,10 +115,10 @@ static __always_inline void print_ipv4(struct seq_file *seq, const void *address
 	print(seq, "%pI4", (u64)(unsigned long)&bytes);
 }
 
-/* As RFC 5952 has it: the first of the longest runs of zeros is left out. */
+/* Prints an IPv6 address as RFC 5952 asks: `::` stands for the first longest run of zeros. */
 static __noinline void print_ipv6(struct seq_file *seq, const void *address)
 {
-	/* A bit a group of 16 bits: which are zero, where the run is. */
+	/* One bit for each 16-bit group: which are zero, and which are in the run. */
 	u32 zeros = 0, starts, run = 0, first = 0;
 	u16 group = 0;
 	int index;
@@ -133,7 +135,7 @@ static __noinline void print_ipv6(struct seq_file *seq, const void *address)
 		return;
 	}
 
-	/* The groups at which so many zeros start; alone, one is not left out. */
+	/* The groups at which `index` + 1 zeros start; a single zero is no run. */
 	starts = zeros;
 	bpf_for(index, 1, 8) {
 		starts &= zeros >> index;
