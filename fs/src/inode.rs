@@ -15,6 +15,9 @@ const FILE_SHIFT: u32 = 46;
 const FILE: u64 = (1 << (KIND_SHIFT - FILE_SHIFT)) - 1;
 const NUMBER: u64 = (1 << FILE_SHIFT) - 1;
 
+/// Each table has as many files in a directory as there are formats.
+const FORMATS: u64 = Format::ALL.len() as u64;
+
 /// The kinds of what is no directory of the layout.
 const USER: u64 = 10;
 const CONTROL: u64 = 11;
@@ -107,22 +110,15 @@ fn directory(kind: u64, number: u64) -> Option<Directory> {
 }
 
 fn file_bits(file: File) -> u64 {
-    1 + u64::from(file.table.index()) * 4 + format_bits(file.format)
+    1 + u64::from(file.table.index()) * FORMATS + format_bits(file.format)
 }
 
 fn format_bits(format: Format) -> u64 {
-    match format {
-        Format::Text => 0,
-        Format::Json => 1,
-        Format::JsonLines => 2,
-        Format::Csv => 3,
-    }
+    format.index() as u64
 }
 
 fn format(bits: u64) -> Option<Format> {
-    Format::ALL
-        .into_iter()
-        .find(|format| format_bits(*format) == bits)
+    Format::ALL.get(usize::try_from(bits).ok()?).copied()
 }
 
 fn control_bits(form: Control) -> u64 {
@@ -134,8 +130,8 @@ fn control_bits(form: Control) -> u64 {
 
 fn file(directory: Directory, bits: u64) -> Option<File> {
     let bits = bits.checked_sub(1)?;
-    let table = TableId::new(u16::try_from(bits / 4).ok()?)?;
-    let format = format(bits % 4)?;
+    let table = TableId::new(u16::try_from(bits / FORMATS).ok()?)?;
+    let format = format(bits % FORMATS)?;
     let place = directory.place()?;
     table.table().places.contains(&place).then_some(File {
         directory,

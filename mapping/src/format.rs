@@ -1,35 +1,49 @@
-//! The forms a table is shown in, told apart by the end of the file name.
+//! The formats of a table's files, told apart by the end of the file name.
 
-/// How rows are written.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Format {
-    /// A header and columns of at least a fixed width: `tasks`.
-    Text,
+/// Declares the formats, one row each: the name, and the end of the file name.
+macro_rules! formats {
+    ($($(#[$doc:meta])* $format:ident = $suffix:literal,)+) => {
+        /// How the rows of a file are written.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum Format {
+            $($(#[$doc])* $format,)+
+        }
+
+        impl Format {
+            /// Every format, in the order in which files are listed.
+            pub const ALL: [Format; [$($suffix),+].len()] = [$(Format::$format),+];
+
+            /// The part of a file name after the name of the table: `.json`, or nothing for
+            /// text.
+            pub const fn suffix(self) -> &'static str {
+                match self {
+                    $(Format::$format => $suffix,)+
+                }
+            }
+        }
+    };
+}
+
+formats! {
+    /// A header and columns of a minimum width: `tasks`.
+    Text = "",
     /// One JSON array of objects: `tasks.json`.
-    Json,
-    /// One JSON object a line: `tasks.jsonl`.
-    JsonLines,
+    Json = ".json",
+    /// One JSON object per line: `tasks.jsonl`.
+    JsonLines = ".jsonl",
     /// RFC 4180 with a header: `tasks.csv`.
-    Csv,
+    Csv = ".csv",
 }
 
 impl Format {
-    /// Every format, in the order files are listed.
-    pub const ALL: [Format; 4] = [Format::Text, Format::Json, Format::JsonLines, Format::Csv];
-
-    /// What follows the table's name in the file's: `.json`, or nothing for text.
-    pub const fn suffix(self) -> &'static str {
-        match self {
-            Format::Text => "",
-            Format::Json => ".json",
-            Format::JsonLines => ".jsonl",
-            Format::Csv => ".csv",
-        }
+    /// The index of the format in [`Format::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
     }
 
     /// Splits a file name into the table's name and the format.
     ///
-    /// The text format claims every name that ends in no other suffix.
+    /// A name without the suffix of another format is the name of a text file.
     pub fn split(name: &str) -> (&str, Format) {
         Self::ALL
             .into_iter()
@@ -45,7 +59,8 @@ mod tests {
 
     #[test]
     fn suffixes_split_off_and_join_again() {
-        for format in Format::ALL {
+        for (index, format) in Format::ALL.into_iter().enumerate() {
+            assert_eq!(format.index(), index);
             let name = format!("tasks{}", format.suffix());
             assert_eq!(Format::split(&name), ("tasks", format));
         }

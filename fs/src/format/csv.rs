@@ -1,54 +1,56 @@
-//! CSV as RFC 4180 has it: a header, CRLF, quotes where they are needed.
+//! CSV as defined by RFC 4180: a header, lines that end in CRLF, and quotes where a field
+//! needs them.
 
-use super::line::Line;
-use super::spelling::{as_utf8, plain};
+use super::framing::Framing;
+use super::line_cache::LineCache;
+use super::values::{as_utf8, unquoted};
 use iterfs_bpf::schema::{Record, Schema};
 
-/// The lines of a table.
+/// Writes rows as lines of CSV.
 #[derive(Debug)]
-pub struct Lines {
-    header: Vec<u8>,
+pub(super) struct Lines {
     columns: usize,
-    line: Line,
+    line: LineCache,
+}
+
+/// CSV begins with the names of the columns.
+pub(super) fn framing(schema: &Schema) -> Framing {
+    let columns = schema.columns.len();
+    let mut header = Vec::new();
+    for (index, column) in schema.columns.iter().enumerate() {
+        field(&mut header, &column.name);
+        header.extend_from_slice(after(index + 1 == columns));
+    }
+    Framing::with_header(header)
 }
 
 impl Lines {
     pub(super) fn new(schema: &Schema) -> Lines {
-        let columns = schema.columns.len();
-        let mut header = Vec::new();
-        for (index, column) in schema.columns.iter().enumerate() {
-            quoted(&mut header, &column.name);
-            header.extend_from_slice(after(index + 1 == columns));
-        }
         Lines {
-            header,
-            columns,
-            line: Line::new(schema),
+            columns: schema.columns.len(),
+            line: LineCache::new(schema),
         }
-    }
-
-    pub(super) fn header(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.header);
     }
 
     #[inline]
     pub(super) fn row(&mut self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
         let columns = self.columns;
-        self.line.show(schema, record, out, |index, value, out| {
-            plain(out, value, |out, bytes| {
-                as_utf8(bytes, |text| quoted(out, text));
+        self.line.append(schema, record, out, |index, value, out| {
+            unquoted(out, value, |out, bytes| {
+                as_utf8(bytes, |text| field(out, text));
             });
             out.extend_from_slice(after(index + 1 == columns));
         });
     }
 }
 
-/// What comes after a field.
+/// The bytes after a field.
 fn after(is_last: bool) -> &'static [u8] {
     if is_last { b"\r\n" } else { b"," }
 }
 
-fn quoted(out: &mut Vec<u8>, text: &str) {
+/// Appends a string as a field, in quotes if it needs them.
+fn field(out: &mut Vec<u8>, text: &str) {
     if !text.contains(['"', ',', '\r', '\n']) {
         return out.extend_from_slice(text.as_bytes());
     }

@@ -1,78 +1,74 @@
-//! JSON: one array, or an object a line.
+//! JSON: all objects in one array, or one object per line.
 
-use super::line::Line;
+use super::flag_cache::FlagCache;
+use super::framing::Framing;
+use super::line_cache::LineCache;
 use super::nesting::Nesting;
-use super::remembered::Remembered;
-use super::spelling::{as_utf8, decimal, formatted, hex, hexadecimal, ip, is_plain, string};
+use super::values::{
+    as_utf8, decimal, formatted, hex_bytes, hex_number, ip, is_plain, json_string,
+};
 use iterfs_bpf::schema::{Flags, Record, Schema, Value};
 
-/// What stands around and between the objects.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Framing {
-    /// One array.
-    Array,
-    /// Nothing but the ends of lines.
-    Lines,
+/// Writes rows as objects.
+#[derive(Debug)]
+pub(super) struct Objects {
+    /// The bytes before each value: `{"pid":`, `,"tid":`, …
+    keys: Vec<Box<[u8]>>,
+    /// The bytes after the last value.
+    end: Box<[u8]>,
+    /// The names that each column showed last, if it holds flags.
+    flags: Vec<FlagCache>,
+    line: LineCache,
 }
 
-/// The layout of a table's objects.
-#[derive(Debug)]
-pub struct Objects {
-    framing: Framing,
-    /// What comes before each value: `{"pid":`, `,"tid":`, …
-    keys: Vec<Box<[u8]>>,
-    /// What comes after the last.
-    end: Box<[u8]>,
-    flags: Vec<Remembered>,
-    line: Line,
-    first: bool,
+/// One array of objects.
+pub(super) fn array_framing() -> Framing {
+    Framing {
+        head: b"[".to_vec(),
+        first: b"\n",
+        separator: b",\n",
+        tail: b"\n]\n",
+        empty_tail: b"]\n",
+    }
 }
 
 impl Objects {
-    pub(super) fn new(schema: &Schema, framing: Framing) -> Objects {
-        let mut nesting = Nesting::default();
-        let keys = schema.columns.iter().map(|column| nesting.before(column));
-        let keys = keys.collect();
-        let mut end = nesting.end().into_vec();
-        if framing == Framing::Lines {
-            end.push(b'\n');
-        }
-        Objects {
-            framing,
-            keys,
-            end: end.into(),
-            line: Line::new(schema),
-            flags: schema
-                .columns
-                .iter()
-                .map(|_| Remembered::default())
-                .collect(),
-            first: true,
-        }
+    /// Objects of an array, which [`array_framing`] separates.
+    pub(super) fn in_array(schema: &Schema) -> Objects {
+        Objects::new(schema, b"")
     }
 
-    pub(super) fn begin(&mut self, out: &mut Vec<u8>) {
-        self.first = true;
-        if self.framing == Framing::Array {
-            out.push(b'[');
+    /// Objects that are a line each.
+    pub(super) fn in_lines(schema: &Schema) -> Objects {
+        Objects::new(schema, b"\n")
+    }
+
+    fn new(schema: &Schema, after: &[u8]) -> Objects {
+        let columns = &schema.columns;
+        let mut nesting = Nesting::default();
+        let keys = columns.iter().map(|column| nesting.before(column));
+        let keys = keys.collect();
+        let end = [&*nesting.end(), after].concat();
+        Objects {
+            keys,
+            end: end.into(),
+            flags: columns.iter().map(|_| FlagCache::default()).collect(),
+            line: LineCache::new(schema),
         }
     }
 
     #[inline]
     pub(super) fn row(&mut self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
-        match self.framing {
-            Framing::Array if self.first => out.push(b'\n'),
-            Framing::Array => out.extend_from_slice(b",\n"),
-            Framing::Lines => {}
-        }
-        self.first = false;
         let Objects {
-            keys, flags, end, ..
+            keys,
+            end,
+            flags,
+            line,
         } = self;
-        self.line.show(schema, record, out, |index, value, out| {
+        line.append(schema, record, out, |index, value, out| {
             out.extend_from_slice(&keys[index]);
             match value {
-                Value::Flags(set) => out.extend_from_slice(flags[index].spelled(set, names)),
+                Value::Flags(set) => out.extend_from_slice(flags[index].formatted(set, names)),
                 value => write(out, value),
             }
             if index + 1 == keys.len() {
@@ -80,18 +76,9 @@ impl Objects {
             }
         });
     }
-
-    pub(super) fn follow_rows(&mut self) {
-        self.first = false;
-    }
-
-    pub(super) fn finish(&self, any_rows: bool, out: &mut Vec<u8>) {
-        if self.framing == Framing::Array {
-            out.extend_from_slice(if any_rows { b"\n]\n" } else { b"]\n" });
-        }
-    }
 }
 
+/// Appends a value.
 #[inline]
 fn write(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
@@ -99,7 +86,7 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
         Value::Unsigned(number) => decimal(out, number),
         Value::Signed(number) => decimal(out, number),
         Value::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
-        // JSON has no infinities, and nothing that is not a number.
+        // JSON has numbers for neither infinities nor NaN.
         Value::Float(number) if !number.is_finite() => {
             formatted(out, format_args!("\"{number:?}\""));
         }
@@ -108,31 +95,32 @@ fn write(out: &mut Vec<u8>, value: Value<'_>) {
             formatted(out, format_args!("\"{number:?}\""));
         }
         Value::ShortFloat(number) => formatted(out, format_args!("{number:?}")),
-        Value::Hex(bits) => quoted(out, |out| hex(out, bits)),
+        Value::Hex(bits) => quoted(out, |out| hex_number(out, bits)),
         Value::Device(major, minor) => quoted(out, |out| {
             decimal(out, major);
             out.push(b':');
             decimal(out, minor);
         }),
-        Value::Name(name) => string(out, name),
-        // A string even so: a column keeps to one type.
+        Value::Name(name) => json_string(out, name),
+        // A string, because a column has one type: the names around it are strings.
         Value::Nameless(number) => quoted(out, |out| decimal(out, number)),
         Value::Flags(set) => names(out, set),
-        // Nothing to escape, most often.
+        // The usual string has nothing to escape.
         Value::Text(bytes) if is_plain(bytes) && !bytes.contains(&b'"') => {
             quoted(out, |out| out.extend_from_slice(bytes));
         }
-        Value::Text(bytes) => as_utf8(bytes, |text| string(out, text)),
-        Value::Bytes(bytes) => quoted(out, |out| hexadecimal(out, bytes)),
+        Value::Text(bytes) => as_utf8(bytes, |text| json_string(out, text)),
+        Value::Bytes(bytes) => quoted(out, |out| hex_bytes(out, bytes)),
         Value::Ip(address) => quoted(out, |out| ip(out, address)),
     }
 }
 
+/// Appends a set of flags as a list of names, with unnamed bits as one number.
 fn names(out: &mut Vec<u8>, flags: Flags<'_>) {
     out.push(b'[');
     let start = out.len();
     for name in flags.names() {
-        string(out, name);
+        json_string(out, name);
         out.push(b',');
     }
     match flags.nameless() {
@@ -140,12 +128,12 @@ fn names(out: &mut Vec<u8>, flags: Flags<'_>) {
             out.pop();
         }
         0 => {}
-        bits => quoted(out, |out| hex(out, bits)),
+        bits => quoted(out, |out| hex_number(out, bits)),
     }
     out.push(b']');
 }
 
-/// Writes what needs no escapes between quotes.
+/// Appends the output of `write`, which must need no escapes, in quotes.
 #[inline]
 fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'"');

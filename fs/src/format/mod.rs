@@ -1,75 +1,96 @@
-//! Rows as bytes: one file a format, all over the same values.
+//! Formats: the rows of a pass as the bytes of a file.
 //!
-//! A [`Formatter`] is made once a pass, when it lays out what is the same for
-//! every row; writing a row then allocates nothing beyond the output's growth.
+//! Each format has a file of its own, which says how it writes a row and what its
+//! [`Framing`] is. Nothing outside this folder knows one format from another. All formats
+//! show the same values ([`values`]) and keep the line of the row before ([`line_cache`]).
+//!
+//! A [`Formatter`] lays out once whatever is the same in every row. Writing a row then
+//! allocates nothing, apart from the growth of the output.
 
 mod csv;
+mod flag_cache;
+mod framing;
 mod json;
-mod line;
+mod line_cache;
 mod nesting;
-mod remembered;
-mod spelling;
 mod text;
+mod values;
 
+pub use framing::Framing;
 pub(crate) use text::word;
 
 use iterfs_bpf::schema::{Record, Schema};
 use iterfs_mapping::Format;
 
-/// Turns the records of one pass into the bytes of a file.
+/// Turns records of one pass into the bytes of a file.
 #[derive(Debug)]
-pub enum Formatter {
-    /// Columns of text.
+pub struct Formatter {
+    rows: Rows,
+    framing: Framing,
+    /// Precedes the next row.
+    lead: &'static [u8],
+}
+
+/// How each format writes a row.
+#[derive(Debug)]
+enum Rows {
     Text(text::Columns),
-    /// JSON, as one array or an object a line.
     Json(json::Objects),
-    /// Comma-separated values.
     Csv(csv::Lines),
 }
 
 impl Formatter {
-    /// A formatter for the rows of `schema`.
+    /// A formatter for rows of `schema`. The next row is the first of the file.
     pub fn new(format: Format, schema: &Schema) -> Formatter {
-        match format {
-            Format::Text => Formatter::Text(text::Columns::new(schema)),
-            Format::Json => Formatter::Json(json::Objects::new(schema, json::Framing::Array)),
-            Format::JsonLines => Formatter::Json(json::Objects::new(schema, json::Framing::Lines)),
-            Format::Csv => Formatter::Csv(csv::Lines::new(schema)),
+        let (rows, framing) = match format {
+            Format::Text => (
+                Rows::Text(text::Columns::new(schema)),
+                text::framing(schema),
+            ),
+            Format::Json => (
+                Rows::Json(json::Objects::in_array(schema)),
+                json::array_framing(),
+            ),
+            Format::JsonLines => (
+                Rows::Json(json::Objects::in_lines(schema)),
+                Framing::default(),
+            ),
+            Format::Csv => (Rows::Csv(csv::Lines::new(schema)), csv::framing(schema)),
+        };
+        Formatter {
+            lead: framing.first,
+            rows,
+            framing,
         }
     }
 
-    /// Writes what comes before the first row.
+    /// What the format has around and between rows.
+    pub fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
+    /// Begins a file: writes its head.
     pub fn begin(&mut self, out: &mut Vec<u8>) {
-        match self {
-            Formatter::Text(columns) => columns.header(out),
-            Formatter::Json(objects) => objects.begin(out),
-            Formatter::Csv(lines) => lines.header(out),
-        }
+        out.extend_from_slice(&self.framing.head);
+        self.lead = self.framing.first;
     }
 
-    /// Writes a row.
+    /// Continues a file: the next row follows rows that another formatter writes.
+    pub fn resume(&mut self) {
+        self.lead = self.framing.separator;
+    }
+
+    /// Writes a row, and before it whatever separates it from the row before.
     #[inline]
     pub fn row(&mut self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
-        match self {
-            Formatter::Text(columns) => columns.row(schema, record, out),
-            Formatter::Json(objects) => objects.row(schema, record, out),
-            Formatter::Csv(lines) => lines.row(schema, record, out),
+        if !self.lead.is_empty() {
+            out.extend_from_slice(self.lead);
         }
-    }
-
-    /// Has the next row follow others, that somebody else writes.
-    pub fn follow_rows(&mut self) {
-        match self {
-            Formatter::Json(objects) => objects.follow_rows(),
-            Formatter::Text(_) | Formatter::Csv(_) => {}
-        }
-    }
-
-    /// Writes what comes after the last row, if there were any.
-    pub fn finish(&mut self, any_rows: bool, out: &mut Vec<u8>) {
-        match self {
-            Formatter::Json(objects) => objects.finish(any_rows, out),
-            Formatter::Text(_) | Formatter::Csv(_) => {}
+        self.lead = self.framing.separator;
+        match &mut self.rows {
+            Rows::Text(columns) => columns.row(schema, record, out),
+            Rows::Json(objects) => objects.row(schema, record, out),
+            Rows::Csv(lines) => lines.row(schema, record, out),
         }
     }
 }

@@ -1,28 +1,28 @@
 //! Objects and lists within a JSON object, laid out once for all rows.
 //!
-//! A row's values come in one order, so what stands between two never changes:
-//! `{"key":{"pid":`, `,"cpu":`, `},"value":[`, and `]}` at the end.
+//! The values of a row always come in the same order, so the bytes between two of them
+//! never change: `{"key":{"pid":`, `,"cpu":`, `},"value":[`, and `]}` at the end.
 
-use super::spelling::string;
+use super::values::json_string;
 use iterfs_bpf::schema::{Column, Step};
 
-/// The values laid out so far.
+/// The values that were laid out so far.
 #[derive(Default)]
 pub(super) struct Nesting {
-    /// The path of the last.
+    /// The path of the last value.
     path: Vec<Step>,
 }
 
 impl Nesting {
-    /// What stands between the last value and that of `column`.
+    /// The bytes between the last value and that of `column`.
     pub(super) fn before(&mut self, column: &Column) -> Box<[u8]> {
         let path = match column.path.is_empty() {
             true => vec![Step::Member(column.name.as_str().into())],
             false => column.path.clone(),
         };
         let mut between = Vec::new();
-        // A value lies in the containers of its path's steps, each but the first
-        // the value of the step before.
+        // Each step of a path but the last leads into a container. Two values share the
+        // containers of the steps that their paths begin with.
         let shared = match self.path.is_empty() {
             true => 0,
             false => {
@@ -42,7 +42,7 @@ impl Nesting {
                 between.push(brackets(step).0);
             }
             if let Step::Member(name) = step {
-                string(&mut between, name);
+                json_string(&mut between, name);
                 between.push(b':');
             }
         }
@@ -50,7 +50,7 @@ impl Nesting {
         between.into_boxed_slice()
     }
 
-    /// What stands after the last value.
+    /// The bytes after the last value.
     pub(super) fn end(self) -> Box<[u8]> {
         let mut end = Vec::new();
         close(self.path.get(1..).unwrap_or_default(), &mut end);
@@ -59,11 +59,12 @@ impl Nesting {
     }
 }
 
-/// Closes the containers of these steps, the innermost first.
+/// Closes the containers of some steps, the innermost first.
 fn close(steps: &[Step], out: &mut Vec<u8>) {
     out.extend(steps.iter().rev().map(|step| brackets(step).1));
 }
 
+/// The brackets of the container that a step lies in.
 fn brackets(step: &Step) -> (u8, u8) {
     match step {
         Step::Member(_) => (b'{', b'}'),

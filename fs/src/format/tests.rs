@@ -1,4 +1,4 @@
-//! The formats beside each other: one value, four spellings that agree.
+//! The formats side by side: they all show the same values.
 
 use super::Formatter;
 use iterfs_bpf::record::Records;
@@ -15,7 +15,7 @@ fn names(list: &[(u64, &str)]) -> Names {
     )
 }
 
-/// A row of every kind: 45 bytes and a tail.
+/// A row with a column of every kind: 45 bytes and a tail.
 fn schema() -> Schema {
     let mut offset = 0;
     let mut columns = Vec::new();
@@ -115,11 +115,11 @@ fn show(format: Format, rows: &[Row]) -> String {
     for record in Records::new(&schema, &bytes) {
         formatter.row(&schema, record, &mut out);
     }
-    formatter.finish(!rows.is_empty(), &mut out);
+    out.extend_from_slice(formatter.framing().tail(!rows.is_empty()));
     String::from_utf8(out).expect("every format is UTF-8")
 }
 
-/// The fields of the only row of a text.
+/// The fields of the only row in a text.
 fn fields(text: &str) -> Vec<&str> {
     text.lines().nth(1).unwrap().split_whitespace().collect()
 }
@@ -149,7 +149,7 @@ fn a_table_without_rows() {
 }
 
 #[test]
-fn what_is_absent() {
+fn absent_values() {
     let rows = [Row {
         count: 7,
         flags: 0,
@@ -201,7 +201,7 @@ fn a_path_is_one_word_of_text() {
     }
 }
 
-/// A row of bytes that stand at these paths: numbers are places in lists.
+/// A row of one byte at each of these paths; numbers in them are indices of lists.
 fn nested(paths: &[&str]) -> Schema {
     let columns = paths.iter().enumerate().map(|(offset, path)| Column {
         name: (*path).into(),
@@ -251,7 +251,7 @@ fn values_within_values() {
     }
 }
 
-/// Undoes the escapes of a word.
+/// Reverses the escapes of a word.
 fn unescape(word: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = word.as_bytes();
@@ -293,8 +293,8 @@ fn any_row() -> impl Strategy<Value = Row> {
         )
 }
 
-/// Rows of which each resembles the one before.
-fn alike_rows() -> impl Strategy<Value = Vec<Row>> {
+/// Rows that each resemble the row before.
+fn similar_rows() -> impl Strategy<Value = Vec<Row>> {
     let changed = (any_row(), any::<u16>());
     (any_row(), proptest::collection::vec(changed, 0..12)).prop_map(|(first, others)| {
         let mut rows = vec![first];
@@ -317,7 +317,7 @@ fn alike_rows() -> impl Strategy<Value = Vec<Row>> {
 
 proptest! {
     #[test]
-    fn a_row_is_spelled_alike_whatever_came_before(rows in alike_rows()) {
+    fn a_row_is_formatted_alike_whatever_came_before(rows in similar_rows()) {
         for format in [Format::Text, Format::JsonLines, Format::Csv] {
             let header = show(format, &[]).len();
             let alone = rows.iter().map(|row| show(format, std::slice::from_ref(row)));

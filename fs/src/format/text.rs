@@ -1,83 +1,91 @@
-//! Text: a header, then a line a row, in columns of at least a fixed width.
+//! Text: a header, then one line per row, in columns of a minimum width.
 //!
-//! Every line has as many fields as the header, split by blanks. Rows stream,
-//! so widths come from the columns' types and a wide value pushes its line
-//! aside.
+//! Every line has as many fields as the header, separated by blanks. Rows stream, so
+//! widths come from the types of the columns, and a value that is wider shifts the rest of
+//! its line.
 
-use super::line::Line;
-use super::remembered::Remembered;
-use super::spelling::{is_plain, joined, octal, plain};
-use iterfs_bpf::schema::{Record, Schema, Value};
+use super::flag_cache::FlagCache;
+use super::framing::Framing;
+use super::line_cache::LineCache;
+use super::values::{flag_names, is_plain, octal, unquoted};
+use iterfs_bpf::schema::{Flags, Record, Schema, Value};
 
-/// The layout of a table's lines.
+/// Writes rows as lines of text.
 #[derive(Debug)]
-pub struct Columns {
-    names: Vec<String>,
+pub(super) struct Columns {
     cells: Vec<Cell>,
-    line: Line,
+    line: LineCache,
 }
 
+/// How a column shows its values.
 #[derive(Debug)]
 struct Cell {
     shape: Shape,
-    flags: Remembered,
+    flags: FlagCache,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Shape {
+    /// Minimum width in bytes.
     width: usize,
+    /// Whether values are aligned to the right.
     right: bool,
-    /// What comes after it.
+    /// The byte after a value.
     end: u8,
 }
 
-/// Enough blanks for any column's width.
+/// Enough blanks for the width of any column.
 const BLANKS: &[u8; 64] = &[b' '; 64];
+
+/// Text begins with the names of the columns.
+pub(super) fn framing(schema: &Schema) -> Framing {
+    let mut header = Vec::new();
+    for (shape, column) in shapes(schema).zip(&schema.columns) {
+        let name = column.name.as_bytes();
+        shape.fill(&mut header, |out| out.extend_from_slice(name));
+    }
+    Framing::with_header(header)
+}
+
+fn shapes(schema: &Schema) -> impl Iterator<Item = Shape> {
+    let columns = schema.columns.iter().enumerate();
+    columns.map(|(index, column)| {
+        let is_last = index + 1 == schema.columns.len();
+        let (width, right) = column.kind.shape();
+        let width = width.max(column.name.len()).min(BLANKS.len());
+        Shape {
+            // A line does not end in blanks.
+            width: if is_last && !right { 0 } else { width },
+            right,
+            end: if is_last { b'\n' } else { b' ' },
+        }
+    })
+}
 
 impl Columns {
     pub(super) fn new(schema: &Schema) -> Columns {
-        let cells = schema.columns.iter().enumerate().map(|(index, column)| {
-            let is_last = index + 1 == schema.columns.len();
-            let (width, right) = column.kind.shape();
-            let width = width.max(column.name.len()).min(BLANKS.len());
-            let shape = Shape {
-                // No blanks before the end of a line.
-                width: if is_last && !right { 0 } else { width },
-                right,
-                end: if is_last { b'\n' } else { b' ' },
-            };
-            Cell {
-                shape,
-                flags: Remembered::default(),
-            }
+        let cells = shapes(schema).map(|shape| Cell {
+            shape,
+            flags: FlagCache::default(),
         });
-        let names = schema.columns.iter().map(|column| column.name.clone());
         Columns {
-            names: names.collect(),
             cells: cells.collect(),
-            line: Line::new(schema),
-        }
-    }
-
-    pub(super) fn header(&self, out: &mut Vec<u8>) {
-        for (cell, name) in self.cells.iter().zip(&self.names) {
-            let name = name.as_bytes();
-            cell.shape.fill(out, |out| out.extend_from_slice(name));
+            line: LineCache::new(schema),
         }
     }
 
     #[inline]
     pub(super) fn row(&mut self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
         let cells = &mut self.cells;
-        self.line.show(schema, record, out, |index, value, out| {
-            cells[index].show(value, out);
+        self.line.append(schema, record, out, |index, value, out| {
+            cells[index].append(value, out);
         });
     }
 }
 
 impl Cell {
     #[inline]
-    fn show(&mut self, value: Value<'_>, out: &mut Vec<u8>) {
+    fn append(&mut self, value: Value<'_>, out: &mut Vec<u8>) {
         let shape = self.shape;
         match value {
             Value::Unsigned(number) if shape.right => {
@@ -88,16 +96,16 @@ impl Cell {
                 out.push(shape.end);
             }
             Value::Flags(flags) => {
-                let spelled = self.flags.spelled(flags, or_dash);
-                shape.fill(out, |out| out.extend_from_slice(spelled));
+                let names = self.flags.formatted(flags, flags_or_dash);
+                shape.fill(out, |out| out.extend_from_slice(names));
             }
-            value => shape.fill(out, |out| spell(out, value)),
+            value => shape.fill(out, |out| value_or_dash(out, value)),
         }
     }
 }
 
 impl Shape {
-    /// Appends what `write` does, with the blanks that belong to it.
+    /// Appends the output of `write`, padded with blanks, and the byte after it.
     #[inline]
     fn fill(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         let start = out.len();
@@ -111,28 +119,29 @@ impl Shape {
     }
 }
 
-/// Appends a value as a field, which is never empty.
-fn spell(out: &mut Vec<u8>, value: Value<'_>) {
+/// Appends a value, or a dash if it is empty.
+fn value_or_dash(out: &mut Vec<u8>, value: Value<'_>) {
     let start = out.len();
-    plain(out, value, word);
+    unquoted(out, value, word);
     if out.len() == start {
         out.push(b'-');
     }
 }
 
-fn or_dash(out: &mut Vec<u8>, flags: iterfs_bpf::schema::Flags<'_>) {
-    joined(out, flags);
+/// Appends a set of flags, or a dash if it is empty.
+fn flags_or_dash(out: &mut Vec<u8>, flags: Flags<'_>) {
+    flag_names(out, flags);
     if out.is_empty() {
         out.push(b'-');
     }
 }
 
-/// Appends a string as one word: what would split it or is not text becomes `\ooo`.
+/// Appends a string as one word: bytes that would split it or are not text become `\ooo`.
 pub(crate) fn word(out: &mut Vec<u8>, bytes: &[u8]) {
     if is_plain(bytes) && bytes != b"-" {
         return out.extend_from_slice(bytes);
     }
-    // A lone dash would read as an empty field.
+    // A lone dash stands for an empty field.
     if bytes == b"-" {
         return octal(out, b'-');
     }

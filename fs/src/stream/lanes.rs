@@ -142,10 +142,9 @@ impl Lanes {
     }
 
     /// Takes what a lane has made; the lane rests. Says whether the pass has stalled.
-    pub(super) fn made(&mut self, mut maker: Maker, chunk: Chunk, window: &mut Window) -> bool {
+    pub(super) fn made(&mut self, maker: Maker, chunk: Chunk, window: &mut Window) -> bool {
         self.at_work -= 1;
-        let finish = |any_rows| maker.finish(any_rows);
-        let stalled = self.order.take(chunk, window, finish);
+        let stalled = self.order.take(chunk, window, maker.framing());
         self.resting.push(maker);
         stalled
     }

@@ -3,12 +3,12 @@
 use super::batch::{Batch, Place};
 use crate::counts::Counts;
 use crate::error::{Failure, Result};
-use crate::format::Formatter;
+use crate::format::{Formatter, Framing};
 use iterfs_bpf::Schema;
 use iterfs_bpf::record::Records;
 use iterfs_mapping::Format;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What a file is made of and how.
 pub(super) struct Recipe {
@@ -30,8 +30,6 @@ pub(super) struct Chunk {
     pub(super) place: Place,
     pub(super) bytes: Vec<u8>,
     pub(super) rows: u64,
-    /// Whether its first row begins with what separates it from one before.
-    pub(super) separated: bool,
     /// How its part ended, if it is the last of it.
     pub(super) end: Option<Result<()>>,
 }
@@ -51,12 +49,10 @@ impl Maker {
     /// Makes a chunk of a batch, in the memory of an earlier one. Should a row ever
     /// make us panic, its readers get an error, not silence.
     pub(super) fn make(&mut self, batch: &mut Batch, memory: Vec<u8>) -> Chunk {
-        let is_first = batch.place == Place::FIRST;
         let mut chunk = Chunk {
             place: batch.place,
             bytes: memory,
             rows: 0,
-            separated: !is_first && self.recipe.format == Format::Json,
             end: batch.end.take(),
         };
         if catch_unwind(AssertUnwindSafe(|| self.fill(batch, &mut chunk))).is_err() {
@@ -79,7 +75,7 @@ impl Maker {
         };
         match chunk.place {
             Place::FIRST => formatter.begin(&mut chunk.bytes),
-            _ => formatter.follow_rows(),
+            _ => formatter.resume(),
         }
         for record in Records::new(schema, batch.bytes()) {
             formatter.row(schema, record, &mut chunk.bytes);
@@ -87,12 +83,9 @@ impl Maker {
         }
     }
 
-    /// What comes after the last row of all.
-    pub(super) fn finish(&mut self, any_rows: bool) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        if let Some(formatter) = &mut self.formatter {
-            formatter.finish(any_rows, &mut bytes);
-        }
-        bytes
+    /// What the format has around and between rows. Text that a program prints has nothing.
+    pub(super) fn framing(&self) -> &Framing {
+        static NONE: LazyLock<Framing> = LazyLock::new(Framing::default);
+        self.formatter.as_ref().map_or(&NONE, Formatter::framing)
     }
 }

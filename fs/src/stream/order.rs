@@ -4,6 +4,7 @@ use super::batch::Place;
 use super::maker::Chunk;
 use super::window::Window;
 use crate::error::Result;
+use crate::format::Framing;
 use crate::quota::Charge;
 use std::collections::BTreeMap;
 
@@ -48,7 +49,7 @@ impl Order {
         &mut self,
         chunk: Chunk,
         window: &mut Window,
-        finish: impl FnOnce(bool) -> Vec<u8>,
+        framing: &Framing,
     ) -> bool {
         if self.end.is_some() {
             return false;
@@ -59,17 +60,17 @@ impl Order {
             self.behind.insert(chunk.place, (chunk, charge));
             return false;
         }
-        let mut stalled = self.hand_out(chunk, window);
+        let mut stalled = self.hand_out(chunk, window, framing);
         while self.end.is_none()
             && let Some((chunk, charge)) = self.behind.remove(&self.next)
         {
             self.behind_bytes -= chunk.bytes.len();
             drop(charge);
-            stalled = self.hand_out(chunk, window);
+            stalled = self.hand_out(chunk, window, framing);
         }
         if let Some(end) = &self.end {
             if end.is_ok() {
-                window.push(finish(self.any_rows));
+                window.push(framing.tail(self.any_rows).to_vec());
             }
             // After a failure nobody gets to see the rest.
             self.behind.clear();
@@ -78,12 +79,12 @@ impl Order {
     }
 
     /// Hands out the next chunk, and says whether it is empty.
-    fn hand_out(&mut self, mut chunk: Chunk, window: &mut Window) -> bool {
+    fn hand_out(&mut self, mut chunk: Chunk, window: &mut Window, framing: &Framing) -> bool {
         if chunk.rows > 0 && !self.any_rows {
             self.any_rows = true;
-            // A later chunk cannot know that it has the first row.
-            if chunk.separated {
-                chunk.bytes.remove(0);
+            // A later chunk was encoded before anybody knew that it has the first rows.
+            if chunk.place != Place::FIRST {
+                framing.make_first(&mut chunk.bytes);
             }
         }
         let is_empty = chunk.bytes.is_empty();

@@ -1,4 +1,4 @@
-//! How values are spelled, where the formats agree.
+//! How values are written wherever formats agree.
 
 use iterfs_bpf::schema::{Flags, Value};
 use std::fmt::{Arguments, Write as _};
@@ -10,7 +10,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends formatted text, without an allocation of its own.
+/// Appends formatted text without allocating a string for it.
 pub(super) fn formatted(out: &mut Vec<u8>, text: Arguments<'_>) {
     struct Bytes<'a>(&'a mut Vec<u8>);
     impl std::fmt::Write for Bytes<'_> {
@@ -23,8 +23,8 @@ pub(super) fn formatted(out: &mut Vec<u8>, text: Arguments<'_>) {
     let _ = Bytes(out).write_fmt(text);
 }
 
-/// Whether all of a string is visible ASCII, and no backslash. Looks at every byte,
-/// so that the compiler can look at many at once.
+/// Whether a string is visible ASCII without a backslash. The loop has no early exit, so
+/// that the compiler vectorizes it.
 #[inline]
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |plain, byte| {
@@ -32,8 +32,8 @@ pub(super) fn is_plain(bytes: &[u8]) -> bool {
     })
 }
 
-/// Appends a set's names with `|` between them; bits without a name as one number.
-pub(super) fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
+/// Appends the names of a set of flags, separated by `|`, with unnamed bits as one number.
+pub(super) fn flag_names(out: &mut Vec<u8>, flags: Flags<'_>) {
     let start = out.len();
     for name in flags.names() {
         out.extend_from_slice(name.as_bytes());
@@ -48,9 +48,9 @@ pub(super) fn joined(out: &mut Vec<u8>, flags: Flags<'_>) {
     }
 }
 
-/// Appends a value as the formats without quotes spell it; a string by `text`.
+/// Appends a value as the formats without quotes write it; `text` appends a string.
 #[inline]
-pub(super) fn plain<'a>(
+pub(super) fn unquoted<'a>(
     out: &mut Vec<u8>,
     value: Value<'a>,
     text: impl FnOnce(&mut Vec<u8>, &'a [u8]),
@@ -61,25 +61,25 @@ pub(super) fn plain<'a>(
         Value::Nameless(number) => decimal(out, number),
         Value::Signed(number) => decimal(out, number),
         Value::Bool(yes) => out.extend_from_slice(if yes { b"true" } else { b"false" }),
-        // As Rust writes them for debugging: the shortest that reads the same.
+        // Debug output is the shortest that reads back as the same number.
         Value::Float(number) => formatted(out, format_args!("{number:?}")),
         Value::ShortFloat(number) => formatted(out, format_args!("{number:?}")),
-        Value::Hex(bits) => hex(out, bits),
+        Value::Hex(bits) => hex_number(out, bits),
         Value::Device(major, minor) => {
             decimal(out, major);
             out.push(b':');
             decimal(out, minor);
         }
         Value::Name(name) => out.extend_from_slice(name.as_bytes()),
-        Value::Flags(flags) => joined(out, flags),
+        Value::Flags(flags) => flag_names(out, flags),
         Value::Text(bytes) => text(out, bytes),
-        Value::Bytes(bytes) => hexadecimal(out, bytes),
+        Value::Bytes(bytes) => hex_bytes(out, bytes),
         Value::Ip(address) => ip(out, address),
     }
 }
 
 /// Appends a number as `0x...`.
-pub(super) fn hex(out: &mut Vec<u8>, bits: u64) {
+pub(super) fn hex_number(out: &mut Vec<u8>, bits: u64) {
     out.extend_from_slice(b"0x");
     let digits = (u64::BITS - bits.leading_zeros()).div_ceil(4).max(1);
     for digit in (0..digits).rev() {
@@ -103,7 +103,7 @@ pub(super) fn ip(out: &mut Vec<u8>, address: IpAddr) {
 }
 
 /// Appends bytes as hexadecimal digits.
-pub(super) fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn hex_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.reserve(2 * bytes.len());
     for &byte in bytes {
@@ -112,7 +112,7 @@ pub(super) fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
-/// Appends a byte as `\ooo`, the way /proc/mounts does.
+/// Appends a byte as `\ooo`, as /proc/mounts does.
 pub(super) fn octal(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[
         b'\\',
@@ -122,8 +122,8 @@ pub(super) fn octal(out: &mut Vec<u8>, byte: u8) {
     ]);
 }
 
-/// Runs `write` on `bytes` as text. Bytes that are not UTF-8 are shown as
-/// `\ooo`, and then so is the backslash, that the two can be told apart.
+/// Calls `write` with `bytes` as text. Bytes that are not UTF-8 become `\ooo`, and then so
+/// does each backslash, to keep the two distinct.
 pub(super) fn as_utf8<T>(bytes: &[u8], write: impl FnOnce(&str) -> T) -> T {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return write(text);
@@ -144,8 +144,8 @@ pub(super) fn as_utf8<T>(bytes: &[u8], write: impl FnOnce(&str) -> T) -> T {
     write(&String::from_utf8_lossy(&shown))
 }
 
-/// Appends a string as JSON has it.
-pub(super) fn string(out: &mut Vec<u8>, text: &str) {
+/// Appends a string of JSON, in quotes.
+pub(super) fn json_string(out: &mut Vec<u8>, text: &str) {
     // Writing text to a vector cannot fail.
     let _ = serde_json::to_writer(out, text);
 }

@@ -1,44 +1,44 @@
-//! A row's line, made of the line before.
+//! The line of the last row, from which the line of the next row is made.
 //!
-//! Rows that follow one another mostly differ in a few columns: another descriptor of
-//! the same process, another socket of the same port. So the line of a row is kept with
-//! the record it shows, and of the next only those fields are spelled that lie where the
-//! two records differ.
+//! Neighbouring rows usually differ in a few columns: another descriptor of the same
+//! process, another socket of the same port. So each formatter keeps the last line together
+//! with the record that it shows, and formats only those fields of the next row that lie
+//! where the two records differ.
 
 use iterfs_bpf::schema::{Kind, Record, Schema, Value};
 
-/// The last row's line.
+/// The last row and its line.
 #[derive(Debug)]
-pub(super) struct Line {
-    bytes: Vec<u8>,
-    /// Where each column's field ends in it.
+pub(super) struct LineCache {
+    line: Vec<u8>,
+    /// The end of each column's field in the line.
     ends: Vec<usize>,
-    /// The record it shows; nothing before the first.
+    /// The record that the line shows; empty before the first row.
     fixed: Vec<u8>,
     tail: Vec<u8>,
-    /// A field on its way into the line.
+    /// A new field on its way into the line.
     field: Vec<u8>,
     columns: Columns,
 }
 
-/// The columns that lie in some place of a record, a bit each.
+/// A set of columns, one bit each.
 type Set = u64;
 
-/// Which columns to spell anew.
+/// Which columns to format again where two records differ.
 #[derive(Debug)]
 enum Columns {
-    /// Those of the words that differ, and of the string at the end.
+    /// The columns that lie in each word of a record, and in the string at its end.
     ByWord { words: Vec<Set>, tail: Set },
-    /// All, as they are too many for a set.
-    Always,
+    /// All columns, because there are too many for a [`Set`].
+    All,
 }
 
 const WORD: usize = size_of::<u64>();
 
-impl Line {
-    pub(super) fn new(schema: &Schema) -> Line {
-        Line {
-            bytes: Vec::new(),
+impl LineCache {
+    pub(super) fn new(schema: &Schema) -> LineCache {
+        LineCache {
+            line: Vec::new(),
             ends: vec![0; schema.columns.len()],
             fixed: Vec::new(),
             tail: Vec::new(),
@@ -47,33 +47,33 @@ impl Line {
         }
     }
 
-    /// Appends the line of a record. `spell` appends the field of a column, with what
-    /// stands around it.
+    /// Appends the line of a record. `format` appends the field of a column, including
+    /// everything up to the next field.
     #[inline]
-    pub(super) fn show<'a>(
+    pub(super) fn append<'a>(
         &mut self,
         schema: &'a Schema,
         record: Record<'a>,
         out: &mut Vec<u8>,
-        mut spell: impl FnMut(usize, Value<'a>, &mut Vec<u8>),
+        mut format: impl FnMut(usize, Value<'a>, &mut Vec<u8>),
     ) {
         match self.changed(record) {
-            // Where most differ, going through all is quicker.
+            // If most columns differ, it is faster to format all of them.
             Some(changed) if 2 * changed.count_ones() as usize <= self.ends.len() => {
                 let mut rest = changed;
                 while rest != 0 {
                     let index = rest.trailing_zeros() as usize;
                     rest &= rest - 1;
                     self.field.clear();
-                    spell(index, schema.columns[index].value(record), &mut self.field);
+                    format(index, schema.columns[index].value(record), &mut self.field);
                     self.replace(index);
                 }
             }
             _ => {
-                self.bytes.clear();
+                self.line.clear();
                 for (index, column) in schema.columns.iter().enumerate() {
-                    spell(index, column.value(record), &mut self.bytes);
-                    self.ends[index] = self.bytes.len();
+                    format(index, column.value(record), &mut self.line);
+                    self.ends[index] = self.line.len();
                 }
             }
         }
@@ -81,10 +81,10 @@ impl Line {
         self.fixed.extend_from_slice(record.fixed());
         self.tail.clear();
         self.tail.extend_from_slice(record.tail());
-        out.extend_from_slice(&self.bytes);
+        out.extend_from_slice(&self.line);
     }
 
-    /// The columns in which a record may differ from the last; none if nothing is known.
+    /// The columns in which a record may differ from the last, or `None` if any may.
     #[inline]
     fn changed(&self, record: Record<'_>) -> Option<Set> {
         let Columns::ByWord { words, tail } = &self.columns else {
@@ -110,7 +110,7 @@ impl Line {
         Some(changed)
     }
 
-    /// Puts the new field of a column into the line.
+    /// Replaces the field of a column in the line.
     #[inline]
     fn replace(&mut self, index: usize) {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -119,18 +119,18 @@ impl Line {
         if new_end != end {
             self.move_rest(index, end, new_end);
         }
-        self.bytes[start..new_end].copy_from_slice(&self.field);
+        self.line[start..new_end].copy_from_slice(&self.field);
     }
 
-    /// Moves what follows a column's field.
+    /// Moves the part of the line that follows a column's field.
     fn move_rest(&mut self, index: usize, end: usize, new_end: usize) {
-        let length = self.bytes.len();
+        let length = self.line.len();
         let new_length = length - end + new_end;
         if new_length > length {
-            self.bytes.resize(new_length, 0);
+            self.line.resize(new_length, 0);
         }
-        self.bytes.copy_within(end..length, new_end);
-        self.bytes.truncate(new_length);
+        self.line.copy_within(end..length, new_end);
+        self.line.truncate(new_length);
         for end_after in &mut self.ends[index..] {
             *end_after = *end_after - end + new_end;
         }
@@ -140,7 +140,7 @@ impl Line {
 impl Columns {
     fn of(schema: &Schema) -> Columns {
         if schema.columns.len() > Set::BITS as usize {
-            return Columns::Always;
+            return Columns::All;
         }
         let mut words = vec![0; schema.fixed_size.div_ceil(WORD)];
         let mut tail = 0;
