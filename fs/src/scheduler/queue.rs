@@ -1,18 +1,18 @@
 //! Which job runs next: the policy of the [`Scheduler`](super::Scheduler), without threads.
 //!
-//! Accounts take turns by the time that their jobs have run. An account has no more jobs
-//! running than there are processors, and a job that the kernel keeps asleep does not count
-//! as running, so another may take its place. The threads that one account's jobs hold,
-//! asleep or not, are bounded by a share of those that are left.
+//! The account whose jobs have run for the shortest time goes next. An account has no more
+//! jobs running than there are processors. A job that the kernel keeps asleep does not count
+//! as running, so another may take its place. The jobs of one account, asleep or not, hold
+//! at most a share of the threads that are left.
 
 use crate::quota::AccountId;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Whether a job may wait for a process that it looks into.
+/// Whether a job may wait for a process whose data it reads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Class {
-    /// The job waits for nobody in particular.
+    /// The job waits for no particular process.
     Plain,
     /// The job may need the memory map of another process, whose lock that process can
     /// withhold for as long as it likes.
@@ -21,35 +21,35 @@ pub(crate) enum Class {
 
 const CLASSES: usize = 2;
 
-/// What the policy is bounded by.
+/// The bounds of the policy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Processors, and thus jobs of one account that are worth running at once.
+    /// Processors: it gains an account nothing to run more jobs at once.
     pub(super) processors: usize,
-    /// Threads altogether.
+    /// Threads of the pool.
     pub(super) threads: usize,
     /// Jobs on threads that serve requests.
     pub(super) inline: usize,
 }
 
-/// Jobs that may start although all processors are taken: of accounts that have none
-/// running, and besides these of the host's root.
+/// Jobs that may start although all processors are taken: jobs of accounts that have none
+/// running, and beyond those, jobs of the host's root.
 const FOR_NEWCOMERS: usize = 2;
 const FOR_ROOT: usize = 1;
 
-/// Threads of each class that are kept for the host's root, where there are so many.
+/// Threads of each class that are reserved for the host's root, if there are enough.
 const KEPT_FOR_ROOT: usize = 4;
 
-/// The part of the threads left that one account may hold.
+/// One account may hold one in this many of the threads that are left.
 const SHARE: usize = 4;
 
 impl Limits {
-    /// Threads that jobs of one class may hold.
+    /// Threads that the jobs of one class may hold.
     fn of_class(&self) -> usize {
         (self.threads / CLASSES).max(1)
     }
 
-    /// The same, for an account.
+    /// Threads that the jobs of one class may hold before this account gets no more.
     fn for_account(&self, account: AccountId) -> usize {
         let all = self.of_class();
         match account.is_host_root() {
@@ -64,19 +64,22 @@ impl Limits {
 pub(super) struct Ticket {
     pub(super) account: AccountId,
     pub(super) class: Class,
-    /// Whether the kernel has kept it asleep.
+    /// Whether the kernel keeps it asleep.
     pub(super) asleep: bool,
 }
 
-/// The jobs that wait, by account.
+/// The waiting jobs, by account.
 pub(super) struct Queue<J> {
     limits: Limits,
     accounts: Vec<Entry<J>>,
-    /// The time from which an account starts that had nothing to do before.
+    /// The time at which an account enters that had nothing to do before.
     clock: Duration,
     waiting: usize,
+    /// Jobs that run on threads of the pool and are not asleep.
     running: usize,
+    /// Jobs that run on threads that serve requests.
     inline: usize,
+    /// Threads that jobs hold, asleep or not, by class.
     held: [usize; CLASSES],
     pushed: u64,
 }
@@ -84,14 +87,13 @@ pub(super) struct Queue<J> {
 /// An account with something to do.
 struct Entry<J> {
     account: AccountId,
-    /// How long its jobs have run, on the clock of all accounts.
+    /// How long its jobs have run, on the clock that all accounts share.
     used: Duration,
-    /// Jobs by class, each with its place in the order in which they came.
+    /// Waiting jobs by class, each with a number that tells in which order they came.
     waiting: [VecDeque<(u64, J)>; CLASSES],
-    /// Threads on which its jobs run, but for those that are asleep.
+    /// As in [`Queue`], of this account.
     running: usize,
     inline: usize,
-    /// Threads that its jobs hold, by class.
     held: [usize; CLASSES],
 }
 
@@ -119,17 +121,17 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Jobs that wait.
+    /// The number of waiting jobs.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// Puts a job behind the others of its account.
+    /// Puts a job behind the other jobs of its account.
     pub(super) fn push(&mut self, account: AccountId, class: Class, job: J) {
         self.waiting += 1;
         self.pushed += 1;
-        let place = self.pushed;
-        self.active_entry(account).waiting[class as usize].push_back((place, job));
+        let number = self.pushed;
+        self.active_entry(account).waiting[class as usize].push_back((number, job));
     }
 
     /// Whether a job could run if a thread were free.
@@ -137,13 +139,13 @@ impl<J> Queue<J> {
         self.is_ready_for(usize::MAX)
     }
 
-    /// The same where there are that many threads.
+    /// Whether a job could run if one of that many threads were free.
     pub(super) fn is_ready_for(&self, threads: usize) -> bool {
         self.next(threads).is_some()
     }
 
-    /// Takes out the job whose turn it is. `threads` says how many there are: one of them
-    /// is always kept from jobs that may wait for a process.
+    /// Takes out the job whose turn it is. `threads` is the number of threads that have
+    /// started: jobs that may wait for a process never get the last of them.
     pub(super) fn pop(&mut self, threads: usize) -> Option<(Ticket, J)> {
         let (at, class) = self.next(threads)?;
         let entry = &mut self.accounts[at];
@@ -182,7 +184,7 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Notes the end of a job that ran for so long.
+    /// Notes the end of a job, which took that much processor time.
     pub(super) fn end(&mut self, mut ticket: Ticket, used: Duration) {
         self.set_asleep(&mut ticket, true);
         self.held[ticket.class as usize] -= 1;
@@ -192,8 +194,8 @@ impl<J> Queue<J> {
         self.forget_idle(ticket.account);
     }
 
-    /// Lets a job of an account run on a thread that serves requests, unless those are
-    /// taken or others of its jobs wait already.
+    /// Begins a job of an account on a thread that serves requests, unless too many of
+    /// these threads are busy or other jobs of the account wait already.
     pub(super) fn begin_inline(&mut self, account: AccountId) -> bool {
         if self.inline >= self.limits.inline {
             return false;
@@ -207,7 +209,7 @@ impl<J> Queue<J> {
         true
     }
 
-    /// Notes the end of such a job.
+    /// Notes the end of a job on a thread that serves requests.
     pub(super) fn end_inline(&mut self, account: AccountId, used: Duration) {
         self.inline -= 1;
         let entry = self.entry(account);
@@ -216,7 +218,7 @@ impl<J> Queue<J> {
         self.forget_idle(account);
     }
 
-    /// Takes out the waiting jobs of an account that are not wanted any more.
+    /// Takes out the waiting jobs of an account that are no longer wanted.
     pub(super) fn withdraw(&mut self, account: AccountId, unwanted: impl Fn(&J) -> bool) -> Vec<J> {
         let mut withdrawn = Vec::new();
         let entry = self.entry(account);
@@ -231,8 +233,8 @@ impl<J> Queue<J> {
         withdrawn
     }
 
-    /// The jobs that may wait for a process and for which no thread may be held now: too
-    /// many are.
+    /// The jobs that may wait for a process and get no thread now, because such jobs hold
+    /// too many threads already.
     pub(super) fn kept_from_threads(&self, threads: usize) -> impl Iterator<Item = &J> {
         let class = Class::WaitsForProcess;
         let kept = self
@@ -265,11 +267,11 @@ impl<J> Queue<J> {
         }
         let classes = [Class::Plain, Class::WaitsForProcess].into_iter();
         let ready = classes.filter_map(|class| {
-            let (place, _) = entry.waiting[class as usize].front()?;
+            let (number, _) = entry.waiting[class as usize].front()?;
             self.may_hold(entry, class, threads)
-                .then_some((*place, class))
+                .then_some((*number, class))
         });
-        let (_, class) = ready.min_by_key(|(place, _)| *place)?;
+        let (_, class) = ready.min_by_key(|(number, _)| *number)?;
         Some(class)
     }
 
@@ -307,8 +309,8 @@ impl<J> Queue<J> {
         &mut self.accounts[at]
     }
 
-    /// The entry of an account that has something to do from now on. Time in which it had
-    /// nothing to do gives it no credit.
+    /// The entry of an account that has something to do from now on. It gets no credit for
+    /// the time in which it had nothing to do.
     fn active_entry(&mut self, account: AccountId) -> &mut Entry<J> {
         let clock = self.clock;
         let entry = self.entry(account);
@@ -318,14 +320,14 @@ impl<J> Queue<J> {
         entry
     }
 
-    /// Forgets an account that has nothing to do.
+    /// Forgets an account if it has nothing to do.
     fn forget_idle(&mut self, account: AccountId) {
         self.tick();
         self.accounts
             .retain(|entry| entry.account != account || !entry.is_idle());
     }
 
-    /// Moves the clock to the account that has used least.
+    /// Advances the clock to the active account that has used the least time.
     fn tick(&mut self) {
         let active = self.accounts.iter().filter(|entry| entry.is_active());
         if let Some(least) = active.map(|entry| entry.used).min() {

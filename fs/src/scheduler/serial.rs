@@ -1,4 +1,4 @@
-//! A thread that does one job after the other, apart from all other threads.
+//! A thread of its own that runs one job after another.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,27 +7,27 @@ use std::thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The thread and its queue; it ends when this is dropped and the queue is empty.
+/// The thread and its queue. The thread ends once this is dropped and the queue is empty.
 pub(crate) struct Serial(Sender<Job>);
 
 impl Serial {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The kernel's, if it starts no thread.
+    /// The kernel's, if it does not start the thread.
     pub(crate) fn start(name: &str) -> io::Result<Serial> {
         let (send, jobs) = channel::<Job>();
         thread::Builder::new().name(name.into()).spawn(move || {
             for job in jobs {
                 if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                    tracing::error!("a job panicked; this is a fault of iterfs");
+                    tracing::error!("internal error in iterfs: a job panicked");
                 }
             }
         })?;
         Ok(Serial(send))
     }
 
-    /// Has the thread run a job, after those that came before it.
+    /// Runs a job on the thread, after the jobs that came before it.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         // The thread lives as long as the sender.
         let _ = self.0.send(Box::new(job));

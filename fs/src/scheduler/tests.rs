@@ -1,18 +1,21 @@
-//! Jobs and threads, without streams.
+//! The pool with jobs of the tests' own, without streams.
 
+use super::pool::{PERMANENT, processor_time};
 use super::*;
+use rustix::thread::gettid;
 use std::collections::HashSet;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// How long anything may take that is bound to happen.
+/// The longest wait for something that is bound to happen.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 fn user(uid: u32) -> AccountId {
     AccountId::of_uid(uid)
 }
 
-/// Something that is never timed out. It has a size, so that no two have one address.
+/// Something that never times out. It is not zero-sized, so that each has its own address.
 struct Nobody(u8);
 
 impl Watched for Nobody {
@@ -23,7 +26,7 @@ impl Watched for Nobody {
     fn time_out(&self, _: Duration) {}
 }
 
-/// A job that stays until its sender is dropped.
+/// Runs a job that ends when its sender is dropped.
 fn stay(scheduler: &Scheduler, account: AccountId, class: Class) -> (Sender<()>, Receiver<()>) {
     let (release, released) = channel::<()>();
     let (say, begun) = channel();
@@ -37,7 +40,7 @@ fn stay(scheduler: &Scheduler, account: AccountId, class: Class) -> (Sender<()>,
 
 #[test]
 fn accounts_take_turns() {
-    let scheduler = Scheduler::with(1, 1, 0, 1).unwrap();
+    let scheduler = Scheduler::with(1, 1, 0).unwrap();
     let (release, begun) = stay(&scheduler, user(1), Class::Plain);
     begun.recv().unwrap();
     let (say, said) = channel();
@@ -47,7 +50,7 @@ fn accounts_take_turns() {
     }
     drop((release, say));
     let order: Vec<u32> = said.iter().collect();
-    // The first account has had its turn; of the others each comes before it.
+    // The first account has had its turn, so each of the others comes before it.
     assert_eq!(order.len(), 8);
     let last_of_others = order.iter().rposition(|uid| *uid != 1).unwrap();
     assert!(last_of_others <= 4, "{order:?}");
@@ -55,7 +58,7 @@ fn accounts_take_turns() {
 
 #[test]
 fn an_account_that_uses_more_waits_longer() {
-    let scheduler = Scheduler::with(1, 1, 0, 1).unwrap();
+    let scheduler = Scheduler::with(1, 1, 0).unwrap();
     let (release, begun) = stay(&scheduler, user(9), Class::Plain);
     begun.recv().unwrap();
     let (say, said) = channel();
@@ -78,18 +81,18 @@ fn an_account_that_uses_more_waits_longer() {
     assert!(last_of_light < 24, "{order:?}");
 }
 
-/// Threads held by jobs that wait for a process are made up for, within the bounds.
+/// Other threads make up for those that jobs waiting for a process hold, within bounds.
 #[test]
 fn jobs_asleep_hold_a_share_of_the_threads_and_nobody_up() {
-    let scheduler = Scheduler::with(1, 64, 0, 1).unwrap();
+    let scheduler = Scheduler::with(1, 64, 0).unwrap();
     let attack: Vec<_> = (0..80)
         .map(|_| stay(&scheduler, user(1), Class::WaitsForProcess))
         .collect();
-    // 28 threads are not root's, and a quarter of those left is 7.
+    // 28 threads are not reserved for root, and a quarter of them is 7.
     for (_, begun) in &attack[..7] {
         begun.recv_timeout(DEADLINE).unwrap();
     }
-    // Other jobs of the same account, of others, and of root.
+    // Other jobs of the same account, of another one, and of root.
     let (say, said) = channel();
     for uid in [1, 2, 0] {
         let say = say.clone();
@@ -100,7 +103,7 @@ fn jobs_asleep_hold_a_share_of_the_threads_and_nobody_up() {
         .collect();
     done.sort_unstable();
     assert_eq!(done, [0, 1, 2]);
-    // Others may wait for a process too, though fewer and fewer of them.
+    // Other accounts may wait for a process too, with fewer and fewer jobs each.
     let others: Vec<_> = (2..=12)
         .map(|uid| stay(&scheduler, user(uid), Class::WaitsForProcess))
         .collect();
@@ -110,13 +113,13 @@ fn jobs_asleep_hold_a_share_of_the_threads_and_nobody_up() {
     let root = stay(&scheduler, AccountId::HOST_ROOT, Class::WaitsForProcess);
     root.1.recv_timeout(DEADLINE).unwrap();
     assert!(attack[7].1.try_recv().is_err(), "more than its share");
-    assert!(scheduler.core.state.lock().threads <= 64);
+    assert!(scheduler.pool.state.lock().threads <= 64);
     drop((attack, others, root));
 }
 
 #[test]
 fn an_account_runs_no_more_jobs_than_there_are_processors() {
-    let scheduler = Scheduler::with(2, 64, 0, 2).unwrap();
+    let scheduler = Scheduler::with(2, 64, 0).unwrap();
     let running = Arc::new(AtomicUsize::new(0));
     let most = Arc::new(AtomicUsize::new(0));
     let (say, said) = channel();
@@ -138,8 +141,8 @@ fn an_account_runs_no_more_jobs_than_there_are_processors() {
 }
 
 #[test]
-fn those_who_have_nothing_running_need_not_wait_for_a_flood() {
-    let scheduler = Scheduler::with(1, 64, 0, 1).unwrap();
+fn accounts_with_nothing_running_need_not_wait_for_a_flood() {
+    let scheduler = Scheduler::with(1, 64, 0).unwrap();
     let stop = Arc::new(AtomicUsize::new(0));
     for _ in 0..100 {
         let stop = Arc::clone(&stop);
@@ -162,7 +165,7 @@ fn those_who_have_nothing_running_need_not_wait_for_a_flood() {
 
 #[test]
 fn an_account_whose_jobs_wait_does_not_work_inline() {
-    let scheduler = Scheduler::with(1, 4, 1, 1).unwrap();
+    let scheduler = Scheduler::with(1, 4, 1).unwrap();
     let (release, begun) = stay(&scheduler, user(1), Class::Plain);
     begun.recv().unwrap();
     drop(scheduler.try_inline(user(1)).expect("nothing waits"));
@@ -176,8 +179,8 @@ fn an_account_whose_jobs_wait_does_not_work_inline() {
 }
 
 #[test]
-fn what_is_withdrawn_does_not_run() {
-    let scheduler = Scheduler::with(1, 1, 0, 1).unwrap();
+fn withdrawn_jobs_do_not_run() {
+    let scheduler = Scheduler::with(1, 1, 0).unwrap();
     let (release, begun) = stay(&scheduler, user(1), Class::Plain);
     begun.recv().unwrap();
     let wanted: Arc<dyn Watched> = Arc::new(Nobody(0));
@@ -197,7 +200,7 @@ fn what_is_withdrawn_does_not_run() {
 
 #[test]
 fn threads_end_when_they_have_nothing_to_do() {
-    let scheduler = Scheduler::with(8, 64, 0, 1).unwrap();
+    let scheduler = Scheduler::with(8, 64, 0).unwrap();
     let busy: Vec<_> = (0..3)
         .map(|_| stay(&scheduler, user(1), Class::Plain))
         .collect();
@@ -206,7 +209,7 @@ fn threads_end_when_they_have_nothing_to_do() {
     }
     drop(busy);
     let deadline = Instant::now() + DEADLINE;
-    while scheduler.core.state.lock().threads > PERMANENT {
+    while scheduler.pool.state.lock().threads > PERMANENT {
         assert!(Instant::now() < deadline);
         thread::sleep(Duration::from_millis(10));
     }
@@ -214,13 +217,13 @@ fn threads_end_when_they_have_nothing_to_do() {
 
 #[test]
 fn a_job_that_panics_ends_its_thread_and_harms_no_other() {
-    let scheduler = Scheduler::with(1, 1, 0, 1).unwrap();
+    let scheduler = Scheduler::with(1, 1, 0).unwrap();
     let (say, said) = channel();
     for _ in 0..10 {
         let say = say.clone();
         scheduler.run(user(1), move || {
             say.send(gettid()).unwrap();
-            panic!("a fault that a test makes")
+            panic!("a panic that a test causes")
         });
     }
     let threads: HashSet<_> = (0..10)

@@ -1,11 +1,12 @@
 //! Notices threads that the kernel keeps asleep.
 //!
-//! A thread is asleep if the kernel says so twice in a row and it has neither run nor made a
-//! step in between. A thread that merely waits for a processor is not. The watchdog looks
-//! often while jobs wait that could run in place of one asleep, seldom while all run, and
-//! not at all while there are none.
+//! A thread counts as asleep if the kernel says so twice in a row and the thread has neither
+//! run nor made a step in between. A thread that merely waits for a processor does not. The
+//! watchdog looks often while jobs wait that could run in place of a sleeping one, seldom
+//! while all jobs run, and not at all while there are none.
 
-use super::{Core, Watched};
+use super::Watched;
+use super::pool::Pool;
 use rustix::thread::Pid;
 use std::fs;
 use std::io;
@@ -13,14 +14,14 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a read waits for a pass that the kernel keeps asleep before it fails.
+/// A read fails if it has waited this long for a pass that the kernel keeps asleep.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often the watchdog looks.
 const OFTEN: Duration = Duration::from_millis(10);
 const SELDOM: Duration = Duration::from_secs(1);
 
-/// How the watchdog goes about it.
+/// How often the watchdog looks now.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Pace {
     Off,
@@ -31,7 +32,7 @@ pub(super) enum Pace {
 /// What the watchdog knows about a thread's sleep.
 #[derive(Debug, Default)]
 pub(super) struct Sleep {
-    /// The thread's progress when it was last seen asleep.
+    /// The progress of the thread when it was last seen asleep.
     progress: Option<Progress>,
     since: Option<Instant>,
     next_look: Option<Instant>,
@@ -39,9 +40,9 @@ pub(super) struct Sleep {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Progress {
-    /// Clock ticks for which the thread has run.
+    /// Clock ticks during which the thread has run.
     ticks: u64,
-    /// Steps of its pass.
+    /// Steps that its pass has made.
     steps: u64,
 }
 
@@ -50,12 +51,13 @@ impl Sleep {
         self.next_look.is_none_or(|at| at <= now)
     }
 
-    /// Notes what was seen: progress if the thread sleeps. Says whether it is asleep.
+    /// Notes what the watchdog saw: the progress of the thread if it sleeps. Returns whether
+    /// the thread counts as asleep.
     fn see(&mut self, seen: Option<Progress>, now: Instant) -> bool {
         let goes_on = seen.is_some() && seen == self.progress;
         self.progress = seen;
         self.since = goes_on.then(|| self.since.unwrap_or(now));
-        // Whoever has slept long will hardly wake at once.
+        // A thread that has slept for long is unlikely to wake soon: look less often.
         let asleep = self.since.map_or(Duration::ZERO, |since| now - since);
         self.next_look = Some(now + (asleep / 4).clamp(OFTEN, SELDOM) - OFTEN / 2);
         goes_on
@@ -67,16 +69,16 @@ impl Sleep {
 }
 
 /// Starts the watchdog.
-pub(super) fn start(core: Arc<Core>) -> io::Result<()> {
+pub(super) fn start(pool: Arc<Pool>) -> io::Result<()> {
     thread::Builder::new()
         .name("watchdog".into())
-        .spawn(move || watch(&core))
+        .spawn(move || watch(&pool))
         .map(drop)
 }
 
-fn watch(core: &Arc<Core>) {
+fn watch(pool: &Arc<Pool>) {
     loop {
-        let mut state = core.state.lock();
+        let mut state = pool.state.lock();
         if state.closing {
             return;
         }
@@ -84,47 +86,47 @@ fn watch(core: &Arc<Core>) {
         state.pace = state.wanted_pace(is_ready);
         match state.pace {
             Pace::Off => {
-                core.watch.wait(&mut state);
+                pool.watch.wait(&mut state);
                 continue;
             }
-            Pace::Slow => core.watch.wait_for(&mut state, SELDOM),
-            Pace::Fast => core.watch.wait_for(&mut state, OFTEN),
+            Pace::Slow => pool.watch.wait_for(&mut state, SELDOM),
+            Pace::Fast => pool.watch.wait_for(&mut state, OFTEN),
         };
         let now = Instant::now();
-        let due: Vec<_> = (state.working.iter())
-            .filter(|working| working.sleep.is_due(now))
-            .map(|working| (working.number, working.thread, working.watched.clone()))
+        let due: Vec<_> = (state.running.iter())
+            .filter(|running| running.sleep.is_due(now))
+            .map(|running| (running.number, running.thread, running.watched.clone()))
             .collect();
         drop(state);
         let seen: Vec<(u64, Option<Progress>)> = (due.into_iter())
             .map(|(number, thread, watched)| (number, progress_if_asleep(thread, watched)))
             .collect();
-        act(core, &seen);
+        act(pool, &seen);
     }
 }
 
-/// Acts on what was seen.
-fn act(core: &Arc<Core>, seen: &[(u64, Option<Progress>)]) {
+/// Updates the state with what the watchdog saw, and fails the reads that are late.
+fn act(pool: &Arc<Pool>, seen: &[(u64, Option<Progress>)]) {
     let now = Instant::now();
     let mut late: Vec<Weak<dyn Watched>> = Vec::new();
-    let mut state = core.state.lock();
+    let mut state = pool.state.lock();
     let state_now = &mut *state;
-    for working in &mut state_now.working {
-        if let Some((_, progress)) = seen.iter().find(|(number, _)| *number == working.number) {
-            let asleep = working.sleep.see(*progress, now);
-            state_now.queue.set_asleep(&mut working.ticket, asleep);
+    for running in &mut state_now.running {
+        if let Some((_, progress)) = seen.iter().find(|(number, _)| *number == running.number) {
+            let asleep = running.sleep.see(*progress, now);
+            state_now.queue.set_asleep(&mut running.ticket, asleep);
         }
-        if working.sleep.has_lasted(now, PATIENCE) {
-            late.extend(working.watched.clone());
+        if running.sleep.has_lasted(now, PATIENCE) {
+            late.extend(running.watched.clone());
         }
     }
     let threads = state_now.threads;
     let kept = state_now.queue.kept_from_threads(threads);
     let kept = kept.filter(|job| now.saturating_duration_since(job.queued) >= PATIENCE);
     late.extend(kept.filter_map(|job| job.watched.clone()));
-    let calls = state_now.calls(core.max_threads);
+    let actions = state_now.actions(pool.max_threads);
     drop(state);
-    Core::make(core, calls);
+    Pool::act(pool, actions);
     for watched in late {
         if let Some(watched) = watched.upgrade() {
             watched.time_out(PATIENCE);
@@ -132,7 +134,7 @@ fn act(core: &Arc<Core>, seen: &[(u64, Option<Progress>)]) {
     }
 }
 
-/// How far a thread of ours has come, if it sleeps.
+/// The progress of one of our threads, if it sleeps.
 fn progress_if_asleep(thread: Pid, watched: Option<Weak<dyn Watched>>) -> Option<Progress> {
     let stat = fs::read(format!("/proc/self/task/{}/stat", thread.as_raw_nonzero())).ok()?;
     let ticks = ticks_if_asleep(&stat)?;
@@ -143,9 +145,9 @@ fn progress_if_asleep(thread: Pid, watched: Option<Weak<dyn Watched>>) -> Option
     })
 }
 
-/// For how many clock ticks a thread has run, if it sleeps, by a line of
-/// proc_pid_stat(5): the state is its third field, the user and system time the 14th and
-/// 15th, and the second, the name, may hold anything.
+/// The clock ticks during which a thread has run, if it sleeps, from a line in the format of
+/// proc_pid_stat(5): the state is the third field, user and system time are the 14th and
+/// 15th, and the second, the name, may hold any bytes.
 fn ticks_if_asleep(stat: &[u8]) -> Option<u64> {
     let end_of_name = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;

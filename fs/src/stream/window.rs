@@ -1,32 +1,32 @@
-//! The bytes of a stream that are kept: some behind the reader, some ahead.
+//! The bytes that a stream keeps: some behind its reader, some ahead.
 
+use super::piece::Piece;
 use crate::memory::Share;
 use crate::quota::{Account, Charge};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The front of a chunk that is not worth a copy of its rest.
+/// A smaller front of a chunk is not worth a copy of the rest to be rid of it.
 const SMALL: u64 = 16 * 1024;
 
 /// A stretch of a stream.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// Without a gap between them.
+    /// The chunks that are kept, in order and without gaps.
     chunks: VecDeque<Chunk>,
-    /// Where the last chunk ends: all that was produced.
+    /// The end of the last chunk: the number of bytes that were ever produced.
     end: u64,
     /// The furthest end of a read.
     position: u64,
-    /// Where the first of the reads that wait begins: what they want stays.
+    /// The offset of the first read that waits. Bytes from there on stay.
     waited_for: Option<u64>,
-    /// A chunk's memory, to be used again.
+    /// The memory of a chunk, to be used again.
     spare: Option<(Vec<u8>, Charge)>,
-    /// Whose bytes these are.
+    /// The account that the bytes are charged to.
     account: Arc<Account>,
 }
 
-/// Bytes that were made at once.
+/// Bytes that were produced together.
 #[derive(Debug)]
 pub(super) struct Chunk {
     start: u64,
@@ -39,7 +39,7 @@ impl Chunk {
         self.start + self.bytes.len() as u64
     }
 
-    /// Gives up what it has beyond its bytes, unless they are just being answered with.
+    /// Gives up memory beyond its bytes, unless a read is just being answered with them.
     fn shrink(&mut self) {
         if let Some(bytes) = Arc::get_mut(&mut self.bytes) {
             bytes.shrink_to_fit();
@@ -48,56 +48,19 @@ impl Chunk {
     }
 }
 
-/// What there is at an offset.
+/// The outcome of a search for bytes at an offset.
 #[derive(Debug)]
 pub(super) enum Found {
     /// At least one byte.
     Bytes(Piece),
-    /// Nothing yet.
+    /// The bytes were not produced yet.
     NotYet,
-    /// It was there and is not kept any more.
+    /// The bytes are no longer kept.
     TooFarBack,
 }
 
-/// Bytes taken out of a window, to be used without its lock.
-#[derive(Debug)]
-pub(super) enum Piece {
-    /// Within one chunk, shared with the window.
-    Part(Arc<Vec<u8>>, std::ops::Range<usize>),
-    /// Joined from several.
-    Joined(Vec<u8>),
-}
-
-/// Memory of joined bytes up to this size is used again by the thread that drops it: what
-/// cat and most programs ask for at once.
-const REUSED: usize = 128 * 1024;
-
-thread_local! {
-    static JOINED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-impl Drop for Piece {
-    fn drop(&mut self) {
-        if let Piece::Joined(bytes) = self
-            && bytes.capacity() <= REUSED
-        {
-            // A thread that ends keeps nothing.
-            let _ = JOINED.try_with(|joined| joined.set(std::mem::take(bytes)));
-        }
-    }
-}
-
-impl Piece {
-    pub(super) fn as_slice(&self) -> &[u8] {
-        match self {
-            Piece::Part(bytes, range) => &bytes[range.clone()],
-            Piece::Joined(bytes) => bytes,
-        }
-    }
-}
-
 impl Window {
-    /// An empty window, to be charged to an account.
+    /// An empty window, whose bytes are charged to an account.
     pub(super) fn charged_to(account: Arc<Account>) -> Window {
         Window {
             chunks: VecDeque::new(),
@@ -109,17 +72,17 @@ impl Window {
         }
     }
 
-    /// How much may be kept in it now.
+    /// The number of bytes that it may keep now.
     pub(super) fn share(&self) -> Share {
         self.account.share()
     }
 
-    /// Charges bytes that are kept, here or outside.
+    /// Charges bytes to the account that are kept here or elsewhere.
     pub(super) fn charge(&self, bytes: usize) -> Charge {
         self.account.keep(bytes)
     }
 
-    /// Appends what was produced.
+    /// Appends bytes that were produced.
     pub(super) fn push(&mut self, mut bytes: Vec<u8>) {
         let share = self.share();
         if bytes.is_empty() {
@@ -139,8 +102,8 @@ impl Window {
         self.forget(share);
     }
 
-    /// What a read of `size` bytes at `offset` gets; it moves the window there.
-    /// Unless `partial` will do, it gets all of its bytes or none yet.
+    /// Finds `size` bytes at `offset` for a read, and moves the window there. Unless
+    /// `partial`, the read gets either all of its bytes or none yet.
     pub(super) fn find(&mut self, offset: u64, size: usize, partial: bool) -> Found {
         let start = self.chunks.front().map_or(self.end, |chunk| chunk.start);
         if offset < start {
@@ -162,13 +125,13 @@ impl Window {
         found
     }
 
-    /// Keeps bytes from here on for reads that wait. The kernel cuts a large asynchronous
-    /// read into parts, which come at once and in any order.
+    /// Keeps bytes from this offset on, for reads that wait. The kernel cuts a large
+    /// asynchronous read into parts, which arrive together and in any order.
     pub(super) fn keep_from(&mut self, waited_for: Option<u64>) {
         self.waited_for = waited_for;
     }
 
-    /// Bytes produced and not read yet; none if the reader wants to skip ahead.
+    /// The number of bytes that were produced and not read yet: 0 if the reader skips ahead.
     pub(super) fn ahead(&self) -> u64 {
         self.end.saturating_sub(self.position)
     }
@@ -178,18 +141,18 @@ impl Window {
         self.position
     }
 
-    /// All that was produced.
+    /// The number of bytes that were ever produced.
     pub(super) fn end(&self) -> u64 {
         self.end
     }
 
-    /// Memory for the next chunk, if some was given up.
+    /// Memory for the next chunk, if the window has given some up.
     pub(super) fn spare(&mut self) -> Option<Vec<u8>> {
         self.spare.take().map(|(memory, _)| memory)
     }
 
-    /// Gives up all that is more than its share, to the byte. What comes back should be
-    /// dropped without a lock.
+    /// Gives up whatever exceeds its share, to the byte. The caller should drop the chunks
+    /// without a lock.
     pub(super) fn trim(&mut self) -> Vec<Chunk> {
         let share = self.share();
         let start = self.kept_from(share);
@@ -224,12 +187,13 @@ impl Window {
         self.chunks.drain(..).collect()
     }
 
-    /// Bytes kept.
+    /// The number of bytes that are kept.
     #[cfg(test)]
     pub(super) fn kept(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.bytes.len()).sum()
     }
 
+    /// The bytes from `offset` to `end`, which were produced and are kept.
     fn piece(&self, offset: u64, end: u64) -> Option<Piece> {
         if offset >= end {
             return None;
@@ -239,27 +203,25 @@ impl Window {
         let at = (offset - chunk.start) as usize;
         if end <= chunk.end() {
             let range = at..(end - chunk.start) as usize;
-            return Some(Piece::Part(Arc::clone(&chunk.bytes), range));
+            return Some(Piece::Shared(Arc::clone(&chunk.bytes), range));
         }
-        let size = (end - offset) as usize;
-        let mut joined = JOINED.try_with(Cell::take).unwrap_or_default();
-        joined.clear();
-        joined.reserve_exact(size);
-        joined.extend_from_slice(&chunk.bytes[at..]);
-        for chunk in self.chunks.range(first + 1..) {
-            let rest = size - joined.len();
-            joined.extend_from_slice(&chunk.bytes[..rest.min(chunk.bytes.len())]);
-        }
-        Some(Piece::Joined(joined))
+        let others = self.chunks.range(first + 1..);
+        let others = others.take_while(|chunk| chunk.start < end);
+        let others = others.map(|chunk| {
+            let rest = usize::try_from(end - chunk.start).unwrap_or(usize::MAX);
+            &chunk.bytes[..rest.min(chunk.bytes.len())]
+        });
+        let parts = std::iter::once(&chunk.bytes[at..]).chain(others);
+        Some(Piece::join((end - offset) as usize, parts))
     }
 
-    /// Where begins what a reader with this share may still ask for.
+    /// The offset from which on a window with this share keeps bytes.
     fn kept_from(&self, share: Share) -> u64 {
         let behind = self.position.saturating_sub(share.behind);
         self.waited_for.map_or(behind, |from| from.min(behind))
     }
 
-    /// Lets go of what lies too far behind.
+    /// Drops chunks that lie too far behind the reader.
     fn forget(&mut self, share: Share) {
         let start = self.kept_from(share);
         while let Some(chunk) = self.chunks.front()
@@ -275,6 +237,7 @@ impl Window {
         }
     }
 
+    /// Keeps memory for the next chunk, if there is plenty.
     fn save(&mut self, memory: Vec<u8>, share: Share) {
         if share.is_plenty() {
             let charge = self.charge(memory.capacity());
@@ -336,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skip_ahead_lets_go_of_what_is_skipped() {
+    fn a_skip_ahead_drops_the_bytes_between() {
         let mut window = filled(1024, 1);
         assert!(matches!(window.find(5 * BEHIND, 1, true), Found::NotYet));
         assert_eq!(window.ahead(), 0);

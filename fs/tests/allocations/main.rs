@@ -55,7 +55,7 @@ fn streaming(table: &str, format: Format) {
     let schema = Arc::new(synthetic::schema(table));
     let steps = Arc::new(synthetic::records(&schema, 100));
     // The first pass has the threads started and their buffers made.
-    let scheduler = Scheduler::with(1, 1, 1, 1).expect("threads");
+    let scheduler = Scheduler::with(1, 1, 1).expect("threads");
     pass(&schema, &steps, 20, format, &scheduler);
     let ((short, _), few) = sys::allocations(|| pass(&schema, &steps, 200, format, &scheduler));
     let ((long, reads), many) =
