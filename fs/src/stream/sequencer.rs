@@ -109,7 +109,8 @@ impl Sequencer {
         stalled
     }
 
-    /// Passes on the next chunk. Returns whether it is empty.
+    /// Passes on the next chunk. Returns whether it stalls the pass: a chunk without a row
+    /// does, unless it merely ends its partition.
     fn pass_on(&mut self, mut chunk: Chunk, window: &mut Window, framing: &Framing) -> bool {
         if chunk.rows > 0 && !self.any_rows {
             self.any_rows = true;
@@ -119,7 +120,7 @@ impl Sequencer {
                 framing.make_first(&mut chunk.bytes);
             }
         }
-        let is_empty = chunk.bytes.is_empty();
+        let stalls = chunk.bytes.is_empty() && chunk.end.is_none();
         window.push(chunk.bytes);
         match chunk.end {
             None => self.next = self.next.next(),
@@ -132,7 +133,7 @@ impl Sequencer {
             }
             Some(Err(failure)) => self.end = Some(Err(failure)),
         }
-        is_empty
+        stalls
     }
 
     /// Ends the file here.

@@ -86,7 +86,7 @@ impl Shared {
 
     /// Takes a batch through one stage. Returns the work that follows, of which the first is
     /// best done on this thread. With `read_on` a worker that reads keeps reading.
-    fn advance(&self, item: WorkItem, read_on: bool) -> Vec<WorkItem> {
+    pub(super) fn advance(&self, item: WorkItem, read_on: bool) -> Vec<WorkItem> {
         match item.stage {
             Stage::Read(partition) => self.read(item.encoder, partition, read_on),
             Stage::Encode(batch) => self.encode(item.encoder, batch),

@@ -1,6 +1,7 @@
 //! Streams over fake passes: no kernel, no root.
 
 mod errors;
+mod interplay;
 mod memory;
 mod partitions;
 mod readers;
@@ -91,6 +92,16 @@ fn open_partitions(partitions: Vec<Vec<Act>>, format: Format) -> Opened {
 }
 
 fn open_charged(partitions: Vec<Vec<Act>>, format: Format, account: Arc<Account>) -> Opened {
+    let scheduler = Scheduler::with(3, 8, 1).unwrap();
+    open_on(scheduler, partitions, format, account)
+}
+
+fn open_on(
+    scheduler: Arc<Scheduler>,
+    partitions: Vec<Vec<Act>>,
+    format: Format,
+    account: Arc<Account>,
+) -> Opened {
     let steps = Arc::new(AtomicUsize::new(0));
     let mut sources = partitions.into_iter().map(|acts| {
         Box::new(Fake {
@@ -104,7 +115,6 @@ fn open_charged(partitions: Vec<Vec<Act>>, format: Format, account: Arc<Account>
         rest: sources.collect(),
         waits_for_processes: false,
     };
-    let scheduler = Scheduler::with(3, 8, 1).unwrap();
     Opened {
         stream: Stream::new(
             pass,

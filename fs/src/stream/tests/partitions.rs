@@ -20,6 +20,18 @@ fn partitions_come_out_in_order() {
 }
 
 #[test]
+fn no_read_is_short_where_a_partition_ends() {
+    // The rows of a partition fill a batch, so its end is a batch without rows.
+    let (partitions, all) = partitions_of(&[17_000, 17_000]);
+    let whole = file(0..all);
+    let scheduler = Scheduler::with(1, 2, 1).unwrap();
+    let account = Account::unbounded();
+    let opened = open_on(scheduler, partitions, Format::JsonLines, account);
+    let across = file(0..17_000).len() + 1000;
+    assert!(opened.read(0, across).unwrap() == whole[..across]);
+}
+
+#[test]
 fn an_array_of_partitions_is_one_array() {
     for lengths in [
         &[0, 0, 5, 0, 3][..],
