@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod calls;
+pub mod errno;
 pub mod fixtures;
 pub mod matrix;
 pub mod modules;

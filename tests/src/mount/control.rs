@@ -3,9 +3,10 @@
 use super::mounting::Mounting;
 use super::pins::Pins;
 use crate::Mount;
+use crate::errno::errno_of;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// A mount, and the directory its daemon pins below.
@@ -138,13 +139,8 @@ pub fn write(file: &mut File, command: &[u8]) -> Result<String, Refused> {
     match written {
         Ok(()) => Ok(told),
         Err(error) => Err(Refused {
-            errno: errno(&error),
+            errno: errno_of(&error),
             told,
         }),
     }
-}
-
-/// A system call's errno.
-pub fn errno(error: &io::Error) -> i32 {
-    error.raw_os_error().expect("a system call's error")
 }

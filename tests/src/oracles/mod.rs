@@ -5,6 +5,7 @@ pub mod inet;
 pub mod lines;
 pub mod maps;
 pub mod proc;
+pub mod rows;
 pub mod socket_columns;
 pub mod ss;
 pub mod steady;

@@ -1,5 +1,6 @@
 //! What /proc says: the oracle for the tables of tasks and files.
 
+use crate::fixtures::users::User;
 use nix::sys::stat::{FileStat, major, minor, stat};
 use std::collections::HashMap;
 use std::fs;
@@ -24,6 +25,12 @@ pub fn thread(pid: u32, tid: u32) -> PathBuf {
 pub fn first_child(pid: u32) -> Option<u32> {
     let children = fs::read_to_string(process(pid).join(format!("task/{pid}/children")));
     children.ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// Whether /proc shows a user what a process holds.
+pub fn shows_to(user: &User, pid: u32) -> bool {
+    let path = process(pid).join("fd/0");
+    user.run(|| fs::read_link(path).is_ok())
 }
 
 /// The numbers in a directory's names: its processes, threads or descriptors.

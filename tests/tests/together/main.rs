@@ -11,6 +11,8 @@ mod access {
     mod namespaces;
     mod netns;
     mod own;
+    mod own_closed;
+    mod own_handed_on;
     mod permissions;
     mod policy;
     mod quota;
@@ -58,6 +60,7 @@ mod tables {
     mod cgroup_walks;
     mod cgroups;
     mod dmabufs;
+    mod element_values;
     mod elements;
     mod files;
     mod ipv6_route;

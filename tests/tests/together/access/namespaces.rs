@@ -1,10 +1,12 @@
 //! What a reader in other namespaces sees: its own, numbered as there.
 
+use iterfs_tests::errno::refused;
 use iterfs_tests::fixtures::container::IN_NEW_PID_NAMESPACE;
 use iterfs_tests::fixtures::netns::in_new_net_namespace;
 use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
 use iterfs_tests::oracles::columns::{find, select};
+use iterfs_tests::oracles::rows::numbers;
 use iterfs_tests::{Mount, Row, fixtures::programs, oracles::proc};
 use nix::libc;
 use std::collections::BTreeSet;
@@ -12,21 +14,17 @@ use std::path::Path;
 use std::process::Command;
 
 /// The numbers among some names.
-fn pids(names: Vec<String>) -> BTreeSet<u64> {
-    names.iter().filter_map(|name| name.parse().ok()).collect()
-}
-
 fn column(rows: &[Row], name: &str) -> BTreeSet<u64> {
     rows.iter().filter_map(|row| row[name].as_u64()).collect()
 }
 
 /// Compares the tables with the /proc of the reader's own namespace.
 fn compare(mount: &Mount, reader: &mut Workload) {
-    let own = pids(reader.list(Path::new("/proc")));
+    let own = numbers(&reader.list(Path::new("/proc")));
     let tasks = reader.rows(&mount.path("tasks.jsonl"));
     let processes = reader.rows(&mount.path("processes.jsonl"));
     let files = reader.rows(&mount.path("files.jsonl"));
-    let listed = pids(reader.list(&mount.path("pid")));
+    let listed = numbers(&reader.list(&mount.path("pid")));
     assert_eq!(column(&tasks, "pid"), own);
     assert_eq!(column(&processes, "pid"), own);
     assert_eq!(column(&files, "pid"), own);
@@ -41,7 +39,7 @@ fn compare(mount: &Mount, reader: &mut Workload) {
         };
         assert_eq!(process["ppid"].to_string(), field("PPid:"));
         assert_eq!(process["comm"], field("Name:"));
-        let tids = pids(reader.list(Path::new(&format!("/proc/{pid}/task"))));
+        let tids = numbers(&reader.list(Path::new(&format!("/proc/{pid}/task"))));
         let of_process = |rows: &[Row]| {
             let rows: Vec<Row> = select(rows, &[("pid", pid.into())])
                 .into_iter()
@@ -69,10 +67,6 @@ fn compare(mount: &Mount, reader: &mut Workload) {
 fn device(mount: &Mount) -> String {
     let stat = nix::sys::stat::stat(mount.directory()).expect("the mount");
     proc::device(stat.st_dev)
-}
-
-fn refused(answer: &serde_json::Value) -> Option<i64> {
-    answer["errno"].as_i64()
 }
 
 #[test]
@@ -103,7 +97,7 @@ fn a_reader_in_a_pid_namespace() {
             let answer = reader.ask(request, &path);
             assert_eq!(
                 refused(&answer),
-                Some(i64::from(libc::ENOENT)),
+                Some(libc::ENOENT),
                 "{}: {answer}",
                 path.display()
             );

@@ -1,5 +1,6 @@
 //! Who may read which table, by the configuration.
 
+use iterfs_tests::errno::errno;
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::not_here::needs_tables;
 use iterfs_tests::oracles::told::Redacted;
@@ -14,10 +15,6 @@ use std::process::Command;
 
 const READERS: u32 = 64_001;
 const NETWORK: u32 = 64_002;
-
-fn errno<T>(result: io::Result<T>) -> Option<i32> {
-    result.err().and_then(|error| error.raw_os_error())
-}
 
 fn open(mount: &Mount, user: &User, path: &str) -> Option<i32> {
     user.run(|| errno(File::open(mount.path(path))))

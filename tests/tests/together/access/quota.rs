@@ -1,21 +1,18 @@
 //! What one user may take of the daemon, and that nobody else notices.
 
 use iterfs_tests::Mount;
+use iterfs_tests::errno::errno;
 use iterfs_tests::fixtures::many_files::ManyFiles;
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::not_here::needs_table;
 use nix::libc;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-
-fn errno<T>(result: io::Result<T>) -> Option<i32> {
-    result.err().and_then(|error| error.raw_os_error())
-}
 
 /// A mount that everybody may read all of, up to so much.
 fn mount(quota: &str) -> Mount {

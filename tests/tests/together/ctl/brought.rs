@@ -2,10 +2,11 @@
 //! Where the kernel's own tests of iterators (tools/testing/selftests/bpf,
 //! prog_tests/bpf_iter.c) promise something, it is promised here of `user/`.
 
+use iterfs_tests::errno::errno_of;
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::run;
 use iterfs_tests::fixtures::workload::{Cgroup, Workload};
-use iterfs_tests::mount::control::{Control, errno};
+use iterfs_tests::mount::control::Control;
 use iterfs_tests::mount::pins::Pins;
 use iterfs_tests::{Mount, oracles::proc};
 use nix::libc;
@@ -43,7 +44,7 @@ fn text_passes_through_and_is_the_only_format() {
     control.command("unload some-word_1");
     assert_eq!(fs::read_dir(mount.path("user")).unwrap().count(), 0);
     let error = File::open(mount.path("user/some-word_1")).unwrap_err();
-    assert_eq!(errno(&error), libc::ENOENT);
+    assert_eq!(errno_of(&error), libc::ENOENT);
 }
 
 #[test]
@@ -375,7 +376,7 @@ fn an_object_of_more_than_the_buffer_is_e2big() {
             match file.read(&mut chunk) {
                 Ok(0) => unreachable!("{program} ends"),
                 Ok(read) => bytes.extend_from_slice(&chunk[..read]),
-                Err(error) => return (errno(&error), bytes),
+                Err(error) => return (errno_of(&error), bytes),
             }
         }
     };
@@ -403,7 +404,7 @@ fn a_pass_that_never_gets_on_fails() {
     let object = workshop.compile("odd", "odd", &[]);
     load(&control, &object, "for_ever", "");
     let error = fs::read(control.mount().path("user/for_ever")).unwrap_err();
-    assert_eq!(errno(&error), libc::ELOOP);
+    assert_eq!(errno_of(&error), libc::ELOOP);
     assert!(control.report().contains("does not get on"));
 }
 

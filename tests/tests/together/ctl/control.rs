@@ -1,8 +1,9 @@
 //! The control file: commands, their outcomes, and what it tells.
 
+use iterfs_tests::errno::errno_of;
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::users::User;
-use iterfs_tests::mount::control::{Control, errno, write};
+use iterfs_tests::mount::control::{Control, write};
 use iterfs_tests::oracles::told::Redacted;
 use nix::libc;
 use nix::sys::stat::Mode;
@@ -121,7 +122,7 @@ fn every_way_to_write() {
         assert_eq!(error as i32, libc::ESPIPE);
     }
     assert_eq!(
-        errno(&file.seek(SeekFrom::Start(0)).unwrap_err()),
+        errno_of(&file.seek(SeekFrom::Start(0)).unwrap_err()),
         libc::ESPIPE
     );
     assert_eq!(file.write(b"").unwrap(), 0);
@@ -407,7 +408,7 @@ fn the_control_file_is_roots() {
         .write(true)
         .open(control.mount().path("ctl.json"))
         .unwrap();
-    assert_eq!(errno(&json.write(b"unpin").unwrap_err()), libc::EIO);
+    assert_eq!(errno_of(&json.write(b"unpin").unwrap_err()), libc::EIO);
 }
 
 /// Each write counts as the writer's own, not as that of whoever opened the file.
@@ -418,10 +419,10 @@ fn a_passed_descriptor_takes_commands_from_root_of_the_host_alone() {
     let user = User::fresh();
     for who in [&user, &user.clone().in_groups(&[0])] {
         let error = who.run(|| file.write(b"unload w").unwrap_err());
-        assert_eq!(errno(&error), libc::EACCES, "{who:?}");
+        assert_eq!(errno_of(&error), libc::EACCES, "{who:?}");
         // Root's real user id does not help a thread that acts for somebody else.
         let error = who.run_for_root(|| file.write(b"unload w").unwrap_err());
-        assert_eq!(errno(&error), libc::EACCES, "{who:?}");
+        assert_eq!(errno_of(&error), libc::EACCES, "{who:?}");
     }
     let ctl = control.mount().path("ctl");
     let container = "unshare --pid --fork --mount-proc --kill-child";
@@ -455,7 +456,7 @@ fn a_read_only_mount_takes_no_commands() {
     let control = Control::with_pins(Default::default(), "ro");
     let mut options = OpenOptions::new();
     let opened = options.write(true).open(control.mount().path("ctl"));
-    assert_eq!(errno(&opened.unwrap_err()), libc::EROFS);
+    assert_eq!(errno_of(&opened.unwrap_err()), libc::EROFS);
     assert!(control.report().starts_with("path"));
 }
 

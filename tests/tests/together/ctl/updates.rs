@@ -1,8 +1,9 @@
 //! A table's program is replaced while others read it.
 
+use iterfs_tests::errno::errno_of;
 use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::cgroups::Cgroups;
-use iterfs_tests::mount::control::{Control, errno, write};
+use iterfs_tests::mount::control::{Control, write};
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::mount::pins::Pins;
 use iterfs_tests::oracles::columns::find;
@@ -140,7 +141,7 @@ fn a_table_is_updated_and_goes_back() {
     assert_eq!(mount.text("tasks"), "new\n");
     // It prints text, so there is nothing for the other formats.
     let error = File::open(mount.path("tasks.json")).unwrap_err();
-    assert_eq!(errno(&error), libc::ENOENT);
+    assert_eq!(errno_of(&error), libc::ENOENT);
 
     let ports = workshop.compile("ports", "ports", &[]);
     let told = control.refused(&format!("update tasks {}", ports.display()), libc::EINVAL);

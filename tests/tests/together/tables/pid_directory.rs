@@ -1,11 +1,12 @@
 //! `pid/` holds the processes that the tables have.
 
+use iterfs_tests::errno::errno;
 use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::{Mount, oracles::proc};
 use nix::libc;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
 fn listed(mount: &Mount) -> BTreeSet<u32> {
@@ -25,10 +26,6 @@ fn in_table(mount: &Mount) -> BTreeSet<u32> {
         .iter()
         .map(|row| row["pid"].as_u64().expect("a pid") as u32);
     pids.collect()
-}
-
-fn errno<T>(result: io::Result<T>) -> Option<i32> {
-    result.err().and_then(|error| error.raw_os_error())
 }
 
 #[test]

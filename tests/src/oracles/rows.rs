@@ -1,0 +1,24 @@
+//! Which processes rows are about.
+
+use super::columns::select;
+use crate::Row;
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// The process ids in a table's rows.
+pub fn pids(rows: &[Row]) -> BTreeSet<u32> {
+    let pids = rows.iter().filter_map(|row| row["pid"].as_u64());
+    pids.map(|pid| u32::try_from(pid).expect("a process id"))
+        .collect()
+}
+
+/// The rows of one process.
+pub fn of_process(rows: &[Row], pid: u32) -> Vec<Row> {
+    let rows = select(rows, &[("pid", pid.into())]);
+    rows.into_iter().cloned().collect()
+}
+
+/// Those of a directory's names that are numbers.
+pub fn numbers<T: FromStr + Ord>(names: &[String]) -> BTreeSet<T> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
