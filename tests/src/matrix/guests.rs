@@ -183,6 +183,7 @@ pub const SHAPED_TESTS: &[&str] = &[
     "tables/sockets",
     "tables/cgroups",
     "tables/elements",
+    "tables/element_values",
     "ctl/brought",
     "tables/slabs",
     "tables/ksyms",

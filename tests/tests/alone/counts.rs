@@ -128,7 +128,7 @@ fn each(calls: &BTreeMap<i64, u64>, many: u64) -> f64 {
 }
 
 #[test]
-fn system_calls_of_an_open() {
+fn an_open_costs_few_system_calls() {
     let _turn = crate::turn();
     const OPENS: u64 = 500;
     let mount = Mount::new();
@@ -154,7 +154,7 @@ fn system_calls_of_an_open() {
 }
 
 #[test]
-fn system_calls_of_a_mebibyte() {
+fn a_mebibyte_costs_few_system_calls() {
     let _turn = crate::turn();
     let process = ManyFiles::start(1, 19_000);
     let mount = Mount::new();

@@ -45,7 +45,7 @@ fn check_form(name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn two_hundred_readers_at_once() {
+fn two_hundred_readers_at_once_read_whole_tables() {
     let _turn = crate::turn();
     const READERS: usize = 200;
     let _many = ManyDescriptors::allow();

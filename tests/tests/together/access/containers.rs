@@ -85,7 +85,7 @@ fn root() -> User {
 }
 
 #[test]
-fn a_container_of_root() {
+fn a_container_of_root_sees_its_own_namespaces_and_nothing_of_the_host() {
     let mount = Mount::new();
     let mut container = Container::new(&mount, &root(), &CONTAINER, "threads");
     let listener = container.listen();
@@ -95,7 +95,7 @@ fn a_container_of_root() {
 
 /// With a user namespace, the container's root is somebody whom the mode must let in.
 #[test]
-fn a_container_of_a_user() {
+fn a_container_of_a_user_sees_its_own_namespaces_and_nothing_of_the_host() {
     let user = User::fresh();
     let options = [&CONTAINER[..], &USER].concat();
     let mount = Mount::with_options("mode=0444");
@@ -121,7 +121,7 @@ fn a_container_of_a_user() {
 }
 
 #[test]
-fn a_container_of_a_user_with_its_own_processes() {
+fn root_of_a_user_namespace_sees_its_own_processes_where_others_is_own() {
     let user = User::fresh();
     let options = [&CONTAINER[..], &USER].concat();
     let mount = Mount::with_options("others=own");
@@ -159,7 +159,7 @@ fn root_of_a_user_namespace_is_not_on_the_host() {
 
 /// Names that the host has looked up are in the kernel's caches, for containers, too.
 #[test]
-fn what_the_host_looked_up_is_still_hidden() {
+fn names_that_the_host_looked_up_stay_hidden_in_a_container() {
     let mount = Mount::new();
     let mut container = Container::new(&mount, &root(), &CONTAINER, "idle");
     for _ in 0..20 {

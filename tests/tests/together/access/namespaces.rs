@@ -70,7 +70,7 @@ fn device(mount: &Mount) -> String {
 }
 
 #[test]
-fn a_reader_in_a_pid_namespace() {
+fn a_reader_in_a_pid_namespace_sees_its_processes_by_their_numbers_there() {
     let mount = Mount::new();
     if !needs_table(&mount, "cgroup/cgroup.self") {
         return;
@@ -125,7 +125,7 @@ fn a_reader_in_a_pid_namespace() {
 }
 
 #[test]
-fn readers_in_nested_pid_namespaces() {
+fn readers_in_nested_pid_namespaces_see_each_their_own_numbers() {
     let mount = Mount::new();
     // The outer namespace holds the second unshare, and the inner reader's process.
     let nested: Vec<&str> = IN_NEW_PID_NAMESPACE
@@ -257,7 +257,7 @@ fn rows_and_their_order_are_those_of_a_walk_over_the_host() {
 }
 
 #[test]
-fn a_reader_in_a_net_namespace() {
+fn a_reader_in_a_net_namespace_sees_its_sockets() {
     let mount = Mount::new();
     let host = mount.rows("net/netlink");
     let there = in_new_net_namespace(|| {

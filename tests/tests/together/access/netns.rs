@@ -137,7 +137,7 @@ fn the_tables_are_those_seen_from_inside() {
 }
 
 #[test]
-fn what_is_no_namespace_is_not_there() {
+fn the_number_of_an_ended_namespace_is_not_there() {
     let mount = Mount::new();
     let number = in_new_net_namespace(|| {
         let number = inode(&own_namespace());

@@ -25,7 +25,7 @@ fn mount() -> Mount {
 }
 
 #[test]
-fn tables_show_ones_own_processes() {
+fn tables_show_a_users_own_processes() {
     let (mount, programs) = (mount(), Programs::new());
     if !needs_table(&mount, "vmas") {
         return;
@@ -85,7 +85,7 @@ fn the_directories_of_others_are_not_there() {
 }
 
 #[test]
-fn nothing_else_is_opened() {
+fn tables_that_are_not_about_processes_stay_closed() {
     let (mount, me) = (mount(), User::fresh());
     if !needs_tables(&mount, &["net/unix", "cgroup/cgroup.self", "kernel/ksyms"]) {
         return;
@@ -127,7 +127,7 @@ fn nothing_else_is_opened() {
 }
 
 #[test]
-fn others_none_is_the_default() {
+fn without_a_rule_users_open_nothing() {
     let (mount, me) = (Mount::new(), User::fresh());
     for path in ["tasks", "pid", "net/sockets"] {
         let denied = me.run(|| errno(File::open(mount.path(path))));

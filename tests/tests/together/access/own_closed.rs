@@ -93,7 +93,7 @@ fn a_process_with_anothers_rights_is_closed() {
 }
 
 #[test]
-fn what_was_opened_before_a_setuid_exec_shows_nothing_after() {
+fn a_table_opened_before_a_setuid_exec_is_empty_after_it() {
     let (mount, programs) = (mount(), Programs::new());
     if !needs_table(&mount, "vmas") {
         return;

@@ -82,7 +82,7 @@ fn an_open_directory_is_its_openers_whoever_reads_it() {
 }
 
 #[test]
-fn root_in_anothers_name_is_not_that_other() {
+fn root_that_acts_for_a_user_reads_nothing_of_that_user() {
     let (mount, programs) = (mount(), Programs::new());
     let me = User::fresh();
     let mine = programs.start(&me, "idle");

@@ -128,7 +128,7 @@ fn the_owner_alone_reads_where_the_mode_says_so() {
 
 /// As POSIX has it: the owner is judged as the owner, member or not.
 #[test]
-fn an_owner_without_leave_is_refused_though_a_member() {
+fn an_owner_without_permission_is_refused_though_a_group_member() {
     let mount = Mount::with_options(&format!("uid={USER},gid={GROUP},mode=0040"));
     check_may_not(&mount, &member());
     check_may(&mount, &User::new(OTHER, GROUP));

@@ -133,7 +133,7 @@ fn rules_show_in_owner_group_and_mode() {
 }
 
 #[test]
-fn a_rule_opens_what_is_roots() {
+fn a_rule_opens_tables_that_are_roots() {
     let mount = Mount::configured(
         "",
         &format!("[[allow]]\npath = \"kernel/ksyms\"\ngroup = \"{READERS}\""),
@@ -310,7 +310,7 @@ fn the_option_counts_before_the_configuration() {
 /// Tables that are somebody's own are so by their processes: of sockets and routes
 /// nobody can tell, so there the mode decides.
 #[test]
-fn own_stops_where_a_rule_lets_in() {
+fn others_own_does_not_narrow_what_a_rule_opens() {
     let text = format!("others = \"own\"\n[[allow]]\npath = \"processes\"\ngroup = \"{READERS}\"");
     let mount = Mount::configured("", &text);
     let member = User::fresh().in_groups(&[READERS]);

@@ -250,7 +250,7 @@ fn a_reload_changes_the_bounds() {
 }
 
 #[test]
-fn few_descriptors_are_told_as_such() {
+fn a_lack_of_descriptors_is_reported_as_emfile_or_enfile() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
     const ENOUGH: u64 = 40;
     let directories = ["pid", "netns", "bpf/map"];

@@ -148,7 +148,7 @@ fn a_path_descriptor_of_the_host_leads_nowhere() {
 }
 
 #[test]
-fn nor_does_it_in_a_user_namespace() {
+fn a_path_descriptor_of_the_host_leads_nowhere_in_a_user_namespace() {
     let host = OfHost::new();
     let mount = Mount::with_options("mode=0444");
     let handed_on = HandedOn::open(&mount, &of_host(&host), OFlags::PATH | OFlags::CLOEXEC);

@@ -48,7 +48,7 @@ fn text_passes_through_and_is_the_only_format() {
 }
 
 #[test]
-fn a_row_struct_gets_all_formats() {
+fn a_program_with_a_row_struct_has_all_formats() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let object = workshop.compile("rows", "rows", &[]);
     load(&control, &object, "sample", "");
@@ -124,7 +124,7 @@ fn absent_on_a_type_that_cannot_be_absent_is_refused() {
 
 /// One object with several programs, a sleepable one, a map and globals.
 #[test]
-fn programs_maps_and_globals_of_one_object() {
+fn programs_of_one_object_share_its_maps_and_globals() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let object = workshop.compile("tasks", "tasks", &[]);
     let own = std::process::id();
@@ -286,7 +286,7 @@ fn with_bpffs() -> (Control, Workshop) {
 }
 
 #[test]
-fn sums_over_maps() {
+fn a_user_program_sums_over_a_maps_elements() {
     let (control, workshop) = with_bpffs();
     let object = workshop.compile("numbers", "numbers", &[]);
     let entries: Vec<_> = [3, 5, 70_000].map(|n| (n, u64::from(n) * 10)).into();
@@ -399,7 +399,7 @@ fn an_object_is_visited_again_where_the_program_asks() {
 }
 
 #[test]
-fn a_pass_that_never_gets_on_fails() {
+fn a_pass_that_makes_no_progress_fails() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let object = workshop.compile("odd", "odd", &[]);
     load(&control, &object, "for_ever", "");
@@ -410,7 +410,7 @@ fn a_pass_that_never_gets_on_fails() {
 
 /// What a program keeps with sockets is read, and removed, by passes over the map.
 #[test]
-fn storage_of_sockets_is_read_and_removed() {
+fn storage_of_sockets_is_read_and_removed_by_user_programs() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -460,7 +460,7 @@ fn objects_that_bpftool_links_are_taken() {
 
 /// A table over a net target is the reader's; any other is the host's.
 #[test]
-fn whose_view_a_table_of_users_shows() {
+fn a_user_table_shows_its_target_as_its_own_table_would() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let ports = workshop.compile("ports", "ports", &[]);
     load(&control, &ports, "ports", "");

@@ -67,7 +67,7 @@ fn a_descriptor_reads_the_outcome_of_its_last_command() {
 }
 
 #[test]
-fn every_way_to_write() {
+fn every_way_of_writing_a_command_works() {
     let (control, _workshop) = with_word();
     let ctl = control.mount().path("ctl");
     let at = ctl.display();
@@ -130,7 +130,7 @@ fn every_way_to_write() {
 }
 
 #[test]
-fn what_is_no_command_changes_nothing() {
+fn a_text_that_is_not_a_command_is_refused_and_changes_nothing() {
     let (control, workshop) = with_word();
     let old = workshop.word("old");
     let old = old.display();
@@ -274,7 +274,7 @@ fn odd_objects_are_refused() {
 }
 
 #[test]
-fn what_the_verifier_says_is_told() {
+fn the_verifiers_reason_is_told() {
     let (control, workshop) = with_word();
     let object = workshop.compile("refused", "refused", &[]);
     let at = object.display();
@@ -384,7 +384,7 @@ fn without_numbers(report: &str) -> String {
 }
 
 #[test]
-fn the_control_file_is_roots() {
+fn only_root_opens_the_control_file() {
     let control = Control::with_pins(Default::default(), "mode=0444");
     let mode = |name: &str| {
         let metadata = fs::metadata(control.mount().path(name)).unwrap();

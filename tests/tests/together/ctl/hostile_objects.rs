@@ -76,7 +76,7 @@ fn a_crash_costs_the_object_alone() {
 /// Objects that differ from good ones in a few bytes: most are refused, some load, some
 /// crash what opens them.
 #[test]
-fn thousands_of_mutated_objects() {
+fn thousands_of_mutated_objects_leave_the_daemon_running() {
     const OBJECTS: usize = 2000;
     let (control, workshop) = (Control::new(), Workshop::new());
     control.command(&format!("load w {}", workshop.word("word").display()));

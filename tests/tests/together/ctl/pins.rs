@@ -182,7 +182,7 @@ fn an_update_reaches_the_pins_and_goes_back() {
 }
 
 #[test]
-fn a_pin_of_a_maps_elements() {
+fn a_pin_of_a_maps_elements_prints_them() {
     if !needs_text_mode() {
         return;
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn the_directory_of_programs() {
+fn the_directory_of_programs_is_loaded_at_mount_and_by_reload() {
     let (programs, workshop) = (tempfile::tempdir().unwrap(), Workshop::new());
     let place = |word: &str, name: &str| {
         let object = workshop.word(word);
@@ -107,7 +107,7 @@ fn a_directory_of_programs_that_others_may_write_is_refused() {
 
 /// Each object that is refused is told, at the mount and at a reload, until it is mended.
 #[test]
-fn every_refused_object_is_told() {
+fn every_refused_object_is_named_with_the_reason() {
     let (programs, workshop) = (tempfile::tempdir().unwrap(), Workshop::new());
     let write = |name: &str, bytes: &[u8]| {
         fs::write(programs.path().join(name), bytes).unwrap();

@@ -80,7 +80,7 @@ fn a_long_pass_finishes_too() {
 }
 
 #[test]
-fn updates_under_readers() {
+fn updates_disturb_no_reader() {
     const READERS: usize = 50;
     const UPDATES: usize = 250;
     let (control, workshop) = (Control::new(), Workshop::new());
@@ -166,7 +166,7 @@ fn a_table_is_updated_and_goes_back() {
 
 /// `pid/` and `bpf/map/` are told by tables; an update of those leaves them alone.
 #[test]
-fn an_update_leaves_the_directories_alone() {
+fn an_update_leaves_the_directories_unchanged() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let mount = control.mount();
     let own = std::process::id();
@@ -190,7 +190,7 @@ fn an_update_leaves_the_directories_alone() {
 
 /// A program that calls a map of its own `readers` harms no other.
 #[test]
-fn a_map_that_is_called_as_ours_is_not_ours() {
+fn a_users_map_named_like_ours_is_not_ours() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let source = workshop.path("readers.bpf.c");
     let text = include_str!("../../../programs/tasks.bpf.c").replace("seen", "readers");

@@ -114,7 +114,7 @@ fn pins_are_named_and_removed() {
 }
 
 #[test]
-fn names_that_would_leave_the_directory() {
+fn names_that_would_leave_the_directory_are_refused() {
     let (control, _workshop) = with_word();
     let pins = control.pins();
     let outside = tempfile::tempdir().unwrap();
@@ -182,7 +182,7 @@ fn pins_outlive_the_daemon() {
 }
 
 #[test]
-fn an_update_is_the_pins_too() {
+fn an_update_of_a_table_updates_its_pins() {
     let (control, workshop) = with_word();
     let pins = control.pins();
     control.command("pin user/w");
@@ -222,7 +222,7 @@ fn an_update_is_the_pins_too() {
 
 /// A table of ours in whose place a program stands that prints.
 #[test]
-fn a_table_with_a_program_that_was_brought() {
+fn a_table_with_a_user_program_is_pinned_with_it() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let pins = control.pins();
     let own = std::process::id();
@@ -271,7 +271,7 @@ fn a_table_with_a_program_that_was_brought() {
 
 /// What cannot be the directory of pins is told, and made no other.
 #[test]
-fn a_directory_of_pins_that_cannot_be() {
+fn a_directory_that_cannot_hold_pins_is_refused_with_the_reason() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let object = workshop.word("w");
     let directory = control.pins().directory().to_owned();

@@ -22,7 +22,7 @@ fn block<'a>(document: &'a str, language: &str) -> &'a str {
 }
 
 #[test]
-fn the_documents_example() {
+fn the_documents_example_works_as_it_stands() {
     let workshop = Workshop::new();
     fs::write(workshop.path("threads.bpf.c"), block(DOCUMENT, "c")).unwrap();
     let made = Command::new("sh")
@@ -81,7 +81,7 @@ fn the_documents_example() {
 }
 
 #[test]
-fn the_readmes_session() {
+fn the_readmes_session_works_as_it_stands() {
     let (_, section) = README.split_once("## Programs of your own").unwrap();
     let workshop = Workshop::new();
     fs::write(workshop.path("hello.bpf.c"), block(section, "c")).unwrap();

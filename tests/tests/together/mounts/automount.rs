@@ -59,7 +59,7 @@ fn is_possible() -> bool {
 }
 
 #[test]
-fn it_is_mounted_when_it_is_first_used() {
+fn an_automounter_mounts_at_the_first_use() {
     if !is_possible() {
         return;
     }

@@ -100,7 +100,7 @@ fn the_reason_is_printed_where_a_command_fails() {
 }
 
 #[test]
-fn columns_of_tables_of_users() {
+fn columns_of_user_tables_are_described() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let rows = workshop.compile("rows", "rows", &[]);
     let name = format!("rows_{}", std::process::id());

@@ -63,7 +63,7 @@ fn a_mount_without_enough_threads_is_refused() {
 /// A daemon that may start no more threads serves all readers with those that it has, and
 /// its log tells of it once, not once a read.
 #[test]
-fn threads_that_cannot_be_started_are_told_in_a_line() {
+fn threads_that_cannot_be_started_are_logged_once() {
     let installed = Installed::new();
     let daemon = installed.serve("");
     let limit = PidsLimit::new();

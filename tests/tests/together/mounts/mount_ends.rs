@@ -269,7 +269,7 @@ fn kill_raw(process: i32, signal: i32) {
 }
 
 #[test]
-fn sighup_reloads() {
+fn sighup_reloads_the_configuration() {
     let installed = Installed::new();
     let config = installed.scratch("iterfs.toml");
     let rule = |mode: &str| format!("[[allow]]\npath = \"tasks\"\nmode = \"{mode}\"\n");

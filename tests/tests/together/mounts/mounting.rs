@@ -68,7 +68,7 @@ fn pid(child: &Child) -> Pid {
 }
 
 #[test]
-fn mount_returns_when_it_answers() {
+fn mount_returns_once_the_tree_answers() {
     let installed = Installed::new();
     // Its output ends, too: the daemon holds none of its descriptors.
     assert_mounts(&installed.iterfs_mount(&[]));
@@ -197,7 +197,7 @@ fn a_place_that_is_taken_is_refused() {
 }
 
 #[test]
-fn what_is_no_directory_is_refused() {
+fn a_path_that_is_not_a_directory_is_refused() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
     let file = directory.join("file");
@@ -214,7 +214,7 @@ fn what_is_no_directory_is_refused() {
 }
 
 #[test]
-fn options_that_cannot_be_taken_are_refused() {
+fn invalid_options_are_refused_by_name() {
     let installed = Installed::new();
     let mut all = String::new();
     for (option, named) in [
@@ -246,7 +246,7 @@ fn options_that_cannot_be_taken_are_refused() {
 }
 
 #[test]
-fn others_than_root_are_refused() {
+fn only_root_mounts() {
     let installed = Installed::new();
     // Wherever the tests are built, there is a path to it that others can take.
     let program = installed.scratch("iterfs");
@@ -267,7 +267,7 @@ fn others_than_root_are_refused() {
 }
 
 #[test]
-fn a_machine_that_lacks_something_is_told_what() {
+fn mount_and_check_name_what_the_machine_lacks() {
     let without = |setup: &str, named: &str| {
         let installed = Installed::new();
         let ready = installed.run("sh", &["-ec", setup]);
@@ -383,7 +383,7 @@ fn a_source_adds_no_options() {
 
 /// In the mount table, where the source is ours to choose, and in the control file.
 #[test]
-fn the_options_in_force_are_told() {
+fn the_report_shows_the_options_in_force() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
     let ctl = installed.seen(&directory.join("ctl"));
@@ -478,7 +478,7 @@ fn another_mount_namespace_is_mounted_in() {
 }
 
 #[test]
-fn what_is_no_mount_namespace_is_refused() {
+fn a_file_that_is_not_a_mount_namespace_is_refused() {
     let installed = Installed::new();
     for file in ["/no/such/file", "/etc/passwd", "/proc/self/ns/net"] {
         let outcome = installed.iterfs_mount(&["-N", file]);

@@ -118,7 +118,7 @@ fn places(place: Place) -> impl Iterator<Item = &'static Table> {
 }
 
 #[test]
-fn tables_of_a_resting_process() {
+fn all_formats_of_process_tables_carry_the_same_values() {
     let mount = Mount::new();
     let directory = tempfile::tempdir().unwrap();
     let workload = Workload::start("files", &[directory.path().as_os_str()]);
@@ -133,7 +133,7 @@ fn tables_of_a_resting_process() {
 }
 
 #[test]
-fn tables_of_a_quiet_net_namespace() {
+fn all_formats_of_net_tables_carry_the_same_values() {
     let mount = Mount::new();
     in_new_net_namespace(|| {
         run("ip link set lo up");

@@ -87,7 +87,7 @@ fn every_table_begins_with_its_header() {
 }
 
 #[test]
-fn sockets_and_routes_of_a_net_namespace() {
+fn sockets_and_routes_are_printed_as_the_mount_shows_them() {
     if !needs_text_mode() {
         return;
     }
@@ -178,7 +178,7 @@ fn sockets_and_routes_of_a_net_namespace() {
 }
 
 #[test]
-fn files_of_every_type_and_name() {
+fn files_of_every_type_and_name_are_printed_as_the_mount_shows_them() {
     if !needs_text_mode() {
         return;
     }
@@ -225,7 +225,7 @@ fn files_of_every_type_and_name() {
 }
 
 #[test]
-fn tasks_and_processes() {
+fn tasks_and_processes_are_printed_as_the_mount_shows_them() {
     if !needs_text_mode() {
         return;
     }
@@ -266,7 +266,7 @@ fn tasks_and_processes() {
 }
 
 #[test]
-fn what_the_host_has() {
+fn tables_of_the_host_are_printed_as_the_mount_shows_them() {
     if !needs_text_mode() {
         return;
     }
@@ -329,7 +329,7 @@ fn what_the_host_has() {
 }
 
 #[test]
-fn readers_at_the_same_time() {
+fn readers_at_the_same_time_read_each_a_whole_table() {
     if !needs_text_mode() {
         return;
     }
@@ -404,7 +404,7 @@ fn a_killed_reader_leaves_nothing_that_harms() {
 }
 
 #[test]
-fn a_reader_in_a_pid_namespace() {
+fn a_reader_in_a_pid_namespace_sees_its_processes_by_their_numbers_there() {
     if !needs_text_mode() {
         return;
     }
@@ -448,7 +448,7 @@ fn a_reader_in_a_pid_namespace() {
 }
 
 #[test]
-fn a_reader_in_a_net_namespace() {
+fn a_reader_in_a_net_namespace_sees_its_sockets() {
     if !needs_text_mode() {
         return;
     }

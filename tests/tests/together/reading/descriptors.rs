@@ -76,7 +76,7 @@ fn the_last_mebibyte_can_be_read_again() {
 }
 
 #[test]
-fn further_back_is_an_error_that_harms_nothing() {
+fn a_seek_further_back_than_what_is_kept_fails_and_harms_nothing() {
     let large = Large::new();
     let mut file = large.open();
     let mut begun = vec![0; 2 * MIB];
@@ -191,7 +191,7 @@ fn a_table_is_ready_to_be_read() {
 }
 
 #[test]
-fn what_stat_tells() {
+fn stat_and_statfs_tell_what_proc_tells() {
     let mount = Mount::new();
     let file = File::open(mount.path("tasks")).unwrap();
     let metadata = file.metadata().unwrap();
@@ -206,7 +206,7 @@ fn what_stat_tells() {
 }
 
 #[test]
-fn the_end_stays_the_end() {
+fn reading_at_the_end_stays_at_the_end() {
     let mount = Mount::new();
     let mut file = File::open(mount.path("processes")).unwrap();
     assert!(!rest(&mut file).is_empty());

@@ -101,7 +101,7 @@ fn check_as_in_proc(calls: &[(&str, i32, Call)]) {
 }
 
 #[test]
-fn names_cannot_come_to_be() {
+fn names_cannot_be_created() {
     check_as_in_proc(&[
         ("create", libc::ENOENT, |at| {
             open(&at.new, OFlags::CREATE | OFlags::WRONLY).map(drop)
@@ -169,7 +169,7 @@ fn names_that_are_there_stay() {
 }
 
 #[test]
-fn names_that_lead_nowhere() {
+fn names_that_lead_nowhere_fail_as_in_proc() {
     check_as_in_proc(&[
         ("no such name", libc::ENOENT, |at| {
             read_only(&at.new).map(drop)
@@ -259,7 +259,7 @@ fn contents_cannot_be_written() {
 }
 
 #[test]
-fn extended_attributes_and_device_calls() {
+fn extended_attributes_and_device_calls_fail_as_in_proc() {
     const FS_IOC_GETFLAGS: libc::c_ulong = 0x8008_6601;
     check_as_in_proc(&[
         ("setxattr", libc::EOPNOTSUPP, |at| {
@@ -299,7 +299,7 @@ fn list_no_attributes(path: &Path) -> io::Result<()> {
 }
 
 #[test]
-fn positions_that_are_none() {
+fn invalid_positions_are_refused() {
     use rustix::fs::{SeekFrom, seek};
     check_as_in_proc(&[
         ("seek to before the start", libc::EINVAL, |at| {
@@ -323,7 +323,7 @@ fn positions_that_are_none() {
 
 /// Where the answer is not that of /proc, and why.
 #[test]
-fn what_differs_from_proc() {
+fn attributes_cannot_be_changed_where_proc_lets_root() {
     let mount = Mount::new();
     let ours = Ground::of(&mount);
     let outcome = |call: Call| errno(call(&ours));
@@ -356,7 +356,7 @@ fn what_differs_from_proc() {
 
 /// Tools such as Python's open() make such calls on every file they open.
 #[test]
-fn what_is_refused_is_not_logged() {
+fn a_refused_reader_is_not_logged() {
     let mount = Mount::new();
     let at = Ground::of(&mount);
     let file = read_only(&at.file).unwrap();

@@ -71,7 +71,7 @@ fn copies_within_the_kernel_get_the_bytes_or_an_error() {
 
 /// What one asks must not show another what the kernel believes, nor change it.
 #[test]
-fn whoever_asks_meanwhile() {
+fn asking_for_the_size_meanwhile_changes_it_for_nobody() {
     const TIMES: usize = 1_500;
     let mount = Mount::new();
     for path in tables(&mount) {
@@ -111,7 +111,7 @@ fn whoever_asks_meanwhile() {
 
 /// It has no positions, so commands are appended to it as they are written.
 #[test]
-fn the_control_file_is_no_exception() {
+fn the_control_file_fails_as_the_tables_do() {
     let mount = Mount::new();
     for path in ["ctl", "ctl.json"].map(|name| mount.path(name)) {
         send(&File::open(&path).unwrap(), &path);

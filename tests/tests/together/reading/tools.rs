@@ -119,14 +119,14 @@ const READERS: &[&str] = &[
 ];
 
 #[test]
-fn a_small_table() {
+fn tools_read_a_small_table_as_a_file() {
     let tables = Tables::new(200);
     tables.check_all(READERS);
     tables.check_all(&["dd if=files bs=1 status=none"]);
 }
 
 #[test]
-fn a_table_of_several_mebibytes() {
+fn tools_read_a_table_of_several_mebibytes_as_a_file() {
     let tables = Tables::new(12_000);
     assert!(
         fs::metadata(tables.copies.path().join("files"))
@@ -142,7 +142,7 @@ fn a_table_of_several_mebibytes() {
 }
 
 #[test]
-fn copies() {
+fn copying_tools_copy_every_byte() {
     let tables = Tables::new(500);
     tables.check_all(&[
         "to=$(mktemp); cp files $to; cat $to; rm $to",
@@ -177,7 +177,7 @@ fn tar_stores_tables_as_it_stores_proc() {
 }
 
 #[test]
-fn less_on_a_terminal() {
+fn less_reads_a_table_on_a_terminal() {
     let tables = Tables::new(12_000);
     let table = tables.mount.path(&tables.process.table());
     let last = tables.mount.text(&tables.process.table());
@@ -196,7 +196,7 @@ fn less_on_a_terminal() {
 }
 
 #[test]
-fn python() {
+fn python_reads_tables_as_files() {
     let tables = Tables::new(2_000);
     tables.check_all(&[
         "python3 -c 'print(open(\"files\").read())'",
@@ -225,7 +225,7 @@ print(file.read(1000))
 
 /// Programs that copy by sendfile(2) first, and read when that fails.
 #[test]
-fn copies_by_sendfile() {
+fn tools_that_copy_by_sendfile_copy_every_byte_or_fail() {
     let tables = Tables::new(2_000);
     tables.check_all(&[
         "busybox cat files",
@@ -241,7 +241,7 @@ fn copies_by_sendfile() {
 }
 
 #[test]
-fn node() {
+fn node_reads_tables_as_files() {
     let tables = Tables::new(2_000);
     tables.check_all(&[
         "node -e 'process.stdout.write(fs.readFileSync(\"files\"))'",

@@ -49,7 +49,7 @@ fn same(row: &Row, found: &Found) {
 }
 
 #[test]
-fn thousands_come_out_complete() {
+fn thousands_of_cgroups_come_out_complete() {
     let cgroups = Cgroups::new();
     for outer in 0..40 {
         for inner in 0..45 {

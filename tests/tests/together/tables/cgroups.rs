@@ -160,7 +160,7 @@ fn values_are_those_of_cgroupfs() {
 }
 
 #[test]
-fn frozen_as_cgroupfs_says() {
+fn a_cgroup_is_frozen_when_cgroupfs_says_so() {
     let mount = Mount::new();
     if !needs_table(&mount, "cgroup/cgroup.self") {
         return;
@@ -221,7 +221,7 @@ fn the_directories_are_those_of_cgroupfs() {
 }
 
 #[test]
-fn one_that_is_removed_is_not_there() {
+fn a_removed_cgroup_is_not_there() {
     let mount = Mount::new();
     if !needs_table(&mount, "cgroup/cgroup.self") {
         return;

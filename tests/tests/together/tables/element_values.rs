@@ -139,7 +139,7 @@ fn sorted(mut rows: Vec<Value>) -> Vec<Value> {
 }
 
 #[test]
-fn members_of_every_sort_in_maps_of_every_type() {
+fn members_of_every_type_are_columns_in_maps_of_every_type() {
     let mount = Mount::new();
     let object = load(SOURCE);
     for name in ["in_hash", "in_lru_hash"] {
@@ -178,7 +178,7 @@ fn members_of_every_sort_in_maps_of_every_type() {
 }
 
 #[test]
-fn the_other_formats_have_flattened_columns() {
+fn text_and_csv_have_flattened_columns() {
     let mount = Mount::new();
     let object = load(SOURCE);
     let map = map_of(&object, "in_hash");
@@ -316,7 +316,7 @@ fn global_variables_are_columns() {
 }
 
 #[test]
-fn fractions_and_values_without_a_name() {
+fn fractions_and_unnamed_enumerators_keep_their_values() {
     let mount = Mount::new();
     let object = load(SOURCE);
     let map = map_of(&object, "in_fractions");
@@ -358,7 +358,7 @@ fn fractions_and_values_without_a_name() {
 }
 
 #[test]
-fn what_has_too_many_values_is_hexadecimal_the_longest_lists_first() {
+fn too_many_values_are_hexadecimal_the_longest_lists_first() {
     let mount = Mount::new();
     let object = load(SOURCE);
     let map = map_of(&object, "in_wide");
@@ -375,7 +375,7 @@ fn what_has_too_many_values_is_hexadecimal_the_longest_lists_first() {
 }
 
 #[test]
-fn values_longer_than_the_kernels_buffer() {
+fn values_longer_than_the_kernels_buffer_are_whole() {
     let mount = Mount::new();
     let object = load(SOURCE);
     let map = map_of(&object, "in_long");
@@ -434,7 +434,7 @@ fn values_longer_than_the_kernels_buffer() {
 }
 
 #[test]
-fn what_is_the_kernels_own_is_left_out() {
+fn members_that_are_the_kernels_own_are_left_out() {
     let mount = Mount::new();
     let object = load(SOURCE);
     let map = map_of(&object, "in_guarded");

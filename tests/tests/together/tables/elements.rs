@@ -32,7 +32,7 @@ pub(super) fn rows(mount: &Mount, map: &impl MapCore) -> Vec<Value> {
 }
 
 #[test]
-fn a_hundred_thousand_elements() {
+fn a_hundred_thousand_elements_are_all_there() {
     const COUNT: u32 = 100_000;
     let mount = Mount::new();
     let map = plain(MapType::Hash, 4, 8, COUNT);
@@ -57,7 +57,7 @@ fn a_hundred_thousand_elements() {
 }
 
 #[test]
-fn an_empty_map() {
+fn an_empty_map_has_a_header_and_no_rows() {
     let mount = Mount::new();
     let map = map_of(&load(SOURCE), "in_numbers");
     let path = table(&map);
@@ -68,7 +68,7 @@ fn an_empty_map() {
 }
 
 #[test]
-fn a_map_that_is_written_to_while_it_is_read() {
+fn a_map_written_to_while_it_is_read_shows_no_torn_value() {
     const STAYING: u32 = 1000;
     let mount = Mount::new();
     let map = map_of(&load(SOURCE), "in_many");
@@ -142,7 +142,7 @@ fn only_maps_that_can_be_walked_have_a_directory() {
 }
 
 #[test]
-fn a_map_deleted_since_it_was_found() {
+fn a_map_deleted_since_its_lookup_is_not_there() {
     let mount = Mount::new();
     let map = plain(MapType::Hash, 4, 4, 1);
     let number = id(&map);

@@ -165,7 +165,7 @@ fn path_column(link: &[u8]) -> Option<&[u8]> {
 }
 
 #[test]
-fn what_the_workload_chose_is_what_the_table_shows() {
+fn descriptors_are_shown_as_the_workload_opened_them() {
     let mount = Mount::new();
     let directory = tempfile::tempdir().unwrap();
     let workload = Workload::start("files", &[directory.path().as_os_str()]);

@@ -78,14 +78,14 @@ fn compare(rows: &[Row], lines: &[String]) {
 }
 
 #[test]
-fn the_hosts_routes() {
+fn the_hosts_routes_are_as_proc_has_them() {
     let mount = Mount::new();
     let (rows, lines) = quiet(&mount);
     compare(&rows, &lines);
 }
 
 #[test]
-fn routes_of_every_kind() {
+fn routes_of_every_kind_are_as_proc_has_them() {
     let mount = Mount::new();
     in_new_net_namespace(|| {
         for command in [

@@ -104,7 +104,7 @@ fn programs_are_there_while_they_are_loaded() {
 }
 
 #[test]
-fn nobody_but_root_reads_them() {
+fn only_root_reads_kernel_symbols() {
     const GROUP: u32 = 54321;
     let mount = Mount::with_options(&format!("gid={GROUP}"));
     if !needs_table(&mount, "kernel/ksyms") {

@@ -174,7 +174,7 @@ fn entries_are_counted_and_a_frozen_map_is_shown_so() {
 }
 
 #[test]
-fn references_and_inner_maps() {
+fn references_to_a_map_are_counted_and_its_inner_map_is_named() {
     let mount = Mount::new();
     let pins = Pins::new();
     let inner = pins.create("inner", "array key 4 value 4 entries 1");

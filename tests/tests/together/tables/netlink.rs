@@ -103,7 +103,7 @@ fn compare(rows: &[Row], lines: &[Vec<String>], owners: &HashMap<u64, u32>) {
 }
 
 #[test]
-fn the_hosts_sockets() {
+fn the_hosts_sockets_are_as_proc_has_them() {
     let mount = Mount::new();
     let _workload = Workload::start("netlink", &[]);
     let (rows, lines) = quiet(&mount);
@@ -112,7 +112,7 @@ fn the_hosts_sockets() {
 }
 
 #[test]
-fn the_sockets_of_a_new_namespace() {
+fn the_sockets_of_a_new_namespace_are_as_proc_has_them() {
     let mount = Mount::new();
     let host = mount.rows(TABLE);
     in_new_net_namespace(|| {

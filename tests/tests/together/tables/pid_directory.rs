@@ -29,7 +29,7 @@ fn in_table(mount: &Mount) -> BTreeSet<u32> {
 }
 
 #[test]
-fn it_lists_the_processes_of_the_table() {
+fn pid_lists_the_processes_of_the_table() {
     let mount = Mount::new();
     let workload = Workload::start("threads", &[]);
     let before = in_table(&mount);
@@ -108,7 +108,7 @@ fn a_process_that_ended_is_gone() {
 }
 
 #[test]
-fn its_tables_hold_that_process_alone() {
+fn a_process_directory_holds_that_process_alone() {
     let mount = Mount::new();
     let workload = Workload::start("threads", &[]);
     let other = Workload::start("idle", &[]);

@@ -62,7 +62,7 @@ fn compare(mount: &Mount, pid: u32) {
 }
 
 #[test]
-fn totals_of_several_threads() {
+fn the_totals_of_a_process_are_those_of_its_threads() {
     let mount = Mount::new();
     let workload = Workload::start("threads", &[]);
     compare(&mount, workload.pid());
@@ -112,7 +112,7 @@ fn a_kernel_thread_has_no_memory_and_no_program() {
 }
 
 #[test]
-fn a_deleted_program() {
+fn a_deleted_program_is_shown_as_proc_shows_it() {
     let mount = Mount::new();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("program");
@@ -126,7 +126,7 @@ fn a_deleted_program() {
 }
 
 #[test]
-fn programs_with_odd_and_long_paths() {
+fn programs_with_odd_and_long_paths_are_shown_by_them() {
     let mount = Mount::new();
     let directory = tempfile::tempdir().unwrap();
     let mut paths: Vec<PathBuf> = ODD_NAMES
@@ -178,7 +178,7 @@ impl Drop for Tmpfs {
 }
 
 #[test]
-fn programs_on_other_mounts() {
+fn programs_on_other_mounts_are_shown_by_their_paths() {
     let mount = Mount::new();
     let outer = Tmpfs::new();
     fs::create_dir_all(outer.path().join("from/inner")).unwrap();

@@ -50,7 +50,7 @@ trait Socket: AsFd {}
 impl<T: AsFd> Socket for T {}
 
 #[test]
-fn sockets_of_every_family_with_what_is_stored() {
+fn sockets_of_every_family_are_shown_with_their_storage() {
     let mount = Mount::new();
     in_new_net_namespace(|| {
         run("ip link set lo up");

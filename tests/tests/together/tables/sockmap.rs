@@ -31,7 +31,7 @@ fn compare(rows: &[Row], expected: &[(Value, &TcpStream)]) {
 }
 
 #[test]
-fn established_connections_by_their_keys() {
+fn established_connections_are_shown_by_their_keys() {
     let mount = Mount::new();
     in_new_net_namespace(|| {
         run("ip link set lo up");
@@ -62,7 +62,7 @@ fn established_connections_by_their_keys() {
 }
 
 #[test]
-fn maps_without_sockets() {
+fn maps_without_sockets_have_no_rows() {
     let mount = Mount::new();
     for kind in [MapType::Sockmap, MapType::Sockhash] {
         let map = plain(kind, 4, 4, 5);
@@ -73,7 +73,7 @@ fn maps_without_sockets() {
 }
 
 #[test]
-fn more_than_a_buffer_of_the_kernels() {
+fn a_pass_longer_than_the_kernels_buffer_is_complete() {
     const COUNT: u32 = 1000;
     let mount = Mount::new();
     in_new_net_namespace(|| {

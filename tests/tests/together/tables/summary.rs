@@ -21,7 +21,7 @@ fn of(rows: Vec<Row>, processes: &ManyFiles) -> Vec<Row> {
 }
 
 #[test]
-fn a_million_objects_in_one_pass() {
+fn a_million_objects_are_counted_in_one_pass() {
     let mount = Mount::new();
     let processes = ManyFiles::start(56, 18_800);
     // After so many objects without a row the kernel wants to be asked again.
@@ -158,7 +158,7 @@ fn programs_are_kept_for_a_few_passes() {
 }
 
 #[test]
-fn what_is_opened_and_not_read_takes_no_program() {
+fn a_summary_that_is_opened_and_not_read_takes_no_program() {
     let mount = Mount::new();
     let daemon = Daemon(mount.daemon());
     let open: Vec<_> = (0..100)

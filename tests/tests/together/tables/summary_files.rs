@@ -118,7 +118,7 @@ fn the_files_of_a_type_are_those_of_the_table() {
 }
 
 #[test]
-fn the_sockets_of_a_process() {
+fn the_sockets_of_a_process_are_counted_by_their_states() {
     let mount = Mount::new();
     let directory = tempfile::tempdir().unwrap();
     let workload = Workload::start("files", &[directory.path().as_os_str()]);

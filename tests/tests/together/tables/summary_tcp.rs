@@ -123,7 +123,7 @@ fn data(mut row: Row) -> Row {
 }
 
 #[test]
-fn more_remotes_than_the_first_map_has_room_for() {
+fn more_remotes_than_the_first_map_holds_are_all_counted() {
     // MANY_GROUPS of groups.h, and some.
     const REMOTES: u32 = 16_384 + 1_000;
     let mount = Mount::new();

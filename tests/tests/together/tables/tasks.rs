@@ -144,7 +144,7 @@ fn threads_are_as_proc_has_them() {
 }
 
 #[test]
-fn ids_and_namespaces_of_a_process_apart() {
+fn ids_and_namespaces_are_those_of_the_process() {
     let mount = Mount::new();
     // Where a user without rights can reach the program.
     let directory = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn the_cgroup_is_named_by_its_id() {
 }
 
 #[test]
-fn a_stopped_process_and_a_zombie() {
+fn a_stopped_process_and_a_zombie_are_shown_in_their_states() {
     let mount = Mount::new();
     let stopped = Ended::start("sleep", &["1000"]);
     kill(stopped.pid(), Signal::SIGSTOP).unwrap();
@@ -247,7 +247,7 @@ fn switches(directory: &Path) -> Option<(u64, u64)> {
 }
 
 #[test]
-fn kernel_threads_that_rest() {
+fn kernel_threads_at_rest_are_as_proc_has_them() {
     const KTHREADD: u32 = 2;
     let mount = Mount::new();
     let children = fs::read_to_string("/proc/2/task/2/children").unwrap();
