@@ -1,7 +1,8 @@
 //! The system calls of BPF links and iterators that libbpf-rs does not wrap.
 #![allow(unsafe_code)]
 
-use iterfs_mapping::Order;
+use crate::program::attachment::Attachment;
+use iterfs_mapping::{Narrowing, Order};
 use libbpf_rs::{Object, OpenObject};
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -93,35 +94,24 @@ pub(crate) fn map_take(
     })
 }
 
-/// What a link is for, of all that its target walks (include/uapi/linux/bpf.h,
-/// union bpf_iter_link_info).
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum LinkTo<'a> {
-    /// Everything.
-    Everything,
-    /// One process, as this process's pid namespace numbers it.
-    Process(u32),
-    /// One thread, likewise.
-    Thread(u32),
-    /// The entries of a map.
-    Map(BorrowedFd<'a>),
-    /// From a cgroup, by the id of its kernfs node (0: the root), this way.
-    Cgroup(u64, Order),
-}
-
-/// Links an iterator program to its target (BPF_LINK_CREATE, bpf(2)).
-pub(crate) fn link_create(program: BorrowedFd<'_>, to: LinkTo<'_>) -> io::Result<OwnedFd> {
+/// Links an iterator program to its target (BPF_LINK_CREATE, bpf(2)), narrowed to a part
+/// of it (include/uapi/linux/bpf.h, union bpf_iter_link_info). The entries of a map need
+/// the map itself.
+pub(crate) fn link_create(program: BorrowedFd<'_>, to: &Attachment) -> io::Result<OwnedFd> {
     let mut info = libbpf_sys::bpf_iter_link_info::default();
     let mut options = libbpf_sys::bpf_link_create_opts {
         sz: size_of::<libbpf_sys::bpf_link_create_opts>() as libbpf_sys::size_t,
         ..Default::default()
     };
-    match to {
-        LinkTo::Everything => {}
-        LinkTo::Process(pid) => info.task.pid = pid,
-        LinkTo::Thread(tid) => info.task.tid = tid,
-        LinkTo::Map(map) => info.map.map_fd = map.as_raw_fd() as u32,
-        LinkTo::Cgroup(id, order) => {
+    match to.narrowing() {
+        Narrowing::Nothing | Narrowing::NetNamespace(_) => {}
+        Narrowing::Process(pid) => info.task.pid = pid,
+        Narrowing::Thread(tid) => info.task.tid = tid,
+        Narrowing::Map(_) => {
+            let map = to.map().ok_or(io::ErrorKind::InvalidInput)?;
+            info.map.map_fd = map.as_raw_fd() as u32;
+        }
+        Narrowing::Cgroup(id, order) => {
             info.cgroup.cgroup_id = id;
             info.cgroup.order = match order {
                 Order::Itself => libbpf_sys::BPF_CGROUP_ITER_SELF_ONLY,
@@ -129,8 +119,13 @@ pub(crate) fn link_create(program: BorrowedFd<'_>, to: LinkTo<'_>) -> io::Result
                 Order::Ancestors => libbpf_sys::BPF_CGROUP_ITER_ANCESTORS_UP,
             };
         }
+        // Each walk has a link of its own; this one keeps the first.
+        Narrowing::EachCgroup(id) => {
+            info.cgroup.cgroup_id = id;
+            info.cgroup.order = libbpf_sys::BPF_CGROUP_ITER_SELF_ONLY;
+        }
     }
-    if !matches!(to, LinkTo::Everything) {
+    if !to.is_everything() {
         options.iter_info = &mut info;
         options.iter_info_len = size_of_val(&info) as u32;
     }

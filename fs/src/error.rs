@@ -1,6 +1,6 @@
 //! What an operation may answer, and the one table from that to an errno.
 
-use crate::config::ConfigError;
+use crate::access::config::ConfigError;
 use crate::control::command::CommandError;
 use fuser::Errno;
 use std::borrow::Cow;
@@ -99,11 +99,11 @@ pub enum Failure {
     NoThread(Arc<io::Error>),
     /// The kernel's tables could not answer.
     #[error(transparent)]
-    Tables(Arc<iterfs_bpf::Error>),
+    Tables(Arc<iterfs_mapping::Error>),
 }
 
-impl From<iterfs_bpf::Error> for Failure {
-    fn from(error: iterfs_bpf::Error) -> Failure {
+impl From<iterfs_mapping::Error> for Failure {
+    fn from(error: iterfs_mapping::Error) -> Failure {
         Failure::Tables(Arc::new(error))
     }
 }
@@ -158,7 +158,7 @@ impl Failure {
     pub(crate) fn verifier_log(&self) -> Option<Cow<'_, str>> {
         match self {
             Failure::Tables(error) => match &**error {
-                iterfs_bpf::Error::Load { full, .. } => Some(full.into()),
+                iterfs_mapping::Error::Load { full, .. } => Some(full.into()),
                 _ => None,
             },
             Failure::Several(failures) => {
@@ -179,8 +179,8 @@ fn joined(failures: &[Failure]) -> String {
 }
 
 /// The kernel's own errno where it gave one.
-fn tables_errno(error: &iterfs_bpf::Error) -> Errno {
-    use iterfs_bpf::Error;
+fn tables_errno(error: &iterfs_mapping::Error) -> Errno {
+    use iterfs_mapping::Error;
     match error {
         Error::NoTarget(_)
         | Error::NoUserTable(_)
@@ -223,14 +223,14 @@ mod tests {
 
     #[test]
     fn the_kernels_errno_reaches_the_caller() {
-        let refused = iterfs_bpf::Error::Load {
+        let refused = iterfs_mapping::Error::Load {
             object: "x".into(),
             source: io::Error::from_raw_os_error(libc::E2BIG),
             log: String::new(),
             full: String::new(),
         };
         assert_eq!(i32::from(Failure::from(refused).errno()), libc::E2BIG);
-        let nameless = iterfs_bpf::Error::Pass(io::Error::other("no errno"));
+        let nameless = iterfs_mapping::Error::Pass(io::Error::other("no errno"));
         assert_eq!(i32::from(Failure::from(nameless).errno()), libc::EIO);
     }
 }

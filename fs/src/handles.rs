@@ -1,9 +1,9 @@
 //! Open files and directories, by the numbers the kernel holds for them.
 
+use crate::access::quota::Seat;
 use crate::control::ControlFile;
-use crate::listing::Listing;
-use crate::quota::Seat;
 use crate::stream::Stream;
+use crate::tree::listing::Listing;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;

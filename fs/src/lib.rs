@@ -1,40 +1,26 @@
-//! The iterfs daemon: BPF iterators as files.
+//! The filesystem: BPF iterators as files.
 //!
-//! From the outside in: [`cli`] and [`commands`]; [`options`], [`mountpoint`],
-//! [`daemon`], `signals`, `privileges` and [`session`] for the life of a mount; [`fuse`], which takes
-//! requests apart for the plain [`operations`]; and behind those [`stream`] and
-//! [`format`], which turn a pass into the bytes of a file, on the threads of the
-//! [`scheduler`]. What is shown and how
-//! it is named is decided in `iterfs-mapping`, how it is got in `iterfs-bpf`.
+//! From the outside in: [`mount`] takes the place in the tree of mounts, [`session`] reads
+//! the kernel's requests, [`fuse`] takes them apart for the plain [`operations`]. Behind
+//! those, [`tree`] says which nodes a caller sees, [`access`] how much of them, and
+//! [`stream`] and [`mod@format`] turn a pass into the bytes of a file, on the threads of the
+//! [`scheduler`]. [`control`] carries out commands.
+//!
+//! Tables are reached through the contract in `iterfs-mapping` alone: nothing here knows
+//! BPF, and the unit tests put tables in memory behind the contract.
 
-mod access;
+pub mod access;
 pub mod answer;
-pub mod cli;
-pub mod commands;
-pub mod config;
 pub mod control;
 pub mod counts;
-pub mod daemon;
-mod descriptors;
 pub mod error;
 pub mod format;
 pub mod fuse;
-mod gate;
 mod handles;
-pub mod inode;
-mod listing;
-mod live;
-mod log;
-pub mod memory;
-pub mod mountpoint;
+pub mod mount;
 pub mod operations;
-pub mod options;
-pub mod policy;
-mod privileges;
-pub mod quota;
 pub mod scheduler;
 pub mod session;
-mod signals;
-mod size;
 pub mod stream;
-mod sys;
+pub mod sys;
+pub mod tree;

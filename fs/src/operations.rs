@@ -1,23 +1,25 @@
-//! The file operations, plainly: no FUSE here, and no kernel but through [`Tables`].
+//! The file operations, plainly: no FUSE here, and no kernel but through the [contract]
+//!
+//! [contract]: iterfs_mapping::contract.
 
+use crate::access::policy::Policy;
+use crate::access::quota::AccountId;
+use crate::access::requester::{Requester, Sender};
 use crate::access::{Access, Viewpoint};
 use crate::answer::Answer;
 use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
 use crate::counts::AllCounts;
 use crate::error::{Failure, Result};
-use crate::gate::Gate;
 use crate::handles::{Handle, Handles};
-use crate::listing::{Entry, Listing};
-use crate::live;
-use crate::options::Options;
-use crate::policy::{Policy, Requester};
-use crate::quota::AccountId;
+use crate::mount::options::Options;
 use crate::scheduler::{Scheduler, Serial};
 use crate::stream::Stream;
 use crate::sys;
-use iterfs_bpf::{Caller, Programs, Tables, View};
-use iterfs_mapping::{Directory, Format, Node, Subject};
+use crate::tree::Tree;
+use crate::tree::listing::{Entry, Listing};
+use iterfs_mapping::contract::Backend;
+use iterfs_mapping::{Contents, Directory, Format, Node};
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,11 +29,11 @@ const STABLE: Duration = Duration::from_secs(3600);
 
 /// A mounted tree.
 pub struct Operations {
-    tables: Arc<dyn Tables>,
+    backend: Arc<dyn Backend>,
     control: Arc<Control>,
     counts: Arc<AllCounts>,
     access: Arc<Access>,
-    gate: Gate,
+    tree: Arc<Tree>,
     handles: Handles,
     scheduler: Arc<Scheduler>,
     /// The control file has threads of its own: commands that wait for each other hold up
@@ -59,31 +61,33 @@ pub struct Attributes {
 }
 
 impl Operations {
-    /// A tree over some programs' tables, shown and read as the options have it;
-    /// `scheduler` has threads for what takes a while.
+    /// A tree over a backend's tables, shown and read as the options say; `scheduler` has
+    /// threads for slow operations.
     ///
     /// # Errors
     /// A configuration or a directory of programs that cannot be used; the kernel's, if it
     /// starts no threads.
     pub fn new(
-        programs: Arc<dyn Programs>,
+        backend: Arc<dyn Backend>,
         options: &Options,
         scheduler: Arc<Scheduler>,
     ) -> Result<Operations> {
         let counts = Arc::new(AllCounts::default());
-        let access = Arc::new(Access::new(options)?);
+        let access = Arc::new(Access::new(Arc::clone(&backend), options)?);
+        let tree = Arc::new(Tree::new(Arc::clone(&backend), Arc::clone(&access)));
         let control = Control::new(
-            Arc::clone(&programs),
+            Arc::clone(&backend),
+            Arc::clone(&tree),
             Arc::clone(&access),
             Arc::clone(&counts),
             options,
         )?;
         Ok(Operations {
-            gate: Gate::new(programs.clone(), Arc::clone(&access)),
-            tables: programs,
+            backend,
             control: Arc::new(control),
             counts,
             access,
+            tree,
             handles: Handles::default(),
             scheduler,
             commands: serial("commands")?,
@@ -92,16 +96,20 @@ impl Operations {
         })
     }
 
+    /// Finds out about the sender of a request that waits for its answer: once, for all
+    /// that the request needs.
+    pub fn identify(&self, sender: Sender) -> Requester {
+        Requester::identify(&*self.backend, sender)
+    }
+
     /// Finds a name in a directory.
     pub fn lookup(&self, requester: &Requester, parent: Node, name: &OsStr) -> Result<Attributes> {
         let Node::Directory(directory) = parent else {
             return Err(Failure::NotADirectory);
         };
-        let node = match name.to_str().and_then(|name| directory.child(name)) {
-            Some(node) => node,
-            None => live::find(&*self.tables, directory, name)?.ok_or(Failure::NotFound)?,
-        };
-        if !self.gate.has(requester, node)? {
+        let node = self.tree.child(directory, name)?;
+        let node = node.ok_or(Failure::NotFound)?;
+        if !self.tree.has(requester, node)? {
             return Err(Failure::NotFound);
         }
         Ok(self.describe(node))
@@ -113,7 +121,7 @@ impl Operations {
     /// [`Failure::NotFound`] or [`Failure::Denied`] if the requester's tree does not have
     /// it, and the requester does not have it open either.
     pub fn attributes(&self, requester: &Requester, node: Node) -> Result<Attributes> {
-        self.gate.admit_holder(requester, node)?;
+        self.tree.admit_holder(requester, node)?;
         Ok(self.describe(node))
     }
 
@@ -123,7 +131,7 @@ impl Operations {
     }
 
     fn describe(&self, node: Node) -> Attributes {
-        let Policy { uid, gid, mode } = self.access.attributes(&*self.tables, node);
+        let Policy { uid, gid, mode } = self.access.attributes(node);
         Attributes {
             node,
             uid,
@@ -139,7 +147,7 @@ impl Operations {
 
     /// What a symbolic link holds.
     pub fn link_target(&self, requester: &Requester, node: Node) -> Result<String> {
-        self.gate.admit(requester, node)?;
+        self.tree.admit(requester, node)?;
         match node {
             Node::NetNamespaceName(inode) => Ok(inode.to_string()),
             _ => Err(Failure::NotALink),
@@ -148,7 +156,7 @@ impl Operations {
 
     /// Whether a requester may ask about the filesystem that a node is in.
     pub fn statistics(&self, requester: &Requester, node: Node) -> Result<()> {
-        self.gate.admit_holder(requester, node)
+        self.tree.admit_holder(requester, node)
     }
 
     /// Has `forget` called with each node of which the kernel may keep attributes,
@@ -166,39 +174,21 @@ impl Operations {
         }
         let seat = self.access.seat(requester)?;
         if wanted == Wanted::Write {
-            self.gate.admit(requester, node)?;
+            self.tree.admit(requester, node)?;
             // As in /proc, root gets a descriptor that every write fails on.
             return Ok(self.handles.insert(Handle::WriteOnly, seat));
         }
-        let view = self.access.view(&*self.tables, requester, node)?;
+        let view = self.access.view(requester, node)?;
         let mut view = view.ok_or(Failure::Denied)?;
-        if !self.gate.is_shown(&view, node)? {
-            return Err(Failure::NotFound);
-        }
-        if let Directory::Process(pid) = node.directory() {
-            let process = live::process(&*self.tables, &view, pid)?;
-            view.started = Some(process.ok_or(Failure::NotFound)?.started);
-        }
-        let (subject, format, path, pass) = match node {
-            Node::File(file) => (
-                Subject::Table(file.table),
-                file.format,
-                file.path(),
-                self.tables.open(file.instance(), &view),
-            ),
-            Node::User(file) => (
-                Subject::User(file.table),
-                file.format,
-                format!("user/#{}", file.table),
-                self.tables.open_user(file.table, &view),
-            ),
-            Node::NetNamespaceName(_) | Node::Directory(_) | Node::Control(_) => {
-                return Err(Failure::IsADirectory);
-            }
-        };
-        let counts = self.counts.of(subject);
+        let presence = self.tree.presence(&view, node)?;
+        let presence = presence.ok_or(Failure::NotFound)?;
+        view.started = presence.process.map(|process| process.started);
+        let (contents, format) = node.contents().ok_or(Failure::IsADirectory)?;
+        let counts = self.counts.of(contents.subject());
         counts.opened();
-        let pass = pass.map_err(Failure::from).inspect_err(|failure| {
+        let pass = self.backend.open(contents, &view).map_err(Failure::from);
+        let pass = pass.inspect_err(|failure| {
+            let path = path(node, contents);
             tracing::error!(path, "cannot be opened: {failure}");
             counts.failed(failure);
         })?;
@@ -217,11 +207,9 @@ impl Operations {
     /// Refuses a requester that may not use the control file: only root of the host may.
     fn check_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<()> {
         let node = Node::Control(form);
-        let view = self.access.view(&*self.tables, requester, node)?;
-        match self.gate.is_shown(&view.ok_or(Failure::Denied)?, node)? {
-            true => Ok(()),
-            false => Err(Failure::NotFound),
-        }
+        let view = self.access.view(requester, node)?;
+        let presence = self.tree.presence(&view.ok_or(Failure::Denied)?, node)?;
+        presence.map(drop).ok_or(Failure::NotFound)
     }
 
     /// Runs what may take a while for somebody: here, or on another thread if too many
@@ -241,23 +229,23 @@ impl Operations {
     /// (fs/fuse/file.c, fuse_direct_IO()). Such a repetition fails.
     pub fn read(
         &self,
-        requester: &Requester,
+        sender: Sender,
         handle: u64,
         offset: u64,
         size: usize,
         answer: Box<dyn Answer>,
     ) {
         match self.handles.table(handle) {
-            Some(stream)
-                if stream.begins_again(offset)
-                    && Caller::from_request(requester.tid)
-                        .is_ok_and(|caller| caller.reads_asynchronously()) =>
-            {
+            Some(stream) if stream.begins_again(offset) && self.reads_asynchronously(sender) => {
                 answer.send(Err(Failure::Unmoved));
             }
             Some(stream) => stream.read(offset, size, answer),
             None => self.read_control(handle, size, answer),
         }
+    }
+
+    fn reads_asynchronously(&self, Sender { thread, .. }: Sender) -> bool {
+        thread != 0 && self.backend.reads_asynchronously(thread)
     }
 
     /// Asking the kernel about every program takes a while: not here.
@@ -328,10 +316,10 @@ impl Operations {
         let Node::Directory(_) = node else {
             return Err(Failure::NotADirectory);
         };
-        self.gate.admit(requester, node)?;
+        self.tree.admit(requester, node)?;
         let seat = self.access.seat(requester)?;
-        let view = self.access.view(&*self.tables, requester, node)?;
-        let viewpoint = Viewpoint::of(&view.ok_or(Failure::Denied)?)?;
+        let view = self.access.view(requester, node)?;
+        let viewpoint = Viewpoint::of(&view.ok_or(Failure::Denied)?);
         let listing = Listing::new(viewpoint, seat.account());
         Ok(self.handles.insert(Handle::Directory(listing), seat))
     }
@@ -349,7 +337,7 @@ impl Operations {
         let Node::Directory(directory) = node else {
             return Err(Failure::NotADirectory);
         };
-        self.gate.admit(requester, node)?;
+        self.tree.admit(requester, node)?;
         let listing = self.handles.listing(handle).ok_or(Failure::BadHandle)?;
         let found = listing.entries();
         if offset > 0
@@ -357,63 +345,23 @@ impl Operations {
         {
             return Ok(entries);
         }
-        let view = self.access.view(&*self.tables, requester, node)?;
+        let view = self.access.view(requester, node)?;
         match view {
-            Some(view) if listing.viewpoint() == Viewpoint::of(&view)? => {
-                listing.set(self.entries(&view, directory)?)
+            Some(view) if listing.viewpoint() == Viewpoint::of(&view) => {
+                listing.set(self.tree.entries(&view, directory)?)
             }
             // A descriptor that was handed on: its new holder looks for nobody.
             _ => found.ok_or(Failure::Denied),
         }
     }
+}
 
-    fn entries(&self, view: &View, directory: Directory) -> Result<Vec<Entry>> {
-        let entry = |name: &OsStr, node| Entry {
-            name: name.into(),
-            node,
-        };
-        let mut entries = vec![
-            entry(".".as_ref(), Node::Directory(directory)),
-            entry("..".as_ref(), Node::Directory(directory.parent())),
-        ];
-        for child in directory.directories() {
-            let node = Node::Directory(child);
-            if self.gate.is_shown(view, node)? {
-                entries.push(entry(child.name().as_ref(), node));
-            }
-        }
-        for table in live::tables_in(&*self.tables, directory)? {
-            let form = self.tables.form(table);
-            for file in directory.files_of(table, form.formats) {
-                let node = Node::File(file);
-                if self.gate.is_in_scope(view, node)? {
-                    entries.push(entry(file.name().as_ref(), node));
-                }
-            }
-        }
-        if directory == Directory::Root {
-            for form in iterfs_mapping::Control::ALL {
-                let node = Node::Control(form);
-                if self.gate.is_shown(view, node)? {
-                    entries.push(entry(form.name().as_ref(), node));
-                }
-            }
-        }
-        if directory == Directory::User {
-            for (name, file) in live::user_files(&*self.tables) {
-                let node = Node::User(file);
-                if self.gate.is_shown(view, node)? {
-                    entries.push(entry(name.as_ref(), node));
-                }
-            }
-        }
-        for (name, child) in live::list(&*self.tables, view, directory)? {
-            entries.push(entry(&name, Node::Directory(child)));
-        }
-        for (name, link) in live::links(&*self.tables, directory)? {
-            entries.push(entry(&name, link));
-        }
-        Ok(entries)
+/// The path that messages call a table by.
+fn path(node: Node, contents: Contents) -> String {
+    match (node, contents) {
+        (Node::File(file), _) => file.path(),
+        (_, Contents::User(number)) => format!("user/#{number}"),
+        (_, Contents::Table(instance)) => instance.table.documented_path(),
     }
 }
 

@@ -1,48 +1,13 @@
 //! System calls, and calls of the C library, that are offered only as unsafe.
 #![allow(unsafe_code)]
 
-use rustix::fd::{FromRawFd, OwnedFd, RawFd};
 use rustix::thread::UnshareFlags;
-use std::io;
-use std::ops::RangeInclusive;
 
 /// Gives this thread a root and working directory of its own (unshare(2), CLONE_FS).
 pub(crate) fn unshare_directories() -> rustix::io::Result<()> {
     // SAFETY: only CLONE_FILES is unsafe, which would take descriptors from under
     // those who borrow them. This flag leaves them alone.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }
-}
-
-/// Has this process ignore a signal.
-pub(crate) fn ignore(signal: i32) -> io::Result<()> {
-    // SAFETY: SIG_IGN runs no code of ours.
-    match unsafe { libc::signal(signal, libc::SIG_IGN) } {
-        libc::SIG_ERR => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
-}
-
-/// Whether this process ignores a signal, as one that nohup(1) started does SIGHUP.
-pub(crate) fn is_ignored(signal: i32) -> bool {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: a null pointer changes nothing, and the other points to room for an answer.
-    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: all zeroes are a valid sigaction, and the kernel wrote a valid one over it.
-    asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
-}
-
-/// The real-time signals that the C library leaves to programs.
-pub(crate) fn real_time_signals() -> RangeInclusive<i32> {
-    libc::SIGRTMIN()..=libc::SIGRTMAX()
-}
-
-/// Closes descriptors that this process was started with.
-pub(crate) fn close_inherited(descriptors: &[RawFd]) {
-    for descriptor in descriptors {
-        // SAFETY: it was open before any code of this process ran, and nobody but the
-        // caller knows of it. So nothing here owns or borrows it.
-        drop(unsafe { OwnedFd::from_raw_fd(*descriptor) });
-    }
 }
 
 /// The size of an allocation, in bytes, from which it has pages of its own.
@@ -63,7 +28,7 @@ const HEAPS: libc::c_int = 2;
 /// took 10; rows come as fast, for blocks in steady use are used again. jemalloc with
 /// background threads had 14 MiB, after its decay, and takes 14 MiB idle; mimalloc gave
 /// nothing back (650 MiB) and takes 80 MiB idle.
-pub(crate) fn give_memory_back() {
+pub fn give_memory_back() {
     #[cfg(target_env = "gnu")]
     for (parameter, value) in [
         (libc::M_MMAP_THRESHOLD, OWN_PAGES),

@@ -1,9 +1,10 @@
 //! The tree: directories and files, and the walk from a name to what it stands for.
 
 use crate::format::Format;
-use crate::instance::{Instance, Parameter};
 use crate::layout::TableId;
+use crate::narrowing::{Contents, Instance, Narrowing};
 use crate::number::parse_id;
+use crate::path::names;
 use crate::table::{Need, Place, Scope};
 
 /// A directory.
@@ -136,7 +137,16 @@ impl Directory {
             Directory::Processes => Some(Place::Process),
             Directory::NetNamespaces => Some(Place::Net),
             Directory::Maps => Some(Place::Map),
-            other => other.place(),
+            Directory::Root
+            | Directory::Process(_)
+            | Directory::Net
+            | Directory::NetNamespace(_)
+            | Directory::Bpf
+            | Directory::Map(_)
+            | Directory::Cgroup(_)
+            | Directory::Kernel
+            | Directory::Summary
+            | Directory::User => self.place(),
         }
     }
 
@@ -148,8 +158,16 @@ impl Directory {
             Directory::NetNamespace(_) => Directory::NetNamespaces,
             Directory::Maps => Directory::Bpf,
             Directory::Map(_) => Directory::Maps,
-            Directory::Cgroup(id) if id != 0 => Directory::CGROUPS,
-            _ => Directory::Root,
+            Directory::Cgroup(1..) => Directory::CGROUPS,
+            Directory::Root
+            | Directory::Processes
+            | Directory::Net
+            | Directory::NetNamespaces
+            | Directory::Bpf
+            | Directory::Cgroup(0)
+            | Directory::Kernel
+            | Directory::Summary
+            | Directory::User => Directory::Root,
         }
     }
 
@@ -187,7 +205,17 @@ impl Directory {
         let fixed: &[Directory] = match self {
             Directory::Root => &Self::TOP,
             Directory::Bpf => &[Directory::Maps],
-            _ => &[],
+            Directory::Processes
+            | Directory::Process(_)
+            | Directory::Net
+            | Directory::NetNamespaces
+            | Directory::NetNamespace(_)
+            | Directory::Maps
+            | Directory::Map(_)
+            | Directory::Cgroup(_)
+            | Directory::Kernel
+            | Directory::Summary
+            | Directory::User => &[],
         };
         fixed.iter().copied()
     }
@@ -229,7 +257,15 @@ impl Directory {
             Directory::NetNamespaces => {
                 return Some(Node::Directory(Directory::NetNamespace(parse_id(name)?)));
             }
-            _ => {}
+            Directory::Process(_)
+            | Directory::Net
+            | Directory::NetNamespace(_)
+            | Directory::Bpf
+            | Directory::Map(_)
+            | Directory::Cgroup(_)
+            | Directory::Kernel
+            | Directory::Summary
+            | Directory::User => {}
         }
         if let Some(directory) = self.directories().find(|child| child.name() == name) {
             return Some(Node::Directory(directory));
@@ -274,19 +310,51 @@ impl File {
         })
     }
 
-    /// What an open of it shows.
+    /// The part of its table that it shows.
     pub fn instance(self) -> Instance {
-        let parameter = match (self.directory, self.table.table().need) {
-            (Directory::Process(pid), _) => Parameter::Process(pid),
-            (Directory::Map(id), _) => Parameter::Map(id),
-            (Directory::NetNamespace(inode), _) => Parameter::NetNamespace(inode),
-            (Directory::Cgroup(id), Need::Cgroup(order)) => Parameter::Cgroup(id, order),
-            _ => Parameter::None,
+        let narrowing = match (self.directory, self.table.table().need) {
+            (Directory::Process(pid), _) => Narrowing::Process(pid),
+            (Directory::Map(id), _) => Narrowing::Map(id),
+            (Directory::NetNamespace(inode), _) => Narrowing::NetNamespace(inode),
+            (Directory::Cgroup(id), Need::Cgroup(order)) => Narrowing::Cgroup(id, order),
+            (
+                Directory::Root
+                | Directory::Processes
+                | Directory::Net
+                | Directory::NetNamespaces
+                | Directory::Bpf
+                | Directory::Maps
+                | Directory::Cgroup(_)
+                | Directory::Kernel
+                | Directory::Summary
+                | Directory::User,
+                _,
+            ) => Narrowing::Nothing,
         };
         Instance {
             table: self.table,
-            parameter,
+            narrowing,
         }
+    }
+
+    /// The text file that shows this part of a table, if there is one.
+    pub fn of(instance: Instance) -> Option<File> {
+        let directory = match instance.narrowing {
+            Narrowing::Nothing => return File::whole(instance.table),
+            Narrowing::Process(pid) => Directory::Process(pid),
+            Narrowing::NetNamespace(inode) => Directory::NetNamespace(inode),
+            Narrowing::Map(id) => Directory::Map(id),
+            Narrowing::Cgroup(id, _) => Directory::Cgroup(id),
+            Narrowing::Thread(_) | Narrowing::EachCgroup(_) => return None,
+        };
+        let file = File {
+            directory,
+            table: instance.table,
+            format: Format::Text,
+        };
+        let place = directory.place()?;
+        let is_there = instance.table.table().places.contains(&place);
+        (is_there && file.instance() == instance).then_some(file)
     }
 
     /// Its name in its directory.
@@ -312,19 +380,25 @@ impl Node {
         }
     }
 
+    /// The table in a file, and its format; none of a node that is no table.
+    pub fn contents(self) -> Option<(Contents, Format)> {
+        match self {
+            Node::File(file) => Some((Contents::Table(file.instance()), file.format)),
+            Node::User(file) => Some((Contents::User(file.table), file.format)),
+            Node::Directory(_) | Node::Control(_) | Node::NetNamespaceName(_) => None,
+        }
+    }
+
     /// What a path from the top of the mount leads to, whether or not it is there
     /// now. A cgroup's name stands for none in particular: all have the same files.
     pub fn parse(path: &str) -> Option<Node> {
-        path.split('/').filter(|name| !name.is_empty()).try_fold(
-            Node::Directory(Directory::Root),
-            |node, name| match node {
-                Node::Directory(directory @ Directory::Cgroup(_)) => {
-                    Some(directory.child(name).unwrap_or(node))
-                }
-                Node::Directory(directory) => directory.child(name),
-                _ => None,
-            },
-        )
+        names(path).try_fold(Node::Directory(Directory::Root), |node, name| match node {
+            Node::Directory(directory @ Directory::Cgroup(_)) => {
+                Some(directory.child(name).unwrap_or(node))
+            }
+            Node::Directory(directory) => directory.child(name),
+            _ => None,
+        })
     }
 }
 
@@ -364,6 +438,9 @@ mod tests {
                 .flat_map(|id| directory.files_of(id, &Format::ALL))
             {
                 assert_eq!(Node::parse(&file.path()), Some(Node::File(file)));
+                if file.format == Format::Text {
+                    assert_eq!(File::of(file.instance()), Some(file));
+                }
             }
         }
     }
@@ -373,7 +450,7 @@ mod tests {
         let Some(Node::File(file)) = Node::parse("pid/42/files.json") else {
             panic!("pid/42/files.json is a file");
         };
-        assert_eq!(file.instance().parameter, Parameter::Process(42));
+        assert_eq!(file.instance().narrowing, Narrowing::Process(42));
         assert_eq!(file.format, Format::Json);
     }
 

@@ -10,11 +10,14 @@ mod pass;
 mod raw_btf;
 mod relocations;
 
-use crate::loader::{self, Loaded, Options, SharedReaders};
-use crate::reader::Settings;
-use crate::schema::{Kind, Schema, Unit, Width};
-use crate::text::{self, TextReaders};
-use crate::{btf, objects, probe, rights};
+use crate::load::btf;
+use crate::load::loader::{self, Loaded, Options, SharedReaders};
+use crate::load::objects;
+use crate::load::probe;
+use crate::load::rights;
+use crate::load::text::{self, TextReaders};
+use crate::pass::readers::Settings;
+use iterfs_mapping::row::{Kind, Schema, Unit, Width};
 use iterfs_mapping::{Scope, TABLES, Table};
 use libbpf_rs::btf::Btf;
 use libbpf_rs::{ObjectBuilder, OpenObject};
@@ -92,7 +95,7 @@ impl Subject {
     fn fitted<T>(
         &self,
         members: &BTreeSet<usize>,
-        load: impl FnOnce(OpenObject) -> crate::Result<T>,
+        load: impl FnOnce(OpenObject) -> iterfs_mapping::Result<T>,
     ) -> Result<T, String> {
         let mut types = NamedTempFile::new_in("/dev/shm").unwrap();
         types.write_all(&self.types.without(members)).unwrap();

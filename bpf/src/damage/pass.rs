@@ -1,13 +1,14 @@
 //! Passes of a damaged program: what it shows to whom.
 
-use crate::loader::Loaded;
-use crate::reader::{Settings, Walk};
-use crate::record::Records;
-use crate::schema::{Kind, Schema, Value};
-use crate::source::Iterator as Pass;
-use crate::sys::{self, LinkTo};
-use crate::tables::{Progress, Source as _};
-use iterfs_mapping::{Need, Order, Place, Table};
+use crate::load::loader::Loaded;
+use crate::pass::iterator::Iterator as Pass;
+use crate::pass::readers::{Settings, Walk};
+use crate::program::attachment::Attachment;
+use crate::sys;
+use iterfs_mapping::contract::{Progress, Source as _};
+use iterfs_mapping::row::Records;
+use iterfs_mapping::row::{Kind, Schema, Value};
+use iterfs_mapping::{Narrowing, Need, Order, Place, Table};
 use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd;
@@ -47,9 +48,10 @@ struct Seen {
 pub(super) fn rows(table: &Table, loaded: &Loaded, settings: &Settings) -> Result<Rows, String> {
     let told = |error: std::io::Error| format!("it loads, but cannot be walked: {error}");
     let to = match table.need {
-        Need::Cgroup(_) => LinkTo::Cgroup(0, Order::Descendants),
-        _ => LinkTo::Everything,
-    };
+        Need::Cgroup(_) => Attachment::to(Narrowing::Cgroup(0, Order::Descendants)),
+        Need::Nothing | Need::Map(_) => Ok(Attachment::EVERYTHING),
+    }
+    .map_err(|error| error.to_string())?;
     let settings = Settings {
         walk: Walk {
             budget: 16 * 1024,
@@ -57,7 +59,7 @@ pub(super) fn rows(table: &Table, loaded: &Loaded, settings: &Settings) -> Resul
         },
         ..*settings
     };
-    let link = sys::link_create(loaded.fd.as_fd(), to).map_err(told)?;
+    let link = sys::link_create(loaded.fd.as_fd(), &to).map_err(told)?;
     let pass = sys::iterator_create(link.as_fd()).map_err(told)?;
     let readers = loaded.readers.as_ref();
     let mut pass = Pass::new(pass, readers.map(|readers| (Arc::clone(readers), settings)));
@@ -100,7 +102,7 @@ impl Rows {
                     Value::Absent => seen.absent += 1,
                     _ if column.kind != Kind::Tail => {
                         let at = column.offset..column.offset + column.kind.size();
-                        let is_zero = record.fixed[at].iter().all(|byte| *byte == 0);
+                        let is_zero = record.fixed()[at].iter().all(|byte| *byte == 0);
                         seen.zero += usize::from(is_zero);
                     }
                     _ => {}

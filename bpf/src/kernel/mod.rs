@@ -1,43 +1,50 @@
 //! The running kernel's tables: programs loaded as they are asked for.
 
-mod control;
 mod passes;
+mod programs;
 
-use crate::caller::{Caller, INITIAL_PID_NAMESPACE};
-use crate::cgroups::Cgroups;
-use crate::counter::Counters;
-use crate::error::{Error, Result};
-use crate::loader::SharedReaders;
-use crate::namespace::Home;
-use crate::net_namespaces::NetNamespaces;
-use crate::objects;
-use crate::probe;
+use crate::host::callers::{self, Callers};
+use crate::host::cgroups::Cgroups;
+use crate::host::inventory::{self, Thread};
+use crate::host::net_entry::Home;
+use crate::host::net_namespaces::NetNamespaces;
+use crate::load::loader::SharedReaders;
+use crate::load::text::TextReaders;
+use crate::load::{objects, probe, verifier_log};
+use crate::pass::split::Splitter;
+use crate::pass::summary::Summary;
+use crate::pass::summary_pool::SummaryPool;
 use crate::program::Program;
-use crate::slot::Slot;
-use crate::split::Splitter;
-use crate::summary::Summary;
-use crate::tables::{Form, Pass, Tables, UserTable, View};
-use crate::text::TextReaders;
-use crate::user_tables::UserTables;
-use crate::verifier_log;
-use iterfs_mapping::{Instance, Need, Parameter, Place, Table, TableId, Target};
+use crate::program::pins::Pins;
+use crate::program::slot::Slot;
+use crate::program::user_tables::UserTables;
+use iterfs_mapping::contract::{self, Form, Map, Pass, Process, Processes, Tables, UserTable};
+use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::{
+    Caller, Contents, Instance, Narrowing, Need, Place, Table, TableId, Target, Tenant, User, View,
+};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The directory of pins unless [`Kernel::pinning_below`] names another.
+const PINS: &str = "/sys/fs/bpf/iterfs";
 
 /// The running kernel.
 #[derive(Debug)]
 pub struct Kernel {
     targets: Vec<Target>,
-    net_namespace: u32,
+    callers: Callers,
     home: Home,
     /// One an object.
     programs: HashMap<&'static str, Slot>,
     /// Our own where an update put another into their place, loaded when needed.
     displaced: HashMap<&'static str, Slot>,
-    /// Of a summary, the programs that its passes borrow.
-    counters: Mutex<HashMap<&'static str, Arc<Counters>>>,
+    /// The programs that the passes of each summary borrow.
+    summaries: Mutex<HashMap<&'static str, Arc<SummaryPool>>>,
+    pins: Pins,
     user: UserTables,
     readers: SharedReaders,
     text_readers: TextReaders,
@@ -54,7 +61,8 @@ impl Kernel {
     /// `/proc` is not there.
     pub fn new() -> Result<Kernel> {
         verifier_log::install();
-        if Caller::Daemon.pid_namespace()? != INITIAL_PID_NAMESPACE {
+        let callers = Callers::new()?;
+        if !callers.daemon().is_in_initial_pid_namespace() {
             return Err(Error::OtherPidNamespace);
         }
         let facts = probe::facts()?;
@@ -63,7 +71,7 @@ impl Kernel {
         }
         Ok(Kernel {
             targets: facts.targets,
-            net_namespace: Caller::Daemon.net_namespace()?,
+            callers,
             home: Home::here()?,
             programs: objects::names()
                 .map(|name| (name, Slot::default()))
@@ -71,7 +79,8 @@ impl Kernel {
             displaced: objects::names()
                 .map(|name| (name, Slot::default()))
                 .collect(),
-            counters: Mutex::default(),
+            summaries: Mutex::default(),
+            pins: Pins::below(PINS.into()),
             user: UserTables::default(),
             readers: SharedReaders::default(),
             text_readers: TextReaders::default(),
@@ -81,23 +90,36 @@ impl Kernel {
         })
     }
 
+    /// The same with its pins below another directory, which need not be there yet.
+    pub fn pinning_below(self, directory: PathBuf) -> Kernel {
+        Kernel {
+            pins: Pins::below(directory),
+            ..self
+        }
+    }
+
+    /// Everything, as the daemon sees it.
+    pub fn own_view(&self) -> View {
+        View::of(self.callers.daemon())
+    }
+
     /// Tries a table as an open would: loads its program, and starts a pass if
     /// it need not be told of what.
     ///
     /// # Errors
     /// What an open would fail with.
     pub fn try_table(&self, table: TableId) -> Result<()> {
-        let parameter = match table.table().need {
-            Need::Nothing => Parameter::None,
-            Need::Cgroup(order) => Parameter::Cgroup(0, order),
+        let narrowing = match table.table().need {
+            Need::Nothing => Narrowing::Nothing,
+            Need::Cgroup(order) => Narrowing::Cgroup(0, order),
             // Which map there may be, nobody knows beforehand.
             Need::Map(_) => {
                 let (slot, load) = self.slot(table)?;
                 return slot.program(load).map(drop);
             }
         };
-        let instance = Instance { table, parameter };
-        self.open(instance, &View::of(Caller::Daemon)).map(drop)
+        let instance = Instance { table, narrowing };
+        self.open_table(instance, &self.own_view()).map(drop)
     }
 
     /// Where a table's program stands, and how its own is loaded.
@@ -119,7 +141,7 @@ impl Kernel {
     }
 
     /// The programs of a summary, unless an update put another in their place.
-    fn counters(&self, table: TableId) -> Result<Option<Arc<Counters>>> {
+    fn summary(&self, table: TableId) -> Result<Option<Arc<SummaryPool>>> {
         let (slot, _) = self.slot(table)?;
         let table = table.table();
         let is_updated = slot.loaded().is_some_and(|program| !program.is_own());
@@ -127,13 +149,41 @@ impl Kernel {
             return Ok(None);
         }
         let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
-        let mut counters = self.counters.lock();
-        if let Some(counters) = counters.get(table.object) {
-            return Ok(Some(Arc::clone(counters)));
+        let mut summaries = self.summaries.lock();
+        if let Some(pool) = summaries.get(table.object) {
+            return Ok(Some(Arc::clone(pool)));
         }
-        let made = Arc::new(Counters::of(table.object, elf, None, self.readers.clone())?);
-        counters.insert(table.object, Arc::clone(&made));
-        Ok(Some(made))
+        let pool = SummaryPool::of(table.object, elf, None, self.readers.clone())?;
+        let pool = Arc::new(pool);
+        summaries.insert(table.object, Arc::clone(&pool));
+        Ok(Some(pool))
+    }
+
+    fn open_table(&self, instance: Instance, view: &View) -> Result<Pass> {
+        let table = instance.table;
+        if let Some(pool) = self.summary(table)? {
+            let walks = self.counting(pool, table.table().scope, view)?;
+            return Ok(Summary::pass(Box::new(walks)));
+        }
+        let (slot, load) = self.slot(table)?;
+        Ok(self.pass_from(slot, load, instance, view)?.1)
+    }
+
+    /// Starts a pass with the built-in program of a table, whatever an update put in its
+    /// place: for what iterfs itself must know.
+    ///
+    /// # Errors
+    /// As [`Tables::open`].
+    pub fn open_own(&self, instance: Instance, view: &View) -> Result<Pass> {
+        let (slot, load) = self.slot(instance.table)?;
+        let (program, pass) = self.pass_from(slot, &load, instance, view)?;
+        if program.is_own() {
+            return Ok(pass);
+        }
+        let table = instance.table.table();
+        let slot = self.displaced.get(table.object);
+        let slot = slot.ok_or_else(|| missing(table))?;
+        Ok(self.pass_from(slot, load, instance, view)?.1)
     }
 }
 
@@ -166,30 +216,72 @@ impl Tables for Kernel {
         }
     }
 
-    fn open(&self, instance: Instance, view: &View) -> Result<Pass> {
-        let table = instance.table;
-        if let Some(counters) = self.counters(table)? {
-            let walk = self.walk(table.table().scope, view)?;
-            return Ok(Summary::pass(counters, walk));
-        }
-        let (slot, load) = self.slot(table)?;
-        Ok(self.pass_from(slot, load, instance, view)?.1)
-    }
-
-    fn open_own(&self, instance: Instance, view: &View) -> Result<Pass> {
-        let (slot, load) = self.slot(instance.table)?;
-        let (program, pass) = self.pass_from(slot, &load, instance, view)?;
-        if program.is_own() {
-            return Ok(pass);
-        }
-        let table = instance.table.table();
-        let slot = self.displaced.get(table.object);
-        let slot = slot.ok_or_else(|| missing(table))?;
-        Ok(self.pass_from(slot, load, instance, view)?.1)
-    }
-
     fn user_tables(&self) -> Vec<UserTable> {
         self.user.shown()
+    }
+
+    fn open(&self, contents: Contents, view: &View) -> Result<Pass> {
+        let number = match contents {
+            Contents::Table(instance) => return self.open_table(instance, view),
+            Contents::User(number) => number,
+        };
+        let (_, pass) = self.user.find(number)?.with(|program| {
+            let scope = program.form().scope;
+            self.pass(program, scope, Narrowing::Nothing, view)
+        })?;
+        Ok(pass)
+    }
+}
+
+impl contract::Callers for Kernel {
+    fn daemon(&self) -> Caller {
+        self.callers.daemon()
+    }
+
+    fn identify(&self, thread: u32) -> Result<Caller> {
+        self.callers.identify(thread)
+    }
+
+    fn tenant(&self, caller: &Caller, uid: u32) -> Result<Tenant> {
+        self.callers.tenant(caller, uid)
+    }
+
+    fn user(&self, caller: &Caller) -> Result<User> {
+        self.callers.user(caller)
+    }
+
+    fn groups(&self, caller: &Caller) -> Result<Vec<u32>> {
+        callers::groups(caller)
+    }
+
+    fn has_open(&self, caller: &Caller, inode: u64) -> Result<bool> {
+        self.callers.has_open(caller, inode)
+    }
+
+    fn reads_asynchronously(&self, thread: u32) -> bool {
+        callers::reads_asynchronously(thread)
+    }
+}
+
+impl Processes for Kernel {
+    fn processes(&self, view: &View) -> Result<Vec<Process>> {
+        inventory::rows(self, Narrowing::Nothing, view)
+    }
+
+    fn process(&self, view: &View, pid: u32) -> Result<Option<Process>> {
+        let found = inventory::rows(self, Narrowing::Process(pid), view)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn maps(&self) -> Result<Vec<Map>> {
+        inventory::rows(self, Narrowing::Nothing, &self.own_view())
+    }
+}
+
+impl contract::NetNamespaces for Kernel {
+    fn net_namespaces(&self) -> Result<BTreeSet<u32>> {
+        let threads = inventory::rows::<Thread>(self, Narrowing::Nothing, &self.own_view())?;
+        Ok(threads.iter().map(|thread| thread.net_namespace).collect())
     }
 
     fn net_namespace_names(&self) -> Result<Vec<(OsString, u32)>> {
@@ -199,16 +291,9 @@ impl Tables for Kernel {
     fn net_namespace_exists(&self, inode: u32) -> Result<bool> {
         self.net_namespaces.contains(self, inode)
     }
+}
 
-    fn open_user(&self, number: u32, view: &View) -> Result<Pass> {
-        let table = self.user.find(number)?;
-        let (_, pass) = table.with(|program| {
-            let scope = program.form().scope;
-            self.pass(program, scope, Parameter::None, view)
-        })?;
-        Ok(pass)
-    }
-
+impl contract::Cgroups for Kernel {
     fn cgroups_below(&self, id: u64) -> Result<Vec<(OsString, u64)>> {
         self.cgroups.below(id)
     }

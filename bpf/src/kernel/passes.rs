@@ -2,29 +2,29 @@
 //! told.
 
 use super::{Kernel, form};
-use crate::attachment::Attachment;
-use crate::caller::{Caller, INITIAL_PID_NAMESPACE, Kind};
-use crate::cgroup_walk::CgroupWalk;
-use crate::each_cgroup::EachCgroup;
-use crate::error::{Error, Result};
-use crate::map;
-use crate::process_chain::ProcessChain;
+use crate::host::inventory;
+use crate::host::namespaces::{self, Kind};
+use crate::pass::cgroup_walk::CgroupWalk;
+use crate::pass::each_cgroup::EachCgroup;
+use crate::pass::iterator::{Iterator, Nothing};
+use crate::pass::iterators::OfProgram;
+use crate::pass::map;
+use crate::pass::process_chain::ProcessChain;
+use crate::pass::readers::Settings;
+use crate::pass::summary::Walks;
+use crate::pass::summary_pool::SummaryPool;
 use crate::program::Program;
-use crate::reader::Settings;
-use crate::rows;
-use crate::slot::Slot;
-use crate::source::{Iterator, Nothing};
-use crate::split::Process;
-use crate::summary::Walk;
-use crate::sys::{self, LinkTo};
-use crate::tables::{Pass, Source, Tables, View};
-use iterfs_mapping::{Instance, Order, Parameter, Place, Scope, TableId};
+use crate::program::attachment::Attachment;
+use crate::program::slot::Slot;
+use iterfs_mapping::caller::INITIAL_PID_NAMESPACE;
+use iterfs_mapping::contract::{Pass, Process, Source};
+use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::{Caller, Instance, Narrowing, Order, Place, Scope, TableId, View};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// The table that has a row a process, and what it walks.
-const PROCESSES: (Place, &str) = (Place::Root, "processes");
+/// The target of walks over tasks alone.
 const PROCESSES_TARGET: &str = "task";
 
 /// The target whose walk takes the lock of each process's memory map.
@@ -39,12 +39,12 @@ impl Kernel {
         &self,
         slot: &Slot,
         load: impl Fn() -> Result<Program>,
-        Instance { table, parameter }: Instance,
+        Instance { table, narrowing }: Instance,
         view: &View,
     ) -> Result<(Arc<Program>, Pass)> {
         slot.with(load, |program| {
             let scope = form(table, program).scope;
-            self.pass(program, scope, parameter, view)
+            self.pass(program, scope, narrowing, view)
         })
     }
 
@@ -53,29 +53,31 @@ impl Kernel {
         &self,
         program: &Arc<Program>,
         scope: Scope,
-        parameter: Parameter,
+        narrowing: Narrowing,
         view: &View,
     ) -> Result<Pass> {
         // Whether the caller's tree has it was asked before an update may have
         // changed the answer.
-        let is_of_host = scope == Scope::Host || matches!(parameter, Parameter::NetNamespace(_));
-        if is_of_host && !view.caller.is_on_host()? {
+        let is_of_host = scope == Scope::Host || matches!(narrowing, Narrowing::NetNamespace(_));
+        if is_of_host && !view.caller.is_on_host {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
         }
-        if let Parameter::Map(id) = parameter
+        if let Narrowing::Map(id) = narrowing
             && program.is_own()
         {
             return map::pass(program, id, view);
         }
         let mut rest = Vec::new();
-        let source: Box<dyn Source> = match parameter {
-            Parameter::Cgroup(id, order) if program.is_own() => {
+        let source: Box<dyn Source> = match narrowing {
+            Narrowing::Cgroup(id, order) if program.is_own() => {
                 Box::new(CgroupWalk::new(program, id, order)?)
             }
-            Parameter::None if let Attachment::EachCgroup(root) = program.attachment() => {
-                Box::new(self.each_cgroup(program, *root, view)?)
+            Narrowing::Nothing
+                if let Narrowing::EachCgroup(root) = program.attachment().narrowing() =>
+            {
+                Box::new(self.each_cgroup(program, root, view)?)
             }
-            Parameter::None if let Some(parts) = self.by_process(program, scope, view)? => {
+            Narrowing::Nothing if let Some(parts) = self.by_process(program, scope, view)? => {
                 let mut parts = parts
                     .into_iter()
                     .map(|part| Box::new(part) as Box<dyn Source>);
@@ -84,10 +86,8 @@ impl Kernel {
                 first.unwrap_or_else(|| Box::new(Nothing))
             }
             _ => {
-                let (fd, settings) = self.iterator(program, scope, parameter, view)?;
-                let readers = program.readers().map(Arc::clone);
-                let settings = readers.map(|readers| (readers, settings));
-                Box::new(Iterator::new(fd, settings))
+                let (fd, settings) = self.iterator(program, scope, narrowing, view)?;
+                Box::new(Iterator::new(fd, program.settings(settings)))
             }
         };
         Ok(Pass {
@@ -108,12 +108,11 @@ impl Kernel {
         })?;
         let instance = Instance {
             table,
-            parameter: Parameter::Cgroup(root, Order::Descendants),
+            narrowing: Narrowing::Cgroup(root, Order::Descendants),
         };
-        let readers = program.readers().map(Arc::clone);
-        let settings = readers.map(|readers| (readers, Settings::of(view)));
         let table = self.open_own(instance, view)?;
-        Ok(EachCgroup::new(program, settings, table))
+        let iterators = OfProgram::new(program, Settings::of(view));
+        EachCgroup::new(Box::new(iterators), table)
     }
 
     /// A walk process by process, in parts, where that shows a reader the same and
@@ -131,7 +130,7 @@ impl Kernel {
         if !is_of_processes || program.target() == PROCESSES_TARGET || !program.is_own() {
             return Ok(None);
         }
-        let pid_namespace = told(caller.pid_namespace()?);
+        let pid_namespace = namespace_for_bpf(caller);
         let target = program.target();
         if pid_namespace == 0 && !self.splitter.may_pay(target) {
             return Ok(None);
@@ -147,50 +146,34 @@ impl Kernel {
             }
             _ => vec![processes.iter().map(|process| process.pid).collect()],
         };
-        let settings = of_whole(scope, view)?;
-        let parts = parts.into_iter().map(|part| {
-            let program = Arc::clone(program);
-            ProcessChain::new(program, settings, part)
-        });
+        let settings = of_whole(scope, view);
+        let parts = parts
+            .into_iter()
+            .map(|part| ProcessChain::new(Box::new(OfProgram::new(program, settings)), part));
         Ok(Some(parts.collect()))
     }
 
     /// Whether the kernel links to single processes (since 6.1).
     fn links_to_processes(&self, program: &Program) -> bool {
-        program
-            .iterator(LinkTo::Process(std::process::id()))
-            .is_ok()
+        let this = Attachment::to(Narrowing::Process(std::process::id()));
+        this.is_ok_and(|this| program.iterator(&this).is_ok())
     }
 
-    /// What the processes that a reader sees are called here, in the order of a walk;
-    /// none if that cannot be found out.
+    /// The processes that a reader sees, by their numbers in the daemon's pid namespace and
+    /// in the order of a walk; none if that cannot be found out.
     fn processes_here(&self, view: &View) -> Result<Option<Vec<Process>>> {
-        let Some(table) = TableId::find(PROCESSES.0, PROCESSES.1) else {
-            return Ok(None);
-        };
-        let (slot, load) = self.slot(table)?;
-        if !slot.program(load)?.is_own() {
-            return Ok(None);
-        }
-        let instance = Instance {
-            table,
-            parameter: Parameter::None,
-        };
-        let mut seen = Vec::new();
-        rows::each_row(self, instance, view, |schema, record| {
-            let number = |column| {
-                let number = rows::number(schema, column, record);
-                number.and_then(|number| u32::try_from(number).ok())
+        let (place, name) = <Process as inventory::Row>::TABLE;
+        if let Some(table) = TableId::find(place, name)
+            && let (slot, load) = self.slot(table)?
+            && slot.program(load)?.is_own()
+        {
+            let seen = inventory::rows(self, Narrowing::Nothing, view)?;
+            return match namespace_for_bpf(&view.caller) {
+                0 => Ok(Some(seen)),
+                _ => self.callers.translated(&view.caller, &seen),
             };
-            seen.extend(number("pid").map(|pid| Process {
-                pid,
-                slots: number("slots").unwrap_or_default(),
-            }));
-        })?;
-        match told(view.caller.pid_namespace()?) {
-            0 => Ok(Some(seen)),
-            _ => view.caller.processes_here(&seen),
         }
+        Ok(None)
     }
 
     /// An iterator of a program for a reader, and what its program is told.
@@ -198,7 +181,7 @@ impl Kernel {
         &self,
         program: &Program,
         scope: Scope,
-        parameter: Parameter,
+        narrowing: Narrowing,
         view: &View,
     ) -> Result<(OwnedFd, Settings)> {
         let caller = &view.caller;
@@ -206,8 +189,8 @@ impl Kernel {
         if settings.is_needed() && program.readers().is_none() {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
         }
-        match (scope, parameter) {
-            (_, Parameter::NetNamespace(inode)) => {
+        match (scope, narrowing) {
+            (_, Narrowing::NetNamespace(inode)) => {
                 let (fd, pid_namespace) = self.in_namespace(program, scope, inode, caller)?;
                 let settings = Settings {
                     net_namespace: inode,
@@ -216,30 +199,20 @@ impl Kernel {
                 };
                 Ok((fd, settings))
             }
-            (Scope::PidNamespace, _) => self.task_iterator(program, parameter, caller, settings),
+            (Scope::PidNamespace, _) => self.task_iterator(program, narrowing, caller, settings),
             (Scope::PidAndNetNamespace, _) => {
                 let settings = Settings {
-                    net_namespace: match parameter {
-                        Parameter::None => caller.net_namespace()?,
+                    net_namespace: match narrowing {
+                        Narrowing::Nothing => caller.net_namespace,
                         _ => 0,
                     },
                     ..settings
                 };
-                self.task_iterator(program, parameter, caller, settings)
+                self.task_iterator(program, narrowing, caller, settings)
             }
             (Scope::NetNamespace, _) => Ok((self.net_iterator(program, caller)?, settings)),
-            (Scope::Host, Parameter::Cgroup(id, order)) => {
-                Ok((program.iterator(LinkTo::Cgroup(id, order))?, settings))
-            }
-            (Scope::Host, Parameter::Map(id)) => {
-                let map = sys::map_by_id(id).map_err(Error::Map)?;
-                Ok((program.iterator(LinkTo::Map(map.as_fd()))?, settings))
-            }
-            // A program that was brought numbers processes as the host does.
-            (Scope::Host, Parameter::Process(process)) => {
-                Ok((program.iterator(LinkTo::Process(process))?, settings))
-            }
-            (Scope::Host, Parameter::None) => Ok((program.iterator(LinkTo::Everything)?, settings)),
+            // A user program numbers processes as the host does.
+            (Scope::Host, _) => Ok((program.iterator(&Attachment::to(narrowing)?)?, settings)),
         }
     }
 
@@ -247,13 +220,13 @@ impl Kernel {
     fn task_iterator(
         &self,
         program: &Program,
-        parameter: Parameter,
+        narrowing: Narrowing,
         caller: &Caller,
         settings: Settings,
     ) -> Result<(OwnedFd, Settings)> {
-        let pid_namespace = told(caller.pid_namespace()?);
-        let process = match parameter {
-            Parameter::Process(process) => process,
+        let pid_namespace = namespace_for_bpf(caller);
+        let process = match narrowing {
+            Narrowing::Process(process) => process,
             _ => 0,
         };
         let settings = Settings {
@@ -266,23 +239,24 @@ impl Kernel {
         let here = match (process, pid_namespace) {
             (0, _) => None,
             (process, 0) => Some(process),
-            (process, _) => caller.process_here(process),
+            (process, _) => self.callers.translated_process(caller, process),
         };
         if let Some(process) = here
-            && let Ok(iterator) = program.iterator(LinkTo::Process(process))
+            && let Ok(iterator) = program.iterator(&Attachment::to(Narrowing::Process(process))?)
         {
             return Ok((iterator, settings));
         }
-        Ok((program.iterator(LinkTo::Everything)?, settings))
+        Ok((program.iterator(&Attachment::EVERYTHING)?, settings))
     }
 
     fn net_iterator(&self, program: &Program, caller: &Caller) -> Result<OwnedFd> {
-        if caller.net_namespace()? == self.net_namespace {
-            return program.iterator(LinkTo::Everything);
+        if caller.net_namespace == self.callers.daemon().net_namespace {
+            return program.iterator(&Attachment::EVERYTHING);
         }
-        let namespace = caller.open(Kind::Net)?;
-        self.home
-            .away(namespace.as_fd(), || program.iterator(LinkTo::Everything))
+        let namespace = namespaces::open(caller.thread, Kind::Net)?;
+        self.home.away(namespace.as_fd(), || {
+            program.iterator(&Attachment::EVERYTHING)
+        })
     }
 
     /// An iterator over what belongs to a net namespace of the host.
@@ -293,45 +267,52 @@ impl Kernel {
         inode: u32,
         caller: &Caller,
     ) -> Result<(OwnedFd, u32)> {
-        let pid_namespace = told(caller.pid_namespace()?);
+        let pid_namespace = namespace_for_bpf(caller);
         // What processes hold is told apart by the program.
-        if scope != Scope::NetNamespace || inode == self.net_namespace {
-            return Ok((program.iterator(LinkTo::Everything)?, pid_namespace));
+        if scope != Scope::NetNamespace || inode == self.callers.daemon().net_namespace {
+            return Ok((program.iterator(&Attachment::EVERYTHING)?, pid_namespace));
         }
         let namespace = self.net_namespaces.open(self, inode)?;
-        let fd = self
-            .home
-            .away(namespace.as_fd(), || program.iterator(LinkTo::Everything))?;
+        let fd = self.home.away(namespace.as_fd(), || {
+            program.iterator(&Attachment::EVERYTHING)
+        })?;
         Ok((fd, pid_namespace))
     }
 
-    /// What a summary's pass walks; the whole of a table, as no summary is narrowed.
-    pub(super) fn walk(&self, scope: Scope, view: &View) -> Result<Walk> {
+    /// The walks of a summary. No summary is narrowed, so they are over whole tables.
+    pub(super) fn counting(
+        &self,
+        pool: Arc<SummaryPool>,
+        scope: Scope,
+        view: &View,
+    ) -> Result<Walks> {
         let caller = &view.caller;
-        let is_elsewhere =
-            scope == Scope::NetNamespace && caller.net_namespace()? != self.net_namespace;
-        Ok(Walk {
-            settings: of_whole(scope, view)?,
-            net_namespace: is_elsewhere.then(|| caller.open(Kind::Net)).transpose()?,
+        let is_elsewhere = scope == Scope::NetNamespace
+            && caller.net_namespace != self.callers.daemon().net_namespace;
+        let elsewhere = is_elsewhere.then(|| namespaces::open(caller.thread, Kind::Net));
+        Ok(Walks {
+            pool,
+            settings: of_whole(scope, view),
+            net_namespace: elsewhere.transpose()?,
         })
     }
 }
 
 /// What the program of a whole table is told of its reader.
-fn of_whole(scope: Scope, view: &View) -> Result<Settings> {
+fn of_whole(scope: Scope, view: &View) -> Settings {
     let mut settings = Settings::of(view);
     if matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace) {
-        settings.pid_namespace = told(view.caller.pid_namespace()?);
+        settings.pid_namespace = namespace_for_bpf(&view.caller);
     }
     if scope == Scope::PidAndNetNamespace {
-        settings.net_namespace = view.caller.net_namespace()?;
+        settings.net_namespace = view.caller.net_namespace;
     }
-    Ok(settings)
+    settings
 }
 
-/// A pid namespace as programs are told of it.
-fn told(pid_namespace: u32) -> u32 {
-    match pid_namespace {
+/// The number by which programs are told a caller's pid namespace: 0 for the initial one.
+fn namespace_for_bpf(caller: &Caller) -> u32 {
+    match caller.pid_namespace {
         INITIAL_PID_NAMESPACE => 0,
         inode => inode,
     }

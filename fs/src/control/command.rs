@@ -1,7 +1,7 @@
 //! What may be written to the control file.
 
-use iterfs_bpf::ObjectFile;
-use iterfs_mapping::Order;
+use iterfs_mapping::contract::ObjectFile;
+use iterfs_mapping::{Narrowing, Order};
 use std::path::PathBuf;
 
 /// The longest command, in bytes.
@@ -38,8 +38,8 @@ pub enum Command {
         name: String,
         /// The program.
         object: ObjectFile,
-        /// What its walk is narrowed to.
-        parameters: Parameters,
+        /// The part of its target that it walks; a cgroup by its path.
+        narrowing: Narrowing<String>,
     },
     /// `unload NAME`
     Unload {
@@ -48,24 +48,6 @@ pub enum Command {
     },
     /// `reload`
     Reload,
-}
-
-/// What a walk is narrowed to, as it is written.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Parameters {
-    /// Nothing.
-    #[default]
-    None,
-    /// `pid=N`
-    Process(u32),
-    /// `tid=N`
-    Thread(u32),
-    /// `map=ID`
-    Map(u32),
-    /// `cgroup=PATH [order=self|descendants|ancestors]`
-    Cgroup(String, Order),
-    /// `cgroup=PATH order=each`
-    EachCgroup(String),
 }
 
 /// Why a write is no command.
@@ -205,7 +187,7 @@ fn load(name: &str, object: &str, rest: &[&str]) -> Result<Command, CommandError
     Ok(Command::Load {
         name: checked_name(name)?,
         object: file(object, program)?,
-        parameters: narrowed(parameters)?,
+        narrowing: narrowing(parameters)?,
     })
 }
 
@@ -219,8 +201,8 @@ fn file(path: &str, program: Option<&str>) -> Result<ObjectFile, CommandError> {
     })
 }
 
-fn narrowed(words: &[&str]) -> Result<Parameters, CommandError> {
-    let mut narrowed = Parameters::None;
+fn narrowing(words: &[&str]) -> Result<Narrowing<String>, CommandError> {
+    let mut narrowed = Narrowing::Nothing;
     // Of the kernel's orders, or none of them: each by itself.
     let mut order: Option<Option<Order>> = None;
     for word in words {
@@ -228,10 +210,10 @@ fn narrowed(words: &[&str]) -> Result<Parameters, CommandError> {
         let (name, value) = word.split_once('=').ok_or_else(bad)?;
         let number = || iterfs_mapping::number::parse_id(value).ok_or_else(bad);
         let parameter = match name {
-            "pid" => Parameters::Process(number()?),
-            "tid" => Parameters::Thread(number()?),
-            "map" => Parameters::Map(number()?),
-            "cgroup" => Parameters::Cgroup(value.into(), Order::Descendants),
+            "pid" => Narrowing::Process(number()?),
+            "tid" => Narrowing::Thread(number()?),
+            "map" => Narrowing::Map(number()?),
+            "cgroup" => Narrowing::Cgroup(value.into(), Order::Descendants),
             "order" if order.is_none() => {
                 order = Some(match value {
                     "self" => Some(Order::Itself),
@@ -245,14 +227,14 @@ fn narrowed(words: &[&str]) -> Result<Parameters, CommandError> {
             "order" => return Err(CommandError::Parameters),
             _ => return Err(bad()),
         };
-        if narrowed != Parameters::None {
+        if narrowed != Narrowing::Nothing {
             return Err(CommandError::Parameters);
         }
         narrowed = parameter;
     }
     match (narrowed, order) {
-        (Parameters::Cgroup(path, _), Some(Some(order))) => Ok(Parameters::Cgroup(path, order)),
-        (Parameters::Cgroup(path, _), Some(None)) => Ok(Parameters::EachCgroup(path)),
+        (Narrowing::Cgroup(path, _), Some(Some(order))) => Ok(Narrowing::Cgroup(path, order)),
+        (Narrowing::Cgroup(path, _), Some(None)) => Ok(Narrowing::EachCgroup(path)),
         (other, None) => Ok(other),
         (_, Some(_)) => Err(CommandError::Parameters),
     }
@@ -321,7 +303,7 @@ mod tests {
             Ok(Command::Load {
                 name: "mine".into(),
                 object: object(Some("dump")),
-                parameters: Parameters::Cgroup("/x".into(), Order::Itself),
+                narrowing: Narrowing::Cgroup("/x".into(), Order::Itself),
             })
         );
         assert_eq!(
@@ -329,21 +311,21 @@ mod tests {
             Ok(Command::Load {
                 name: "m-1".into(),
                 object: object(None),
-                parameters: Parameters::Map(7),
+                narrowing: Narrowing::Map(7),
             })
         );
-        let load = |parameters| Command::Load {
+        let load = |narrowing| Command::Load {
             name: "c".into(),
             object: object(None),
-            parameters,
+            narrowing,
         };
         assert_eq!(
             parse("load c /a.o order=each cgroup=/"),
-            Ok(load(Parameters::EachCgroup("/".into())))
+            Ok(load(Narrowing::EachCgroup("/".into())))
         );
         assert_eq!(
             parse("load c /a.o cgroup=/"),
-            Ok(load(Parameters::Cgroup("/".into(), Order::Descendants)))
+            Ok(load(Narrowing::Cgroup("/".into(), Order::Descendants)))
         );
         assert_eq!(parse("reload"), Ok(Command::Reload));
     }

@@ -3,9 +3,8 @@
 use super::command::checked_name;
 use super::pinning::Pinning;
 use crate::error::{Failure, Result};
-use iterfs_bpf::programs::Narrowing;
-use iterfs_bpf::{ObjectFile, Programs};
-use iterfs_mapping::{Parameter, Subject};
+use iterfs_mapping::contract::{Backend, ObjectFile};
+use iterfs_mapping::{Contents, Narrowing};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
@@ -65,7 +64,7 @@ impl Directory {
     ///
     /// # Errors
     /// Every failure, of all objects.
-    pub(super) fn reload(&mut self, programs: &dyn Programs, pinning: &Pinning) -> Result<String> {
+    pub(super) fn reload(&mut self, backend: &dyn Backend, pinning: &Pinning) -> Result<String> {
         self.check()?;
         let mut failures = Vec::new();
         let mut changed = 0;
@@ -84,7 +83,7 @@ impl Directory {
             });
             note(&mut failures, taken);
         }
-        let standing: Vec<_> = programs.user_tables().into_iter().collect();
+        let standing: Vec<_> = backend.user_tables().into_iter().collect();
         let stands = |name: &str, table: u32| {
             let mut standing = standing.iter();
             standing.any(|standing| standing.number == table && standing.name == name)
@@ -93,7 +92,7 @@ impl Directory {
         self.loaded
             .retain(|name, origin| stands(name, origin.table));
         for name in self.gone(&there)? {
-            note(&mut failures, programs.unload(&name).map_err(Failure::from));
+            note(&mut failures, backend.unload(&name).map_err(Failure::from));
             self.loaded.remove(&name);
             changed += 1;
         }
@@ -108,12 +107,12 @@ impl Directory {
             };
             let done = match loaded {
                 Some(origin) => pinning
-                    .update(Subject::User(origin.table), Parameter::None, &object)
+                    .update(Contents::User(origin.table), &object)
                     .map(|_| Some(origin.table)),
-                None => programs
-                    .load(&name, &object, &Narrowing::Nothing)
+                None => backend
+                    .load(&name, &object, Narrowing::Nothing)
                     .map_err(Failure::from)
-                    .map(|()| number(programs, &name)),
+                    .map(|()| number(backend, &name)),
             };
             if let Some(Some(table)) = note(&mut failures, done) {
                 self.loaded.insert(name, Origin { table, stamp });
@@ -190,8 +189,8 @@ fn stem(file: &OsStr) -> Option<&str> {
     Some(stem.strip_suffix(".bpf").unwrap_or(stem))
 }
 
-fn number(programs: &dyn Programs, name: &str) -> Option<u32> {
-    let mut tables = programs.user_tables().into_iter();
+fn number(backend: &dyn Backend, name: &str) -> Option<u32> {
+    let mut tables = backend.user_tables().into_iter();
     Some(tables.find(|table| table.name == name)?.number)
 }
 

@@ -11,27 +11,30 @@ mod directory;
 mod file;
 mod pinning;
 pub(crate) mod report;
-mod resolve;
 
 use crate::access::Access;
 use crate::counts::AllCounts;
 use crate::error::{Failure, Result};
-use crate::options::Options;
-use command::{Command, Parameters};
+use crate::mount::options::Options;
+use crate::tree::Tree;
+use command::Command;
 use directory::Directory as ProgramDirectory;
 pub(crate) use file::ControlFile;
-use iterfs_bpf::programs::Narrowing;
-use iterfs_bpf::{ObjectFile, Programs};
-use iterfs_mapping::{Node, Parameter, Subject};
+use iterfs_mapping::contract::{Backend, ObjectFile};
+use iterfs_mapping::path::{names, plain};
+use iterfs_mapping::{Contents, Error, Format, Subject};
 use parking_lot::Mutex;
 use pinning::Pinning;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 /// What the control file works on.
 pub struct Control {
     /// What the mount was made with, for the report.
     options: String,
-    programs: Arc<dyn Programs>,
+    backend: Arc<dyn Backend>,
+    tree: Arc<Tree>,
     pinning: Pinning,
     directory: Option<Mutex<ProgramDirectory>>,
     access: Arc<Access>,
@@ -53,13 +56,13 @@ struct Refusal {
 }
 
 impl Control {
-    /// A control file over some programs, with the directories of pins and of programs
-    /// that the options name.
+    /// A control file, with the directory of programs that the options name.
     ///
     /// # Errors
     /// A directory of programs that others than root may write to.
     pub(crate) fn new(
-        programs: Arc<dyn Programs>,
+        backend: Arc<dyn Backend>,
+        tree: Arc<Tree>,
         access: Arc<Access>,
         counts: Arc<AllCounts>,
         options: &Options,
@@ -67,8 +70,9 @@ impl Control {
         let directory = options.programs.clone();
         let control = Control {
             options: options.in_force(),
-            pinning: Pinning::new(Arc::clone(&programs), options.pins.clone()),
-            programs,
+            pinning: Pinning::new(Arc::clone(&backend), Arc::clone(&tree)),
+            backend,
+            tree,
             directory: directory.map(ProgramDirectory::new).map(Mutex::new),
             access,
             reloaded: OnceLock::new(),
@@ -80,9 +84,7 @@ impl Control {
         if let Some(directory) = &control.directory {
             directory.lock().check()?;
             // A program that does not load keeps the mount from nothing else.
-            let loaded = directory
-                .lock()
-                .reload(&*control.programs, &control.pinning);
+            let loaded = directory.lock().reload(&*control.backend, &control.pinning);
             if let Err(failure) = loaded {
                 // The directory has logged each; the control file tells them, too.
                 *control.refused.lock() = Some(failure);
@@ -130,8 +132,9 @@ impl Control {
                 path: Some(path),
                 pin,
             } => {
-                let node = resolve::table(&*self.programs, &path)?;
-                let at = self.pinning.add(&path, node, pin.as_deref())?;
+                let at = self
+                    .pinning
+                    .add(&path, self.table(&path)?, pin.as_deref())?;
                 Ok(format!("pinned {path} at {}", at.display()))
             }
             Command::Unpin { path } => self.pinning.remove(path.as_deref()),
@@ -139,14 +142,14 @@ impl Control {
             Command::Load {
                 name,
                 object,
-                parameters,
+                narrowing,
             } => {
-                let narrowing = self.narrowing(parameters)?;
-                self.programs.load(&name, &object, &narrowing)?;
+                let narrowing = narrowing.try_map_cgroup(|path| self.cgroup(&path))?;
+                self.backend.load(&name, &object, narrowing)?;
                 Ok(format!("loaded user/{name}"))
             }
             Command::Unload { name } => {
-                self.programs.unload(&name)?;
+                self.backend.unload(&name)?;
                 self.forget();
                 Ok(format!("unloaded user/{name}"))
             }
@@ -155,22 +158,17 @@ impl Control {
     }
 
     fn update(&self, path: &str, object: Option<&ObjectFile>) -> Result<String> {
-        let node = resolve::table(&*self.programs, path)?;
-        let (subject, part) = match node {
-            Node::File(file) => (Subject::Table(file.table), file.instance().parameter),
-            Node::User(file) => (Subject::User(file.table), Parameter::None),
-            _ => return Err(Failure::NotATable(path.into())),
-        };
-        let (pins, done) = match (object, subject) {
-            (Some(object), subject) => {
-                let pins = self.pinning.update(subject, part, object)?;
+        let contents = self.table(path)?;
+        let (pins, done) = match (object, contents) {
+            (Some(object), contents) => {
+                let pins = self.pinning.update(contents, object)?;
                 (pins, format!("updated from {}", object.path.display()))
             }
-            (None, Subject::Table(table)) => {
-                let pins = self.pinning.restore(table, part)?;
+            (None, Contents::Table(instance)) => {
+                let pins = self.pinning.restore(instance)?;
                 (pins, "back to its own program".into())
             }
-            (None, Subject::User(_)) => return Err(Failure::NoDefault(path.into())),
+            (None, Contents::User(_)) => return Err(Failure::NoDefault(path.into())),
         };
         Ok(match pins {
             0 => format!("{path}: {done}"),
@@ -178,16 +176,25 @@ impl Control {
         })
     }
 
-    fn narrowing(&self, parameters: Parameters) -> Result<Narrowing> {
-        let names = |path: &str| resolve::names(path).map(Into::into).collect();
-        Ok(match parameters {
-            Parameters::None => Narrowing::Nothing,
-            Parameters::Process(pid) => Narrowing::Process(pid),
-            Parameters::Thread(tid) => Narrowing::Thread(tid),
-            Parameters::Map(id) => Narrowing::Map(id),
-            Parameters::Cgroup(path, order) => Narrowing::Cgroup(names(&path), order),
-            Parameters::EachCgroup(path) => Narrowing::EachCgroup(names(&path)),
-        })
+    /// The table that a path without a format leads to.
+    fn table(&self, path: &str) -> Result<Contents> {
+        let node = self.tree.resolve(path)?;
+        let node = node.ok_or_else(|| Failure::NoTable(path.into()))?;
+        match node.contents() {
+            Some((contents, Format::Text)) => Ok(contents),
+            _ => Err(Failure::NotATable(path.into())),
+        }
+    }
+
+    /// The id of the cgroup that a path from the root of the cgroups leads to.
+    fn cgroup(&self, path: &str) -> Result<u64> {
+        let mut id = 0;
+        for name in names(path) {
+            let found = self.backend.cgroup_below(id, OsStr::new(name))?;
+            id =
+                found.ok_or_else(|| Error::NoCgroup(PathBuf::from(format!("/{}", plain(path)))))?;
+        }
+        Ok(id)
     }
 
     fn reload(&self) -> Result<String> {
@@ -198,7 +205,7 @@ impl Control {
         let Some(directory) = &self.directory else {
             return Ok("reloaded the configuration".into());
         };
-        let done = directory.lock().reload(&*self.programs, &self.pinning);
+        let done = directory.lock().reload(&*self.backend, &self.pinning);
         *self.refused.lock() = done.as_ref().err().cloned();
         self.forget();
         done
@@ -206,7 +213,7 @@ impl Control {
 
     /// Counts no more what was unloaded.
     fn forget(&self) {
-        let there = self.programs.user_tables();
+        let there = self.backend.user_tables();
         self.counts.retain(|subject| match subject {
             Subject::Table(_) => true,
             Subject::User(number) => there.iter().any(|table| table.number == number),

@@ -1,14 +1,13 @@
 //! Which tables are pinned, and where.
 
 use super::counted;
-use super::resolve::{names, whole_tables};
 use crate::error::{Failure, Result};
-use iterfs_bpf::pins::Pin;
-use iterfs_bpf::{Error, ObjectFile, Pins, Programs};
-use iterfs_mapping::{Directory, File, Format, Instance, Node, Parameter, Subject, TableId};
+use crate::tree::Tree;
+use iterfs_mapping::contract::{Backend, ObjectFile, Pin, PinnedLink};
+use iterfs_mapping::path::plain;
+use iterfs_mapping::{Contents, Error, File, Instance, Subject, TableId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,12 +15,12 @@ use std::sync::Arc;
 /// (include/linux/bpf.h, BPF_OBJ_NAME_LEN).
 const PROGRAM_NAME: usize = 15;
 
-/// The pins of some programs' tables.
+/// The pins, and the tables that they show.
 pub(super) struct Pinning {
-    programs: Arc<dyn Programs>,
-    pins: Pins,
-    /// What the links show that were pinned or updated here, by their ids: of a
-    /// link that runs a program which was brought nothing else may tell.
+    backend: Arc<dyn Backend>,
+    tree: Arc<Tree>,
+    /// What the links show that were pinned or updated here, by their ids: nothing else may
+    /// tell what a link shows that runs a user program.
     known: Mutex<HashMap<u32, Shown>>,
 }
 
@@ -30,42 +29,38 @@ pub(super) struct Pinning {
 pub(super) struct Shown {
     /// The table's path.
     pub(super) path: String,
-    /// The table, if it is there.
-    subject: Option<Subject>,
-    /// Its part, of a table of the layout.
-    instance: Option<Instance>,
+    /// The table and its part, if the table is there.
+    contents: Option<Contents>,
 }
 
 impl Pinning {
-    pub(super) fn new(programs: Arc<dyn Programs>, directory: PathBuf) -> Pinning {
+    pub(super) fn new(backend: Arc<dyn Backend>, tree: Arc<Tree>) -> Pinning {
         Pinning {
-            programs,
-            pins: Pins::below(directory),
+            backend,
+            tree,
             known: Mutex::default(),
         }
     }
 
-    /// Where a pin is.
-    pub(super) fn path(&self, pin: &Pin) -> PathBuf {
-        self.pins.path(&pin.name)
-    }
-
     /// What is pinned now, and which tables that shows.
     pub(super) fn list(&self) -> Result<Vec<(Pin, Option<Shown>)>> {
-        let pins = self.pins.list()?;
-        let loaded = self.programs.loaded();
-        let brought = |link: u32| {
+        let pins = self.backend.pins()?;
+        let loaded = self.backend.loaded();
+        let of_user = |link: u32| {
             let table = loaded.iter().find(|table| table.link == Some(link))?;
+            let contents = match table.table {
+                Subject::User(number) => Some(Contents::User(number)),
+                Subject::Table(_) => None,
+            };
             Some(Shown {
                 path: format!("user/{}", table.name.as_ref()?),
-                subject: Some(table.table),
-                instance: None,
+                contents,
             })
         };
         let mut known = self.known.lock();
         known.retain(|link, _| pins.iter().any(|pin| pin.link == *link));
         let shown = pins.into_iter().map(|pin| {
-            let shown = brought(pin.link).or_else(|| known.get(&pin.link).cloned());
+            let shown = of_user(pin.link).or_else(|| known.get(&pin.link).cloned());
             let shown = shown.or_else(|| self.recognized(&pin));
             (pin, shown)
         });
@@ -76,7 +71,10 @@ impl Pinning {
     /// ours, else by where it is.
     fn recognized(&self, pin: &Pin) -> Option<Shown> {
         let files = TableId::all().filter(|id| id.table().target.name == pin.target);
-        let files = files.filter_map(|table| file(table, pin.parameter?));
+        let files = files.filter_map(|table| {
+            let narrowing = pin.narrowing?;
+            File::of(Instance { table, narrowing })
+        });
         let files: Vec<File> = files.collect();
         let found = files
             .iter()
@@ -85,44 +83,33 @@ impl Pinning {
         if let Some(file) = found {
             return Some(Shown {
                 path: file.path(),
-                subject: Some(Subject::Table(file.table)),
-                instance: Some(file.instance()),
+                contents: Some(Contents::Table(file.instance())),
             });
         }
         let name = pin.name.strip_prefix("user/")?;
-        let tables = self.programs.user_tables();
+        let tables = self.backend.user_tables();
         let table = tables.into_iter().find(|table| table.name == name);
         Some(Shown {
             path: pin.name.clone(),
-            subject: table.map(|table| Subject::User(table.number)),
-            instance: None,
+            contents: table.map(|table| Contents::User(table.number)),
         })
     }
 
     /// Pins a table that a path led to.
-    pub(super) fn add(&self, path: &str, node: Node, name: Option<&str>) -> Result<PathBuf> {
-        let (link, subject, instance) = match node {
-            Node::File(file) => (
-                self.programs.link_as_text(file.instance())?,
-                Subject::Table(file.table),
-                Some(file.instance()),
-            ),
-            Node::User(file) => (
-                self.programs.link_of_user(file.table)?,
-                Subject::User(file.table),
-                None,
-            ),
-            _ => return Err(Failure::IsADirectory),
-        };
+    pub(super) fn add(
+        &self,
+        path: &str,
+        contents: Contents,
+        name: Option<&str>,
+    ) -> Result<PathBuf> {
         let own = name_of(path);
         let name = name.unwrap_or(&own);
-        let at = self.pins.add(name, link.as_fd())?;
-        let pins = self.pins.list()?;
+        let at = self.backend.pin(contents, name)?;
+        let pins = self.backend.pins()?;
         if let Some(pin) = pins.iter().find(|pin| pin.name == name) {
             let shown = Shown {
-                path: names(path).collect::<Vec<_>>().join("/"),
-                subject: Some(subject),
-                instance,
+                path: plain(path),
+                contents: Some(contents),
             };
             self.known.lock().insert(pin.link, shown);
         }
@@ -131,21 +118,26 @@ impl Pinning {
 
     /// Pins every table that needs no parameter and is not pinned yet: all or none.
     pub(super) fn add_all(&self) -> Result<String> {
-        let pinned: Vec<_> = self.pins.list()?.into_iter().map(|pin| pin.name).collect();
+        let pinned: Vec<_> = self
+            .backend
+            .pins()?
+            .into_iter()
+            .map(|pin| pin.name)
+            .collect();
         let mut made = Vec::new();
-        for file in whole_tables(&*self.programs) {
+        for file in self.tree.whole_tables() {
             let path = file.path();
             let name = name_of(&path);
             if pinned.contains(&name) {
                 continue;
             }
-            match self.add(&path, Node::File(file), None) {
+            match self.add(&path, Contents::Table(file.instance()), None) {
                 Ok(_) => made.push(name),
                 Err(Failure::Tables(error)) if matches!(*error, Error::NoText(..)) => {}
                 Err(failure) => {
                     for name in made {
                         // What cannot be undone is still to be seen in the directory.
-                        let _ = self.pins.remove(&name);
+                        let _ = self.backend.unpin(&name);
                     }
                     return Err(failure);
                 }
@@ -159,13 +151,13 @@ impl Pinning {
         let pins = self.list()?;
         let Some(path) = path else {
             for (pin, _) in &pins {
-                self.pins.remove(&pin.name)?;
+                self.backend.unpin(&pin.name)?;
             }
             return Ok(format!("unpinned {}", counted(pins.len(), "link")));
         };
         // The table may be gone, so its path is not looked up.
         let own = name_of(path);
-        let plain = names(path).collect::<Vec<_>>().join("/");
+        let plain = plain(path);
         let found: Vec<_> = pins
             .into_iter()
             .filter(|(pin, shown)| {
@@ -178,43 +170,39 @@ impl Pinning {
             return Err(Failure::NotPinned(path.into()));
         }
         for (pin, _) in &found {
-            self.pins.remove(&pin.name)?;
+            self.backend.unpin(&pin.name)?;
         }
         Ok(format!("unpinned {path}"))
     }
 
-    /// Puts another program into a table's link and its pinned ones; says how many
-    /// of those there are. `part` is the one that the table was named by.
-    pub(super) fn update(
-        &self,
-        table: Subject,
-        part: Parameter,
-        object: &ObjectFile,
-    ) -> Result<usize> {
-        let links = self.links(table)?;
-        self.programs.update(table, part, object, &links)?;
-        Ok(links.len())
+    /// Puts another program into a table's link and its pinned ones; says how many of those
+    /// there are. `contents` has the part of the table that its path named.
+    pub(super) fn update(&self, contents: Contents, object: &ObjectFile) -> Result<usize> {
+        let pinned = self.links(contents.subject())?;
+        self.backend.update(contents, object, &pinned)?;
+        Ok(pinned.len())
     }
 
     /// Puts a table's own program back into all of them.
-    pub(super) fn restore(&self, table: TableId, part: Parameter) -> Result<usize> {
-        let pins = self.links(Subject::Table(table))?.into_iter();
-        let links = pins.filter_map(|(instance, link)| Some((instance?, link)));
-        let links: Vec<_> = links.collect();
-        self.programs.restore(table, part, &links)?;
-        Ok(links.len())
+    pub(super) fn restore(&self, instance: Instance) -> Result<usize> {
+        let pinned = self.links(Subject::Table(instance.table))?;
+        self.backend.restore(instance, &pinned)?;
+        Ok(pinned.len())
     }
 
-    /// The pinned links of a table, whole and narrowed. What they show is kept in
-    /// mind from here on, as their programs are about to change.
-    fn links(&self, of: Subject) -> Result<Vec<(Option<Instance>, OwnedFd)>> {
+    /// The pinned links of a table, whole and narrowed. What they show is remembered from
+    /// here on, as their programs are about to change.
+    fn links(&self, of: Subject) -> Result<Vec<PinnedLink>> {
         let mut links = Vec::new();
         for (pin, shown) in self.list()? {
-            let Some(shown) = shown.filter(|shown| shown.subject == Some(of)) else {
-                continue;
-            };
-            links.push((shown.instance, self.pins.link(&pin.name)?));
+            let Some(shown) = shown else { continue };
+            let contents = shown.contents.filter(|contents| contents.subject() == of);
+            let Some(contents) = contents else { continue };
             self.known.lock().insert(pin.link, shown);
+            links.push(PinnedLink {
+                contents,
+                pin: pin.name,
+            });
         }
         Ok(links)
     }
@@ -223,28 +211,11 @@ impl Pinning {
 /// Where a table is pinned if nothing else is said. A bpffs keeps names with a dot
 /// for itself.
 fn name_of(path: &str) -> String {
-    names(path).collect::<Vec<_>>().join("/").replace('.', "_")
+    plain(path).replace('.', "_")
 }
 
 /// Whether a program's name, as far as the kernel keeps it, is that of a table's own.
 fn is_own(table: TableId, program: &str) -> bool {
     let own = format!("dump_{}", table.table().object);
     program == &own[..own.len().min(PROGRAM_NAME)]
-}
-
-/// The file that shows a table narrowed so.
-fn file(table: TableId, parameter: Parameter) -> Option<File> {
-    let in_directory = |directory| File {
-        directory,
-        table,
-        format: Format::Text,
-    };
-    let file = match parameter {
-        Parameter::None => File::whole(table)?,
-        Parameter::Process(pid) => in_directory(Directory::Process(pid)),
-        Parameter::NetNamespace(inode) => in_directory(Directory::NetNamespace(inode)),
-        Parameter::Map(id) => in_directory(Directory::Map(id)),
-        Parameter::Cgroup(id, _) => in_directory(Directory::Cgroup(id)),
-    };
-    (file.instance() == Instance { table, parameter }).then_some(file)
 }

@@ -3,9 +3,9 @@
 use super::{Control, Refusal};
 use crate::counts::Counted;
 use crate::error::{Failure, Result};
-use iterfs_bpf::Schema;
-use iterfs_bpf::programs::Loaded;
-use iterfs_mapping::{File, Need, Place, Subject, TableId};
+use iterfs_mapping::Schema;
+use iterfs_mapping::contract::Loaded;
+use iterfs_mapping::{Subject, TableId};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -127,15 +127,20 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 fn lines(control: &Control) -> Result<Vec<Line>> {
-    let loaded = control.programs.loaded();
+    let loaded = control.backend.loaded();
     let of_table = |id: TableId| {
         let program = loaded
             .iter()
             .find(|loaded| loaded.table == Subject::Table(id));
         let counted = control.counts.counted(Subject::Table(id));
-        Line::of_program(path(id), id.table().target.name, program, counted)
+        Line::of_program(
+            id.documented_path(),
+            id.table().target.name,
+            program,
+            counted,
+        )
     };
-    let here = TableId::all().filter(|id| control.programs.present(*id));
+    let here = TableId::all().filter(|id| control.backend.present(*id));
     let mut lines: Vec<_> = here.map(of_table).collect();
     for program in &loaded {
         if let Some(name) = &program.name {
@@ -152,7 +157,7 @@ fn lines(control: &Control) -> Result<Vec<Line>> {
     for (pin, shown) in control.pinning.list()? {
         lines.push(Line {
             path: shown.map_or_else(|| "-".into(), |shown| shown.path),
-            pin: Some(control.pinning.path(&pin).display().to_string()),
+            pin: Some(control.backend.pin_path(&pin.name).display().to_string()),
             target: pin.target,
             program: Some(pin.program),
             tag: Some(pin.tag),
@@ -163,18 +168,6 @@ fn lines(control: &Control) -> Result<Vec<Line>> {
         });
     }
     Ok(lines)
-}
-
-/// Where a table is, with what differs between its directories in angle brackets.
-pub(crate) fn path(id: TableId) -> String {
-    let table = id.table();
-    let name = table.name;
-    match (table.need, table.places) {
-        (Need::Map(_), _) => format!("bpf/map/<id>/{name}"),
-        (Need::Cgroup(_), _) => format!("cgroup/<path>/{name}"),
-        (Need::Nothing, [Place::Process]) => format!("pid/<n>/{name}"),
-        (Need::Nothing, _) => File::whole(id).map_or_else(|| name.into(), |file| file.path()),
-    }
 }
 
 impl Line {

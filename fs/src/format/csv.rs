@@ -4,7 +4,7 @@
 use super::framing::Framing;
 use super::line_cache::LineCache;
 use super::values::{as_utf8, unquoted};
-use iterfs_bpf::schema::{Record, Schema};
+use iterfs_mapping::row::{Record, Schema};
 
 /// Writes rows as lines of CSV.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! Most rows have the flags of a row shortly before, and a walk through all names of a set
 //! costs more than everything else about the field.
 
-use iterfs_bpf::schema::Flags;
+use iterfs_mapping::row::Flags;
 
 /// Sets that a column held lately, with their bytes in the output.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use super::nesting::Nesting;
 use super::values::{
     as_utf8, decimal, formatted, hex_bytes, hex_number, ip, is_plain, json_string,
 };
-use iterfs_bpf::schema::{Flags, Record, Schema, Value};
+use iterfs_mapping::row::{Flags, Record, Schema, Value};
 
 /// Writes rows as objects.
 #[derive(Debug)]

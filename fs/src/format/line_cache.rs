@@ -5,7 +5,7 @@
 //! with the record that it shows, and formats only those fields of the next row that lie
 //! where the two records differ.
 
-use iterfs_bpf::schema::{Kind, Record, Schema, Value};
+use iterfs_mapping::row::{Kind, Record, Schema, Value};
 
 /// The last row and its line.
 #[derive(Debug)]

@@ -19,8 +19,8 @@ mod values;
 pub use framing::Framing;
 pub(crate) use text::word;
 
-use iterfs_bpf::schema::{Record, Schema};
 use iterfs_mapping::Format;
+use iterfs_mapping::row::{Record, Schema};
 
 /// Turns records of one pass into the bytes of a file.
 #[derive(Debug)]

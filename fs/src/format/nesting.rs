@@ -4,7 +4,7 @@
 //! never change: `{"key":{"pid":`, `,"cpu":`, `},"value":[`, and `]}` at the end.
 
 use super::values::json_string;
-use iterfs_bpf::schema::{Column, Step};
+use iterfs_mapping::row::{Column, Step};
 
 /// The values that were laid out so far.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use super::flag_cache::FlagCache;
 use super::framing::Framing;
 use super::line_cache::LineCache;
 use super::values::{flag_names, is_plain, octal, unquoted};
-use iterfs_bpf::schema::{Flags, Record, Schema, Value};
+use iterfs_mapping::row::{Flags, Record, Schema, Value};
 
 /// Writes rows as lines of text.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! How values are written wherever formats agree.
 
-use iterfs_bpf::schema::{Flags, Value};
+use iterfs_mapping::row::{Flags, Value};
 use std::fmt::{Arguments, Write as _};
 use std::net::IpAddr;
 

@@ -20,7 +20,7 @@ mod serial;
 mod state;
 mod watchdog;
 
-use crate::quota::AccountId;
+use crate::access::quota::AccountId;
 pub(crate) use affinity::ReservedCpu;
 use pool::{Job, Pool};
 pub(crate) use queue::Class;

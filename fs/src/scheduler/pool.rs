@@ -6,7 +6,7 @@
 use super::queue::{Class, Limits, Queue, Ticket};
 use super::state::{Actions, State};
 use super::{TimeSlice, Watched, affinity, watchdog};
-use crate::quota::AccountId;
+use crate::access::quota::AccountId;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::thread::{Pid, gettid};
 use rustix::time::{ClockId, clock_gettime};

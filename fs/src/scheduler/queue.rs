@@ -5,7 +5,7 @@
 //! as running, so another may take its place. The jobs of one account, asleep or not, hold
 //! at most a share of the threads that are left.
 
-use crate::quota::AccountId;
+use crate::access::quota::AccountId;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -12,8 +12,7 @@ mod interrupts;
 mod reply;
 mod request;
 
-use crate::mountpoint::Mountpoint;
-use anyhow::{Context, Result, anyhow};
+use crate::mount::Mountpoint;
 use device::Device;
 use fuser::{Config, Errno, Filesystem, InitFlags, KernelConfig, Notifier, SessionACL};
 use interrupts::Interrupts;
@@ -85,8 +84,36 @@ pub struct Session {
     ends: Receiver<Result<End>>,
 }
 
-/// Answers the kernel's first request and starts the threads that serve the others. What
-/// cannot be started keeps the mount from being made.
+/// Why a session does not begin, or breaks.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No descriptor is left for the device.
+    #[error("the descriptor of /dev/fuse cannot be duplicated: {0}")]
+    Descriptor(#[source] std::io::Error),
+    /// The first exchange with the kernel failed.
+    #[error("the kernel did not accept the mount: {0}")]
+    Greeting(#[source] std::io::Error),
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}; raise the limit of processes (pids.max, ulimit -u)")]
+    Thread(#[source] std::io::Error),
+    /// All threads that serve have ended.
+    #[error("no thread is left to serve the mount")]
+    NoThread,
+    /// The device broke.
+    #[error("cannot read /dev/fuse: {0}")]
+    Device(#[source] io::Errno),
+    /// The kernel sent something that is no request.
+    #[error("the kernel sent {0} bytes that are no FUSE request")]
+    NoRequest(usize),
+}
+
+/// The result of serving.
+type Result<T> = std::result::Result<T, SessionError>;
+
+/// Answers the kernel's first request and starts the threads that serve the others.
+///
+/// # Errors
+/// [`SessionError`]. Nothing stays mounted then.
 pub(crate) fn begin(
     fuse: OwnedFd,
     handler: &Arc<impl Handler>,
@@ -96,19 +123,19 @@ pub(crate) fn begin(
 }
 
 fn start(fuse: OwnedFd, handler: &Arc<impl Handler>) -> Result<Session> {
-    let device = fuse.try_clone().context("no descriptor is left")?;
+    let device = fuse.try_clone().map_err(SessionError::Descriptor)?;
     let mut config = Config::default();
     config.acl = SessionACL::All;
     let minor = Arc::new(AtomicU32::new(0));
     let greeting = Greeting(Arc::clone(&minor));
     let greeted = fuser::Session::from_fd(greeting, fuse, SessionACL::All, config)
-        .context("the kernel did not take up the mount")?;
+        .map_err(SessionError::Greeting)?;
     let connection = Arc::new(Connection {
         device: Device::new(device),
         interrupts: Interrupts::default(),
     });
     let (end, ends) = channel();
-    start_threads(&connection, handler, &end).context("a thread cannot be started")?;
+    start_threads(&connection, handler, &end).map_err(SessionError::Thread)?;
     Ok(Session {
         connection,
         notifier: greeted.notifier(),
@@ -152,7 +179,7 @@ impl Session {
     /// # Errors
     /// If the device breaks.
     pub fn run(self) -> Result<End> {
-        let first = self.ends.recv().context("no thread is left to serve")?;
+        let first = self.ends.recv().map_err(|_| SessionError::NoThread)?;
         // The others learn of it as well, unless the kernel keeps one waiting.
         for _ in 1..WORKERS {
             if self.ends.recv_timeout(GRACE).is_err() {
@@ -224,10 +251,10 @@ impl<H: Handler> Worker<H> {
                 Ok(length) => length,
                 Err(io::Errno::NODEV) => return Ok(End::Unmounted),
                 Err(io::Errno::CONNABORTED) => return Ok(End::Aborted),
-                Err(errno) => return Err(errno).context("/dev/fuse cannot be read"),
+                Err(errno) => return Err(SessionError::Device(errno)),
             };
-            let request = Request::parse(&buffer[..length])
-                .ok_or_else(|| anyhow!("the kernel sent {length} bytes that are no request"))?;
+            let request =
+                Request::parse(&buffer[..length]).ok_or(SessionError::NoRequest(length))?;
             let unique = request.unique;
             let is_interruptible = request.is_interruptible();
             if is_interruptible {

@@ -3,9 +3,9 @@
 use super::Connection;
 use super::abi::{self, Attr, Dirent, EntryOut};
 use crate::error::Failure;
-use crate::inode;
+use crate::fuse::size::{END, Size};
 use crate::operations::Attributes;
-use crate::size::{END, Size};
+use crate::tree::inode;
 use fuser::{Errno, FopenFlags};
 use iterfs_mapping::Node;
 use rustix::fs::FileType;

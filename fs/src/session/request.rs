@@ -1,7 +1,7 @@
 //! What the kernel asks, parsed once.
 
 use super::abi::{self, InHeader, opcode};
-use crate::policy::Requester;
+use crate::access::requester::Sender;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use zerocopy::FromBytes;
@@ -14,7 +14,7 @@ pub(crate) struct Request {
     /// The inode that it is about.
     pub(crate) inode: u64,
     /// Who asks.
-    pub(crate) requester: Requester,
+    pub(crate) sender: Sender,
     /// What is asked.
     pub(crate) operation: Operation,
 }
@@ -115,11 +115,10 @@ impl Request {
         Some(Request {
             unique: header.unique,
             inode: header.nodeid,
-            requester: Requester {
-                tid: header.pid,
+            sender: Sender {
+                thread: header.pid,
                 uid: header.uid,
                 gid: header.gid,
-                account: None,
             },
             operation: Operation::parse(header.opcode, header.nodeid, body)?,
         })
@@ -291,8 +290,8 @@ mod tests {
     fn a_lookup_has_its_name_and_who_asks() {
         let request = Request::parse(&message(opcode::LOOKUP, b"tasks\0")).unwrap();
         assert_eq!((request.unique, request.inode), (42, 7));
-        assert_eq!(request.requester.tid, 321);
-        assert_eq!((request.requester.uid, request.requester.gid), (1000, 100));
+        assert_eq!(request.sender.thread, 321);
+        assert_eq!((request.sender.uid, request.sender.gid), (1000, 100));
         assert!(request.is_interruptible());
         match request.operation {
             Operation::Slow(Slow::Lookup { name }) => assert_eq!(&*name, "tasks"),

@@ -1,8 +1,8 @@
 //! Batches of records, and the memory that they are read into.
 
 use super::sequencer::SequenceNumber;
+use crate::access::quota::{Account, Charge};
 use crate::error::Result;
-use crate::quota::{Account, Charge};
 use parking_lot::Mutex;
 use std::sync::Arc;
 

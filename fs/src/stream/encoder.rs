@@ -5,9 +5,9 @@ use super::sequencer::SequenceNumber;
 use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use crate::format::{Formatter, Framing};
-use iterfs_bpf::Schema;
-use iterfs_bpf::record::Records;
 use iterfs_mapping::Format;
+use iterfs_mapping::Schema;
+use iterfs_mapping::row::Records;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 

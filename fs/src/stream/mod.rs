@@ -11,7 +11,7 @@
 //! The [`pipeline`] decides what each worker does next, and [`workers`] runs them: on the
 //! thread that serves the first read, and after that ahead of the reader on threads of the
 //! [`scheduler`](crate::scheduler). Nothing here knows a format, nor the kernel except
-//! through the contract's trait [`Source`](iterfs_bpf::Source).
+//! through the contract's trait [`Source`](iterfs_mapping::contract::Source).
 
 mod batch;
 mod encoder;
@@ -24,14 +24,14 @@ mod state;
 mod window;
 mod workers;
 
+use crate::access::quota::{Account, Keeper};
 use crate::answer::Answer;
 use crate::counts::Counts;
 use crate::error::Failure;
-use crate::quota::{Account, Keeper};
 use crate::scheduler::{Class, ReservedCpu, Scheduler, Watched};
 use encoder::Encoding;
-use iterfs_bpf::Pass;
 use iterfs_mapping::Format;
+use iterfs_mapping::contract::Pass;
 use parking_lot::Mutex;
 use pipeline::Pipeline;
 use state::{Outcome, Read, State};

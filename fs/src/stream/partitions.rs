@@ -1,7 +1,7 @@
 //! The partitions of a pass, which its workers take turns to read.
 
 use super::partition::Partition;
-use iterfs_bpf::Source;
+use iterfs_mapping::contract::Source;
 use std::collections::VecDeque;
 
 /// The partitions that are not over, in order. Those that are being read are taken out.

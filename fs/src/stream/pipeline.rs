@@ -17,7 +17,7 @@ use super::partitions::Partitions;
 use super::sequencer::Sequencer;
 use super::window::Window;
 use crate::error::Failure;
-use iterfs_bpf::Source;
+use iterfs_mapping::contract::Source;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use super::encoder::Chunk;
 use super::window::Window;
+use crate::access::quota::Charge;
 use crate::error::Result;
 use crate::format::Framing;
-use crate::quota::Charge;
 use std::collections::BTreeMap;
 
 /// The place of a batch, and of the chunk that it becomes, in its file: the partitions

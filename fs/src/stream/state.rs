@@ -4,10 +4,10 @@ use super::partition::Partition;
 use super::piece::Piece;
 use super::pipeline::{Pipeline, WorkItem};
 use super::window::{self, Found, Window};
+use crate::access::memory::MOST_AHEAD;
+use crate::access::quota::Member;
 use crate::answer::Answer;
 use crate::error::Failure;
-use crate::memory::MOST_AHEAD;
-use crate::quota::Member;
 use std::time::{Duration, Instant};
 
 /// A stream produces as many bytes ahead of its reader as were read so far, within this and

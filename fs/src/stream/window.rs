@@ -1,8 +1,8 @@
 //! The bytes that a stream keeps: some behind its reader, some ahead.
 
 use super::piece::Piece;
-use crate::memory::Share;
-use crate::quota::{Account, Charge};
+use crate::access::memory::Share;
+use crate::access::quota::{Account, Charge};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -249,7 +249,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::MOST_BEHIND as BEHIND;
+    use crate::access::memory::MOST_BEHIND as BEHIND;
 
     fn bytes(from: u64, length: usize) -> Vec<u8> {
         (from..).take(length).map(|at| (at % 251) as u8).collect()

@@ -4,11 +4,11 @@
 //! proptest chooses, so that every interleaving of workers and readers can occur.
 
 use super::*;
+use crate::access::memory::{LEAST_BEHIND, Memory};
+use crate::access::quota::{AccountId, Accounts, Quota};
 use crate::format::Formatter;
-use crate::memory::{LEAST_BEHIND, Memory};
-use crate::quota::{AccountId, Accounts, Quota};
 use crate::stream::pipeline::WorkItem;
-use iterfs_bpf::record::Records;
+use iterfs_mapping::row::Records;
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
 
@@ -262,7 +262,7 @@ proptest! {
         finishes: bool,
     ) {
         let quota = Quota { handles: 1, bytes };
-        let accounts = Accounts::new(10, Memory::new(crate::memory::DEFAULT));
+        let accounts = Accounts::new(10, Memory::new(crate::access::memory::DEFAULT));
         let seat = accounts.open(AccountId::of_uid(7), quota, Duration::ZERO);
         let account = seat.as_ref().unwrap().account();
         let (acts, rows) = acts(&steps);

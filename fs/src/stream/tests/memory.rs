@@ -1,8 +1,8 @@
 //! The memory that streams keep.
 
 use super::*;
-use crate::memory::{self, Memory};
-use crate::quota::{AccountId, Accounts, Quota};
+use crate::access::memory::{self, Memory};
+use crate::access::quota::{AccountId, Accounts, Quota};
 
 #[test]
 fn what_is_kept_is_bounded() {

@@ -8,8 +8,8 @@ mod readers;
 mod reads;
 
 use super::*;
-use iterfs_bpf::schema::{Column, Kind, Schema, Unit, Width};
-use iterfs_bpf::{Progress, Source};
+use iterfs_mapping::contract::{Progress, Source};
+use iterfs_mapping::row::{Column, Kind, Schema, Unit, Width};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::AtomicUsize;
@@ -52,7 +52,7 @@ struct Fake {
 }
 
 impl Source for Fake {
-    fn read(&mut self, buffer: &mut [u8]) -> iterfs_bpf::Result<Progress> {
+    fn read(&mut self, buffer: &mut [u8]) -> iterfs_mapping::Result<Progress> {
         self.steps.fetch_add(1, Ordering::SeqCst);
         match self.acts.pop_front() {
             Some(Act::Bytes(bytes)) => {
@@ -68,9 +68,9 @@ impl Source for Fake {
                 }
                 Ok(Progress::Nothing)
             }
-            Some(Act::Fail(errno)) => {
-                Err(iterfs_bpf::Error::Pass(io::Error::from_raw_os_error(errno)))
-            }
+            Some(Act::Fail(errno)) => Err(iterfs_mapping::Error::Pass(
+                io::Error::from_raw_os_error(errno),
+            )),
             Some(Act::Panic) => panic!("a panic that a test causes"),
             None => Ok(Progress::End),
         }

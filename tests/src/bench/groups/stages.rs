@@ -16,9 +16,9 @@ use crate::bench::spread::Spread;
 use crate::fixtures::many_files::ManyFiles;
 use crate::fixtures::netns::in_new_net_namespace;
 use anyhow::{Context, Result};
-use iterfs::format::Formatter;
-use iterfs_bpf::schema::{Record, Schema};
-use iterfs_bpf::{Caller, Kernel, View, each_row};
+use iterfs_bpf::{Kernel, each_row};
+use iterfs_fs::format::Formatter;
+use iterfs_mapping::row::{Record, Schema};
 use iterfs_mapping::{Format, Instance, Node};
 
 /// Those of `files`, which the plot shows, and of `net/tcp`.
@@ -88,12 +88,7 @@ fn records(
     instance: Instance,
     visit: impl FnMut(&Schema, Record<'_>),
 ) -> Result<()> {
-    Ok(each_row(
-        kernel,
-        instance,
-        &View::of(Caller::Daemon),
-        visit,
-    )?)
+    Ok(each_row(kernel, instance, &kernel.own_view(), visit)?)
 }
 
 /// Formats rows and throws the text away, a chunk at a time.

@@ -1,0 +1,124 @@
+//! The names of cgroups: what `cgroup/` lists and finds.
+//!
+//! Asked of a mount of our own that no path leads to, so that it does not matter
+//! where, or whether, the host has cgroup2 mounted. A cgroup's id is the inode
+//! number of its directory (fs/kernfs, `kernfs_ino()`), and the file handle by
+//! which that directory is opened.
+
+use crate::sys;
+use iterfs_mapping::error::{Error, Result};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
+
+/// The tree of cgroups as this process's cgroup namespace shows it.
+#[derive(Debug, Default)]
+pub(crate) struct Cgroups {
+    root: OnceLock<OwnedFd>,
+}
+
+impl Cgroups {
+    /// The cgroups right below one; none if it is gone.
+    pub(crate) fn below(&self, id: u64) -> Result<Vec<(OsString, u64)>> {
+        let Some(directory) = self.open(id)? else {
+            return Ok(Vec::new());
+        };
+        let mut below = Vec::new();
+        for entry in Dir::read_from(&directory).map_err(failed)? {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // Removed while it is read.
+                Err(Errno::NOENT | Errno::NODEV) => break,
+                Err(errno) => return Err(failed(errno)),
+            };
+            let name = entry.file_name().to_bytes();
+            if entry.file_type() == FileType::Directory && name != b"." && name != b".." {
+                below.push((OsStr::from_bytes(name).to_owned(), entry.ino()));
+            }
+        }
+        Ok(below)
+    }
+
+    /// The one of this name right below another.
+    pub(crate) fn find(&self, id: u64, name: &OsStr) -> Result<Option<u64>> {
+        let Some(directory) = self.open(id)? else {
+            return Ok(None);
+        };
+        let found = rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        match found {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Ok(Some(stat.st_ino))
+            }
+            Ok(_) | Err(Errno::NOENT | Errno::NODEV | Errno::NAMETOOLONG) => Ok(None),
+            Err(errno) => Err(failed(errno)),
+        }
+    }
+
+    /// Whether there is such a cgroup.
+    pub(crate) fn exists(&self, id: u64) -> Result<bool> {
+        Ok(id == 0 || self.open(id)?.is_some())
+    }
+
+    fn open(&self, id: u64) -> Result<Option<OwnedFd>> {
+        let root = self.root()?;
+        if id == 0 {
+            return open_directory(root).map(Some).map_err(failed);
+        }
+        match sys::open_kernfs_node(root, id) {
+            Ok(directory) => Ok(Some(directory)),
+            Err(Errno::STALE | Errno::NOENT) => Ok(None),
+            Err(errno) => Err(failed(errno)),
+        }
+    }
+
+    fn root(&self) -> Result<&OwnedFd> {
+        if let Some(root) = self.root.get() {
+            return Ok(root);
+        }
+        let root = mount().map_err(failed)?;
+        Ok(self.root.get_or_init(|| root))
+    }
+}
+
+fn mount() -> rustix::io::Result<OwnedFd> {
+    let filesystem = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&filesystem)?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let mount = fsmount(&filesystem, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    // That is a mere place (O_PATH); handles are opened beside an open directory.
+    open_directory(&mount)
+}
+
+fn open_directory(place: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(place, ".", flags, Mode::empty())
+}
+
+fn failed(errno: Errno) -> Error {
+    Error::Cgroups(errno.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_below_is_found_by_its_name_and_id() {
+        let cgroups = Cgroups::default();
+        for (name, id) in cgroups.below(0).unwrap() {
+            assert_eq!(cgroups.find(0, &name).unwrap(), Some(id), "{name:?}");
+            assert!(cgroups.exists(id).unwrap(), "{name:?}");
+        }
+        assert_eq!(cgroups.find(0, "no such cgroup".as_ref()).unwrap(), None);
+        assert_eq!(cgroups.find(0, "cgroup.procs".as_ref()).unwrap(), None);
+        assert!(!cgroups.exists(u64::MAX).unwrap());
+        assert!(cgroups.below(u64::MAX).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,181 @@
+//! The programs behind the tables, and their pins: what the control file changes.
+
+use super::{Kernel, missing};
+use crate::load::{btf, loader, object_process, objects, text};
+use crate::pass::map;
+use crate::program::attachment::Attachment;
+use crate::program::link_swap::program_of;
+use crate::program::{self, PinnedProgram, Program};
+use iterfs_mapping::contract::{Loaded, ObjectFile, Pin, PinnedLink, Pins, Programs};
+use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::{Contents, Instance, Narrowing, Place, Subject, TableId};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+impl Kernel {
+    /// A link of a table's own program whose iterators print text.
+    fn own_link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
+        let table = instance.table.table();
+        if !self.targets.contains(&table.target) {
+            return Err(Error::NoTarget(table.target));
+        }
+        let refused = |why| Error::NoText(table.name.into(), why);
+        if table.places.contains(&Place::Summary) {
+            return Err(refused("the daemon takes its groups out of the kernel"));
+        }
+        let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
+        let schema = btf::schema_of(table.object, elf)?;
+        let schema = schema.ok_or_else(|| refused("it has no rows"))?;
+        let text = |schema| text::load_as_text(table.object, elf, schema, &self.text_readers);
+        let (program, to) = match instance.narrowing {
+            Narrowing::NetNamespace(_) => {
+                return Err(refused("a pin shows the net namespace of its reader"));
+            }
+            Narrowing::Map(id) => {
+                let (map, schema) = map::printed(&schema, id)?;
+                (text(&schema)?, Attachment::to_map(id, map))
+            }
+            narrowing => (text(&schema)?, Attachment::to(narrowing)?),
+        };
+        program::attach(table.object, program.as_fd(), &to)
+    }
+}
+
+impl Kernel {
+    /// A link whose iterators print a table as text, to be pinned: of the program that
+    /// stands in its place, if that is a user program that prints.
+    fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
+        let (slot, _) = self.slot(instance.table)?;
+        let updated = slot.loaded().filter(|program| !program.is_own());
+        match updated {
+            Some(program) => program.link_as_text(instance.narrowing),
+            None => self.own_link_as_text(instance),
+        }
+    }
+}
+
+impl Programs for Kernel {
+    fn load(&self, name: &str, object: &ObjectFile, narrowing: Narrowing) -> Result<()> {
+        self.user.add(name, || {
+            Program::of_user(object, Attachment::to(narrowing)?, &self.readers)
+        })
+    }
+
+    fn unload(&self, name: &str) -> Result<()> {
+        self.user.remove(name)
+    }
+
+    fn update(&self, contents: Contents, object: &ObjectFile, pinned: &[PinnedLink]) -> Result<()> {
+        let user = match contents {
+            Contents::User(number) => Some(self.user.find(number)?),
+            Contents::Table(_) => None,
+        };
+        // A user's table keeps the map that it walks.
+        let loaded = user.as_ref().and_then(|user| user.slot().loaded());
+        let attachment = loaded.map(|program| program.attachment().clone());
+        let attachment = attachment.unwrap_or_default();
+        // Loaded before readers must wait for anything.
+        let loaded = object_process::load(object, attachment.map(), &self.readers)?;
+        if loaded.writes_records() && !pinned.is_empty() {
+            return Err(Error::Pinned(object.name()));
+        }
+        let pinned = pinned.iter().map(|pinned| {
+            Ok(PinnedProgram {
+                link: self.pins.link(&pinned.pin)?,
+                attachment: match pinned.contents {
+                    Contents::Table(instance) => Attachment::to(instance.narrowing)?,
+                    Contents::User(_) => attachment.clone(),
+                },
+                program: None,
+            })
+        });
+        let pinned: Vec<_> = pinned.collect::<Result<_>>()?;
+        let file = Some(object.path.clone());
+        match (contents, &user) {
+            (Contents::Table(Instance { table, narrowing }), _) => {
+                let part = Attachment::to(narrowing)?;
+                let (slot, load) = self.slot(table)?;
+                slot.program(load)?;
+                slot.replace(|program| program.replaced(loaded, file, &part, &pinned))
+            }
+            (Contents::User(_), Some(user)) => {
+                let part = Attachment::EVERYTHING;
+                let slot = user.slot();
+                slot.replace(|program| program.replaced(loaded, file, &part, &pinned))
+            }
+            (Contents::User(number), None) => Err(Error::NoUserTable(format!("#{number}"))),
+        }
+    }
+
+    fn restore(
+        &self,
+        Instance { table, narrowing }: Instance,
+        pinned: &[PinnedLink],
+    ) -> Result<()> {
+        let (slot, own) = self.slot(table)?;
+        let stands = slot.loaded().is_none_or(|program| program.is_own());
+        if stands && pinned.is_empty() {
+            return Ok(());
+        }
+        // A pin may run what an earlier daemon was told to put there.
+        slot.program(own)?;
+        let object = table.table().object;
+        let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;
+        let loaded = loader::load(object, elf, loader::Options::default(), &self.readers)?;
+        let text = pinned.iter().filter_map(|pinned| match pinned.contents {
+            Contents::Table(instance) => Some((instance, &pinned.pin)),
+            Contents::User(_) => None,
+        });
+        let text = text.map(|(instance, pin)| {
+            let text = self.own_link_as_text(instance)?;
+            Ok(PinnedProgram {
+                link: self.pins.link(pin)?,
+                attachment: Attachment::to(instance.narrowing)?,
+                program: Some(program_of(text.as_fd())?),
+            })
+        });
+        let pinned: Vec<_> = text.collect::<Result<_>>()?;
+        let part = Attachment::to(narrowing)?;
+        slot.replace(|program| program.replaced(loaded, None, &part, &pinned))
+    }
+
+    fn loaded(&self) -> Vec<Loaded> {
+        let tables = TableId::all().filter_map(|table| {
+            let subject = Subject::Table(table);
+            if let Some(pool) = self.summaries.lock().get(table.table().object) {
+                return pool.describe(subject);
+            }
+            let program = self.slot(table).ok()?.0.loaded()?;
+            program.describe(subject, None).ok()
+        });
+        let user = self.user.list().into_iter().filter_map(|(name, table)| {
+            let program = table.slot().loaded()?;
+            program
+                .describe(Subject::User(table.number), Some(name))
+                .ok()
+        });
+        tables.chain(user).collect()
+    }
+}
+
+impl Pins for Kernel {
+    fn pin_path(&self, name: &str) -> PathBuf {
+        self.pins.path(name)
+    }
+
+    fn pin(&self, contents: Contents, name: &str) -> Result<PathBuf> {
+        let link = match contents {
+            Contents::Table(instance) => self.link_as_text(instance)?,
+            Contents::User(number) => self.user.find(number)?.with(|it| it.link_to_pin())?.1,
+        };
+        self.pins.add(name, link.as_fd())
+    }
+
+    fn unpin(&self, name: &str) -> Result<()> {
+        self.pins.remove(name)
+    }
+
+    fn pins(&self) -> Result<Vec<Pin>> {
+        self.pins.list()
+    }
+}

@@ -1,0 +1,300 @@
+//! From the bytes of an object to a program in the kernel.
+
+use crate::load::btf;
+use crate::load::libbpf_error::os_error;
+use crate::load::lockdown;
+use crate::load::memory_nodes;
+use crate::load::objects;
+use crate::load::text::plan;
+use crate::pass::group_map::{self, Groups};
+use crate::pass::readers::{self, Readers};
+use crate::sys;
+use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::row::Schema;
+
+use crate::load::verifier_log;
+use libbpf_rs::{MapCore, MapType, Object, ObjectBuilder, OpenObject};
+use parking_lot::Mutex;
+use rustix::fs::{Mode, OFlags};
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// The `readers` map that the programs share, made by the first that declares it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
+
+impl SharedReaders {
+    /// The map as our own programs declare it, made if none of them was loaded yet.
+    pub(crate) fn of_our_programs(&self) -> Result<Arc<Readers>> {
+        if let Some(readers) = &*self.0.lock() {
+            return Ok(Arc::clone(readers));
+        }
+        let missing = || bad_object("processes", "no program of ours declares a map of readers");
+        let (max_entries, value_size) = own_readers().ok_or_else(missing)?;
+        self.get(max_entries, value_size)
+    }
+
+    fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
+        let mut readers = self.0.lock();
+        match &*readers {
+            Some(readers) => Ok(Arc::clone(readers)),
+            None => Ok(Arc::clone(readers.insert(Readers::create(
+                MapType::Hash,
+                max_entries,
+                value_size,
+            )?))),
+        }
+    }
+}
+
+/// A program in the kernel that is not linked yet.
+pub(crate) struct Loaded {
+    pub(crate) name: String,
+    pub(crate) fd: OwnedFd,
+    pub(crate) target: String,
+    pub(crate) schema: Option<Arc<Schema>>,
+    pub(crate) readers: Option<Arc<Readers>>,
+    /// The map that it counts in, if it is a summary's.
+    pub(crate) groups: Option<Groups>,
+}
+
+/// How an object is loaded, where not as it says itself.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// How many groups the map of a summary has room for.
+    pub(crate) room: Option<u32>,
+}
+
+/// Loads the program of an object of ours, to write records.
+pub(crate) fn load(
+    name: &str,
+    elf: &[u8],
+    options: Options,
+    shared: &SharedReaders,
+) -> Result<Loaded> {
+    let schema = btf::schema_of(name, elf)?.map(Arc::new);
+    load_opened(name, open(name, elf)?, schema, options, shared)
+}
+
+/// The same of an object that was taken apart, and of its schema.
+pub(crate) fn load_opened(
+    name: &str,
+    mut object: OpenObject,
+    schema: Option<Arc<Schema>>,
+    options: Options,
+    shared: &SharedReaders,
+) -> Result<Loaded> {
+    let bad = |error: libbpf_rs::Error| refused_object(name, &error);
+    let (program, target) = choose(name, &mut object, None)?;
+    plan::leave_out(&mut object).map_err(bad)?;
+    let readers = share_readers(&mut object, shared)?;
+    if let Some(room) = options.room {
+        make_room(&mut object, room).map_err(bad)?;
+    }
+    let object = load_object(name, object)?;
+    // The program keeps its maps; the rest of libbpf's object can go.
+    Ok(Loaded {
+        name: name.into(),
+        fd: descriptor(name, &object, &program)?,
+        target,
+        groups: schema
+            .as_ref()
+            .map_or(Ok(None), |schema| groups(name, &object, schema))?,
+        schema,
+        readers,
+    })
+}
+
+/// Takes an object's bytes apart, for changes before it is loaded.
+pub(crate) fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
+    open_with(ObjectBuilder::default(), name, elf)
+}
+
+/// The same, with what the builder says about libbpf.
+pub(crate) fn open_with(mut builder: ObjectBuilder, name: &str, elf: &[u8]) -> Result<OpenObject> {
+    check_descriptors(name)?;
+    let opened = builder
+        .name(name)
+        .and_then(|builder| builder.open_memory(elf));
+    let mut object = opened.map_err(|error| refused_object(name, &error))?;
+    memory_nodes::tell(&mut object);
+    Ok(object)
+}
+
+/// Descriptors that opening and loading an object may take at once: its programs, maps
+/// and types, and libbpf's probes of the kernel.
+const DESCRIPTORS: usize = 16;
+
+/// Refuses to begin when descriptors are short. libbpf would take a probe that fails for
+/// want of one to mean that the kernel lacks a feature, and would remember that for the
+/// life of the process.
+fn check_descriptors(name: &str) -> Result<()> {
+    let short = |errno: rustix::io::Errno| Error::Load {
+        object: name.into(),
+        source: errno.into(),
+        log: String::new(),
+        full: String::new(),
+    };
+    let null = rustix::fs::open("/dev/null", OFlags::CLOEXEC, Mode::empty()).map_err(short)?;
+    let others = (1..DESCRIPTORS).map(|_| rustix::io::fcntl_dupfd_cloexec(&null, 0));
+    others
+        .collect::<Result<Vec<_>, _>>()
+        .map(drop)
+        .map_err(short)
+}
+
+/// Loads an object into the kernel; if that refuses it, the error says why.
+pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
+    check_descriptors(name)?;
+    let (loaded, log) = verifier_log::capture(|| sys::load(object));
+    loaded.map_err(|source| Error::Load {
+        object: name.into(),
+        log: lockdown::explain(&source)
+            .unwrap_or_else(|| verifier_log::reason(&log))
+            .into(),
+        source,
+        full: log,
+    })
+}
+
+/// A program of a loaded object, which it outlives.
+pub(crate) fn descriptor(name: &str, object: &Object, program: &OsStr) -> Result<OwnedFd> {
+    let program = object.progs().find(|found| found.name() == program);
+    let program = program.ok_or_else(|| bad_object(name, "its program is lost"))?;
+    program
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|source| Error::Attach {
+            object: name.into(),
+            source,
+        })
+}
+
+/// Picks the program, keeps the others from being loaded, and says what it walks.
+pub(crate) fn choose(
+    name: &str,
+    object: &mut OpenObject,
+    wanted: Option<&str>,
+) -> Result<(OsString, String)> {
+    let programs: Vec<_> = object
+        .progs()
+        .map(|program| (program.name().to_owned(), target_of(program.section())))
+        .collect();
+    let walking = programs
+        .iter()
+        .filter_map(|(name, target)| Some((name, target.as_ref()?)));
+    let names = || {
+        let walking = walking.clone();
+        walking.map(|(name, _)| name.display().to_string())
+    };
+    let (chosen, target) = match wanted {
+        Some(wanted) => {
+            let found = programs.iter().find(|(name, _)| *name == *wanted);
+            let (chosen, target) = found.ok_or_else(|| Error::NoProgram {
+                object: name.into(),
+                program: wanted.into(),
+                there: names().collect(),
+            })?;
+            let no_iterator = || {
+                bad_object(
+                    name,
+                    &format!("its program {wanted} is not an iterator program (SEC(\"iter/...\"))"),
+                )
+            };
+            (chosen, target.as_ref().ok_or_else(no_iterator)?)
+        }
+        None => {
+            let walking: Vec<_> = walking.clone().collect();
+            match walking[..] {
+                [only] => only,
+                [] => {
+                    return Err(bad_object(
+                        name,
+                        "it has no iterator program (SEC(\"iter/...\"))",
+                    ));
+                }
+                _ => {
+                    let names: Vec<_> = names().collect();
+                    let what = format!(
+                        "it has several iterator programs; name one of {}",
+                        names.join(", ")
+                    );
+                    return Err(bad_object(name, &what));
+                }
+            }
+        }
+    };
+    for mut program in object.progs_mut() {
+        let chosen = program.name() == chosen;
+        program.set_autoload(chosen);
+    }
+    Ok((chosen.clone(), target.clone()))
+}
+
+/// What an iterator program walks: what follows `iter/` in its section.
+fn target_of(section: &OsStr) -> Option<String> {
+    let section = section.to_str()?.trim_start_matches('?');
+    let target = ["iter/", "iter.s/"]
+        .into_iter()
+        .find_map(|prefix| section.strip_prefix(prefix))?;
+    Some(target.to_owned())
+}
+
+fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
+    for mut map in object.maps_mut() {
+        if map.name() == readers::MAP_NAME {
+            let readers = shared.get(map.max_entries(), map.value_size())?;
+            map.reuse_fd(readers.fd())
+                .map_err(|error| Error::Reader(os_error(&error)))?;
+            return Ok(Some(readers));
+        }
+    }
+    Ok(None)
+}
+
+/// How many entries of which size the map `readers` of our own programs has.
+pub(crate) fn own_readers() -> Option<(u32, u32)> {
+    let elf = objects::names().filter_map(objects::find);
+    elf.filter_map(|elf| {
+        let object = ObjectBuilder::default().open_memory(elf).ok()?;
+        let mut maps = object.maps();
+        let map = maps.find(|map| map.name() == readers::MAP_NAME)?;
+        Some((map.max_entries(), map.value_size()))
+    })
+    .next()
+}
+
+fn make_room(object: &mut OpenObject, room: u32) -> libbpf_rs::Result<()> {
+    object
+        .maps_mut()
+        .filter(|map| map.name() == group_map::MAP_NAME)
+        .try_for_each(|mut map| map.set_max_entries(room))
+}
+
+fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>> {
+    let map = object.maps().find(|map| map.name() == group_map::MAP_NAME);
+    map.map(|map| Groups::of(name, &map, schema)).transpose()
+}
+
+/// The object that libbpf refused, unless the machine is short of something that the
+/// object cannot help.
+pub(crate) fn refused_object(object: &str, error: &libbpf_rs::Error) -> Error {
+    let source = os_error(error);
+    match source.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::Load {
+            object: object.into(),
+            source,
+            log: String::new(),
+            full: String::new(),
+        },
+        _ => bad_object(object, &error.to_string()),
+    }
+}
+
+pub(crate) fn bad_object(object: &str, what: &str) -> Error {
+    Error::BadObject {
+        object: object.into(),
+        what: what.into(),
+    }
+}

@@ -1,0 +1,15 @@
+//! From the bytes of an object to a program in the kernel, and the schema of its rows.
+
+pub(crate) mod btf;
+pub(crate) mod libbpf_error;
+pub(crate) mod loader;
+pub mod lockdown;
+pub(crate) mod memory_nodes;
+pub(crate) mod object_file;
+pub mod object_process;
+pub mod objects;
+pub mod probe;
+pub mod rights;
+pub(crate) mod text;
+pub(crate) mod user_object;
+pub(crate) mod verifier_log;

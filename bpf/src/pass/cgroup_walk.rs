@@ -1,0 +1,158 @@
+//! A pass over cgroups, made of as many walks as it takes.
+//!
+//! The kernel cannot go on with a walk whose buffer, of 32 KiB, is full
+//! (EOPNOTSUPP, kernel/bpf/cgroup_iter.c). So each step is a walk of its own from
+//! the start, of which `programs/cgroups.bpf.c` shows what follows the step before
+//! and has room.
+
+use crate::pass::cgroup_place::Place;
+use crate::pass::iterator::Iterator;
+use crate::pass::readers::{Readers, Settings, Walk};
+use crate::program::Program;
+use crate::program::attachment::Attachment;
+use crate::sys;
+use iterfs_mapping::contract::{Progress, Source};
+use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::row::Records;
+use iterfs_mapping::row::{Column, Record, Schema, Value};
+use iterfs_mapping::{Narrowing, Order};
+use rustix::io::Errno;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// What a walk can hold (kernel/bpf/bpf_iter.c; a seq_file's buffer is never
+/// filled to the last byte).
+const CAPACITY: usize = 32 * 1024 - 1;
+
+/// What may stand before and behind the rows.
+const MARKS: usize = 2 * END.len();
+
+/// Stands behind the rows of a walk that had room for all.
+const END: [u8; 8] = 0u64.to_ne_bytes();
+
+/// A pass from one cgroup.
+pub(crate) struct CgroupWalk {
+    link: OwnedFd,
+    readers: Arc<Readers>,
+    schema: Arc<Schema>,
+    columns: Columns,
+    order: Order,
+    /// On the way down, or at the one.
+    place: Place,
+    /// On the way up: the level of the last one shown, 0 before the first.
+    above: u32,
+    over: bool,
+}
+
+/// The columns that say where a cgroup is.
+struct Columns {
+    id: Column,
+    parent: Column,
+    depth: Column,
+}
+
+impl CgroupWalk {
+    /// A pass from the cgroup of this id (0: the root), this way.
+    pub(crate) fn new(program: &Program, id: u64, order: Order) -> Result<CgroupWalk> {
+        let schema = program.schema().ok_or_else(|| bad("row"))?;
+        let column = |name: &str| {
+            let column = schema.columns.iter().find(|column| column.name == name);
+            column.cloned().ok_or_else(|| bad(name))
+        };
+        Ok(CgroupWalk {
+            link: program.link(&Attachment::to(Narrowing::Cgroup(id, order))?)?,
+            readers: Arc::clone(program.readers().ok_or_else(|| bad("map of readers"))?),
+            columns: Columns {
+                id: column("id")?,
+                parent: column("parent")?,
+                depth: column("depth")?,
+            },
+            schema: Arc::clone(schema),
+            order,
+            place: Place::default(),
+            above: 0,
+            over: false,
+        })
+    }
+
+    /// Makes one walk from the start, and fills the buffer from it.
+    fn walk(&self, buffer: &mut [u8], settings: Settings) -> Result<usize> {
+        let iterator = sys::iterator_create(self.link.as_fd()).map_err(Error::Pass)?;
+        let settings = (Arc::clone(&self.readers), settings);
+        let mut iterator = Iterator::new(iterator, Some(settings));
+        loop {
+            match iterator.read(buffer)? {
+                Progress::Bytes(bytes) => return Ok(bytes),
+                Progress::Nothing => {}
+                Progress::End => return Ok(0),
+            }
+        }
+    }
+
+    fn note(&mut self, record: Record<'_>) {
+        let number = |column: &Column| match column.value(record) {
+            Value::Unsigned(number) => number,
+            _ => 0,
+        };
+        let (id, parent) = (number(&self.columns.id), number(&self.columns.parent));
+        match self.order {
+            Order::Itself => self.over = true,
+            Order::Descendants => self.place.shown(id, parent),
+            Order::Ancestors => {
+                self.above = number(&self.columns.depth) as u32;
+                self.over = self.above == 0;
+            }
+        }
+    }
+}
+
+impl Source for CgroupWalk {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
+        if self.over {
+            return Ok(Progress::End);
+        }
+        let room = buffer.len().min(CAPACITY).saturating_sub(MARKS);
+        let walk = Walk {
+            at: self.place.at(),
+            after: self.place.after(),
+            above: self.above,
+            budget: room as u32,
+        };
+        let settings = Settings {
+            walk,
+            ..Settings::default()
+        };
+        let length = self.walk(buffer, settings)?;
+
+        let mut start = 0;
+        if walk.at != 0 {
+            start = size_of_val(&walk.at);
+            if !buffer[..length].starts_with(&walk.at.to_ne_bytes()) {
+                self.over = !self.place.gone();
+                return Ok(Progress::Nothing);
+            }
+        }
+        let schema = Arc::clone(&self.schema);
+        let mut records = Records::new(&schema, &buffer[start..length]);
+        for record in &mut records {
+            self.note(record);
+        }
+        self.over |= records.rest() == END;
+        let end = length - records.rest().len();
+        if end > start {
+            buffer.copy_within(start..end, 0);
+            return Ok(Progress::Bytes(end - start));
+        }
+        if self.over {
+            return Ok(Progress::End);
+        }
+        Err(Error::Pass(Errno::TOOBIG.into()))
+    }
+}
+
+fn bad(missing: &str) -> Error {
+    Error::BadObject {
+        object: "cgroups".into(),
+        what: format!("it has no {missing}"),
+    }
+}

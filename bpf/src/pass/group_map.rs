@@ -1,0 +1,115 @@
+//! The map that a summary's program counts in: `groups` of `programs/lib/groups.h`.
+//!
+//! A value of it is a row of the table, key columns first.
+
+use crate::load::loader::refused_object;
+use crate::sys;
+use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::row::Schema;
+use libbpf_rs::{Map, MapCore, MapHandle};
+use std::os::fd::AsFd;
+
+/// The map's name in the objects that count.
+pub(crate) const MAP_NAME: &str = "groups";
+
+/// How many groups are asked for at first, and at most.
+const BATCH: usize = 512;
+const LARGEST_BATCH: usize = 8192;
+
+/// The map of one program.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    map: MapHandle,
+    key_size: usize,
+    row_size: usize,
+}
+
+/// How far the groups of a map were taken out.
+#[derive(Debug)]
+pub(crate) struct Place {
+    next: Option<u32>,
+    batch: usize,
+    keys: Vec<u8>,
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place {
+            next: None,
+            batch: BATCH,
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl Place {
+    /// Whether nothing was taken yet.
+    pub(crate) fn is_start(&self) -> bool {
+        self.next.is_none()
+    }
+}
+
+impl Groups {
+    /// The map of a loaded object, whose rows have this schema.
+    pub(crate) fn of(object: &str, map: &Map<'_>, schema: &Schema) -> Result<Groups> {
+        let bad = |what: String| Error::BadObject {
+            object: object.into(),
+            what,
+        };
+        let map = MapHandle::try_from(map).map_err(|error| refused_object(object, &error))?;
+        let row_size = map.value_size() as usize;
+        if row_size != schema.fixed_size || schema.tail_length.is_some() {
+            return Err(bad(format!("the values of {MAP_NAME} are not its rows")));
+        }
+        Ok(Groups {
+            key_size: map.key_size() as usize,
+            row_size,
+            map,
+        })
+    }
+
+    /// How many there may be.
+    pub(crate) fn room(&self) -> u32 {
+        self.map.max_entries()
+    }
+
+    /// Moves some groups out of the map, behind `rows`; whether there may be more.
+    pub(crate) fn take(&self, place: &mut Place, rows: &mut Vec<u8>) -> Result<bool> {
+        let before = rows.len();
+        loop {
+            place.keys.resize(place.batch * self.key_size, 0);
+            rows.resize(before + place.batch * self.row_size, 0);
+            let taken = sys::map_take(
+                self.map.as_fd(),
+                place.next,
+                &mut place.keys,
+                self.key_size,
+                &mut rows[before..],
+                self.row_size,
+            );
+            let taken = match taken {
+                Ok(taken) => taken,
+                // One bucket holds more than were asked for.
+                Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
+                    place.batch *= 2;
+                    continue;
+                }
+                Err(error) => return Err(Error::Pass(error)),
+            };
+            rows.truncate(before + taken.count * self.row_size);
+            place.batch = place.batch.max((2 * place.batch).min(LARGEST_BATCH));
+            place.next = taken.next;
+            return Ok(taken.next.is_some());
+        }
+    }
+
+    /// Forgets what was counted.
+    pub(crate) fn clear(&self) -> Result<()> {
+        let mut place = Place::default();
+        let mut rows = Vec::new();
+        while self.take(&mut place, &mut rows)? {
+            rows.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! The one loop that reads iterators.
+
+use crate::pass::readers::{Readers, Settings};
+use iterfs_mapping::contract::{Progress, Source};
+use iterfs_mapping::error::{Error, Result};
+use rustix::io::Errno;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// Steps in a row that may bring nothing. The kernel answers alike after a million
+/// objects without output and after a program asked to be called again for the same
+/// object (by returning 1), which it may do for ever: ten thousand millions of
+/// objects are in no table.
+const MAX_FRUITLESS: u32 = 10_000;
+
+/// An iterator's file descriptor, and for whom its program walks.
+pub(crate) struct Iterator {
+    fd: OwnedFd,
+    settings: Option<(Arc<Readers>, Settings)>,
+    fruitless: u32,
+}
+
+impl Iterator {
+    /// `settings` for a program that asks who is reading.
+    pub(crate) fn new(fd: OwnedFd, settings: Option<(Arc<Readers>, Settings)>) -> Iterator {
+        Iterator {
+            fd,
+            settings,
+            fruitless: 0,
+        }
+    }
+}
+
+impl Source for Iterator {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
+        if let Some((readers, settings)) = &self.settings {
+            readers.set_for_this_thread(*settings)?;
+        }
+        loop {
+            return match rustix::io::read(&self.fd, &mut *buffer) {
+                Ok(0) => Ok(Progress::End),
+                Ok(bytes) => {
+                    self.fruitless = 0;
+                    Ok(Progress::Bytes(bytes))
+                }
+                Err(Errno::INTR) => continue,
+                // A million objects without output (bpf_iter.c, MAX_ITER_OBJECTS), or
+                // one object again: the kernel asks to be called again.
+                Err(Errno::AGAIN) => {
+                    self.fruitless += 1;
+                    match self.fruitless < MAX_FRUITLESS {
+                        true => Ok(Progress::Nothing),
+                        false => Err(Error::Endless),
+                    }
+                }
+                // The kernel cannot go on with a walk over cgroups after its buffer was
+                // full (cgroup_iter.c, cgroup_iter_seq_start()); no other target says so.
+                Err(Errno::OPNOTSUPP) => Err(Error::TooManyCgroups),
+                Err(errno) => Err(Error::Pass(errno.into())),
+            };
+        }
+    }
+}
+
+/// A pass over nothing.
+pub(crate) struct Nothing;
+
+impl Source for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> Result<Progress> {
+        Ok(Progress::End)
+    }
+}

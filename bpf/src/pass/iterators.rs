@@ -1,0 +1,69 @@
+//! Makes iterators while a pass is read.
+//!
+//! A pass reads iterators and does nothing else behind a read: what it needs linked, loaded
+//! or entered on the way goes through the traits here. So it is plain which part of a pass
+//! takes privileges.
+
+use crate::pass::iterator::Iterator;
+use crate::pass::readers::Settings;
+use crate::pass::summary_pool::Borrowed;
+use crate::program::Program;
+use crate::program::attachment::Attachment;
+use iterfs_mapping::Narrowing;
+use iterfs_mapping::error::Result;
+use iterfs_mapping::row::Schema;
+use std::sync::Arc;
+
+/// Makes the iterators of a pass that takes several.
+pub(crate) trait Iterators: Send {
+    /// An iterator over a part of the pass's target, for the pass's reader. May link the
+    /// program to that part.
+    ///
+    /// # Errors
+    /// Those of linking the program and of making the iterator.
+    fn narrowed(&self, to: Narrowing) -> Result<Iterator>;
+}
+
+/// Makes the walks of a summary.
+pub(crate) trait CountingWalks: Send {
+    /// The shape of the rows.
+    fn schema(&self) -> &Arc<Schema>;
+
+    /// How many groups the first walk has room for.
+    fn room(&self) -> u32;
+
+    /// How many groups to try after this many were too few.
+    ///
+    /// # Errors
+    /// [`iterfs_mapping::Error::TooManyGroups`].
+    fn more_than(&self, room: u32) -> Result<u32>;
+
+    /// A walk with room for this many groups, and the program that counts in it. Loads a
+    /// program if none is idle, and enters the net namespace that is walked.
+    ///
+    /// # Errors
+    /// Those of loading the program and of making the iterator.
+    fn begin(&self, room: u32) -> Result<(Iterator, Borrowed)>;
+}
+
+/// The iterators of a program for one reader.
+pub(crate) struct OfProgram {
+    program: Arc<Program>,
+    settings: Settings,
+}
+
+impl OfProgram {
+    pub(crate) fn new(program: &Arc<Program>, settings: Settings) -> OfProgram {
+        OfProgram {
+            program: Arc::clone(program),
+            settings,
+        }
+    }
+}
+
+impl Iterators for OfProgram {
+    fn narrowed(&self, to: Narrowing) -> Result<Iterator> {
+        let fd = self.program.iterator(&Attachment::to(to)?)?;
+        Ok(Iterator::new(fd, self.program.settings(self.settings)))
+    }
+}

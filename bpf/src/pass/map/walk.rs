@@ -1,0 +1,70 @@
+//! Elements that are longer than an iterator's buffer, by bpf(2).
+
+use super::sys;
+use iterfs_mapping::contract::{Progress, Source};
+use iterfs_mapping::error::{Error, Result};
+use libbpf_sys::bpf_map_info;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// A walk from key to key.
+pub(super) struct Walk {
+    map: OwnedFd,
+    /// The key before; none at first.
+    before: Option<Vec<u8>>,
+    /// The element being handed out: its key, then its value.
+    element: Vec<u8>,
+    key_size: usize,
+    /// Bytes of the element handed out.
+    given: usize,
+    /// Keys that may come still. A hash table whose key before was deleted begins
+    /// anew, so nothing else would end the walk.
+    left: u32,
+}
+
+impl Walk {
+    /// A walk over a map whose elements have that many bytes.
+    pub(super) fn new(map: OwnedFd, info: &bpf_map_info, bytes: usize) -> Walk {
+        Walk {
+            map,
+            before: None,
+            element: vec![0; bytes],
+            key_size: info.key_size as usize,
+            given: bytes,
+            left: info.max_entries,
+        }
+    }
+
+    /// Goes to the next element, if there is one.
+    fn next(&mut self) -> io::Result<Progress> {
+        let (key, value) = self.element.split_at_mut(self.key_size);
+        let map = self.map.as_fd();
+        if self.left == 0 || !sys::next_key(map, self.before.as_deref(), key)? {
+            return Ok(Progress::End);
+        }
+        self.left -= 1;
+        self.before.get_or_insert_default().clear();
+        self.before.get_or_insert_default().extend_from_slice(key);
+        if sys::lookup(map, key, value)? {
+            self.given = 0;
+        }
+        // Else it was deleted since.
+        Ok(Progress::Nothing)
+    }
+}
+
+impl Source for Walk {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
+        if self.given == self.element.len() {
+            let progress = self.next().map_err(Error::Pass)?;
+            if self.given == self.element.len() {
+                return Ok(progress);
+            }
+        }
+        let rest = &self.element[self.given..];
+        let bytes = rest.len().min(buffer.len());
+        buffer[..bytes].copy_from_slice(&rest[..bytes]);
+        self.given += bytes;
+        Ok(Progress::Bytes(bytes))
+    }
+}

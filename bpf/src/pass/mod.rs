@@ -1,0 +1,15 @@
+//! Passes over tables. [`iterator`] has the one loop that reads an iterator; the other
+//! walks are made of iterators.
+
+pub(crate) mod cgroup_place;
+pub(crate) mod cgroup_walk;
+pub(crate) mod each_cgroup;
+pub(crate) mod group_map;
+pub(crate) mod iterator;
+pub(crate) mod iterators;
+pub(crate) mod map;
+pub(crate) mod process_chain;
+pub(crate) mod readers;
+pub(crate) mod split;
+pub(crate) mod summary;
+pub(crate) mod summary_pool;

@@ -1,0 +1,88 @@
+//! Puts a program into several links: into all, or into none.
+
+use crate::load::libbpf_error::os_error;
+use crate::program::attach;
+use crate::program::attachment::Attachment;
+use crate::sys;
+use iterfs_mapping::Narrowing;
+use iterfs_mapping::error::{Error, Result};
+use libbpf_rs::query::LinkInfo;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Links that run another program now. Unless it is kept, each goes back.
+#[derive(Debug, Default)]
+pub(crate) struct LinkSwap<'a> {
+    before: Vec<(BorrowedFd<'a>, OwnedFd)>,
+}
+
+impl<'a> LinkSwap<'a> {
+    /// Puts `program`, of the object `name`, into one more link.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn put(
+        &mut self,
+        name: &str,
+        link: BorrowedFd<'a>,
+        program: BorrowedFd<'_>,
+    ) -> Result<()> {
+        let before = program_of(link)?;
+        sys::link_update(link, program).map_err(|source| Error::Attach {
+            object: name.into(),
+            source,
+        })?;
+        self.before.push((link, before));
+        Ok(())
+    }
+
+    /// Leaves it so.
+    pub(crate) fn keep(mut self) {
+        self.before.clear();
+    }
+}
+
+impl Drop for LinkSwap<'_> {
+    fn drop(&mut self) {
+        for (link, before) in self.before.drain(..).rev() {
+            if let Err(error) = sys::link_update(link, before.as_fd()) {
+                tracing::error!("a link cannot be put back: {error}");
+            }
+        }
+    }
+}
+
+/// Attaches a program, of the object `name`, on trial: BPF_LINK_CREATE checks whether the
+/// target runs sleepable programs, and whether the program stays within a map's key and
+/// value, and BPF_LINK_UPDATE does not (kernel/bpf/bpf_iter.c, bpf_iter_link_attach(),
+/// bpf_iter_link_replace()).
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn try_program(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<()> {
+    let tried = attach(name, program, to);
+    match (tried, to.narrowing()) {
+        // A link outlives its cgroup. Which one it is decides nothing that is checked.
+        (Err(Error::Attach { source, .. }), Narrowing::Cgroup(_, order))
+            if source.kind() == io::ErrorKind::NotFound =>
+        {
+            let root = Attachment::to(Narrowing::Cgroup(0, order))?;
+            attach(name, program, &root).map(drop)
+        }
+        (tried, _) => tried.map(drop),
+    }
+}
+
+/// The program that a link runs.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn program_of(link: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let failed = |source| Error::Attach {
+        object: "a pinned link".into(),
+        source,
+    };
+    let info = LinkInfo::from_fd(link);
+    let info = info.map_err(|error| failed(os_error(&error)))?;
+    sys::program_by_id(info.prog_id).map_err(failed)
+}

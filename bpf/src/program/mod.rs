@@ -1,0 +1,348 @@
+//! A loaded program with its link: made at the first open of its table, then kept.
+
+pub(crate) mod attachment;
+pub(crate) mod link_swap;
+pub(crate) mod pins;
+pub(crate) mod slot;
+pub(crate) mod user_tables;
+
+use crate::load::loader::{self, Loaded, SharedReaders, bad_object};
+use crate::load::object_process;
+use crate::pass::group_map::Groups;
+use crate::pass::readers::{Readers, Settings};
+use crate::program::attachment::Attachment;
+use crate::program::link_swap::LinkSwap;
+use crate::sys;
+use iterfs_mapping::contract::{self, Form, ObjectFile};
+use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::row::Schema;
+use iterfs_mapping::{Format, Narrowing, Need, Scope, Subject, layout};
+use libbpf_rs::query::LinkInfo;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A program in the kernel, linked to its target.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: String,
+    fd: OwnedFd,
+    /// The link to everything, from which most iterators are made; none where
+    /// the target must be told what to walk.
+    link: Option<Arc<OwnedFd>>,
+    /// What that link is attached to.
+    attachment: Attachment,
+    /// What the kernel calls what it walks.
+    target: String,
+    schema: Option<Arc<Schema>>,
+    readers: Option<Arc<Readers>>,
+    /// The file it was brought in; none of one of ours.
+    brought: Option<PathBuf>,
+}
+
+impl Program {
+    /// Loads the program of an object of ours, and links it where nothing more is
+    /// needed.
+    pub(crate) fn load(
+        name: &str,
+        elf: &[u8],
+        need: Need,
+        shared: &SharedReaders,
+    ) -> Result<Program> {
+        let loaded = loader::load(name, elf, loader::Options::default(), shared)?;
+        if loaded.schema.is_none() {
+            return Err(bad_object(
+                name,
+                "no struct is marked as the row (ROW in row.h)",
+            ));
+        }
+        match need {
+            Need::Nothing => loaded.linked(Attachment::EVERYTHING, None),
+            Need::Map(_) | Need::Cgroup(_) => {
+                Ok(loaded.with_link(None, Attachment::EVERYTHING, None))
+            }
+        }
+    }
+
+    /// Loads a summary's program, and the map it counts in, with room for so many
+    /// groups.
+    pub(crate) fn load_counting(
+        name: &str,
+        elf: &[u8],
+        room: Option<u32>,
+        shared: &SharedReaders,
+    ) -> Result<(Program, Groups)> {
+        let mut loaded = loader::load(name, elf, loader::Options { room }, shared)?;
+        let groups = loaded.groups.take();
+        let groups = groups.ok_or_else(|| bad_object(name, "it declares no map of groups"))?;
+        Ok((loaded.linked(Attachment::EVERYTHING, None)?, groups))
+    }
+
+    /// Loads a user's program, and attaches it to what its walk is narrowed to.
+    pub(crate) fn of_user(
+        file: &ObjectFile,
+        to: Attachment,
+        shared: &SharedReaders,
+    ) -> Result<Program> {
+        let loaded = object_process::load(file, to.map(), shared)?;
+        check_narrowing(&loaded.target, to.narrowing())?;
+        check_parameter(&loaded.target, to.narrowing(), file)?;
+        loaded.linked(to, Some(file.path.clone()))
+    }
+
+    /// Puts another program into this one's link and into the pinned ones: one
+    /// of a user's object, or ours again. The kernel checks less of a program that is put
+    /// into a link than of one that is attached, so each is attached first, on trial, to
+    /// what the link is attached to; where there is no link, to `part`. If any is
+    /// refused, nothing has changed.
+    pub(crate) fn replaced(
+        &self,
+        loaded: Loaded,
+        brought: Option<PathBuf>,
+        part: &Attachment,
+        pinned: &[PinnedProgram],
+    ) -> Result<Program> {
+        if loaded.target != self.target {
+            return Err(Error::OtherTarget {
+                needed: self.target.clone(),
+                found: loaded.target,
+            });
+        }
+        let own = match self.link {
+            Some(_) => &self.attachment,
+            None => part,
+        };
+        link_swap::try_program(&loaded.name, loaded.fd.as_fd(), own)?;
+        for pin in pinned {
+            link_swap::try_program(&loaded.name, pin.program_or(&loaded.fd), &pin.attachment)?;
+        }
+        let mut swap = LinkSwap::default();
+        if let Some(link) = &self.link {
+            swap.put(&loaded.name, link.as_fd(), loaded.fd.as_fd())?;
+        }
+        for pin in pinned {
+            swap.put(&loaded.name, pin.link.as_fd(), pin.program_or(&loaded.fd))?;
+        }
+        swap.keep();
+        Ok(loaded.with_link(self.link.clone(), self.attachment.clone(), brought))
+    }
+
+    /// Whether it is one of ours, not one that was brought.
+    pub(crate) fn is_own(&self) -> bool {
+        self.brought.is_none()
+    }
+
+    /// What the kernel tells of it.
+    pub(crate) fn describe(
+        &self,
+        table: Subject,
+        name: Option<String>,
+    ) -> Result<contract::Loaded> {
+        let failed = |source| Error::Attach {
+            object: self.name.clone(),
+            source,
+        };
+        let info = sys::program_info(self.fd.as_fd()).map_err(failed)?;
+        let link = self
+            .link
+            .as_ref()
+            .map(|link| LinkInfo::from_fd(link.as_fd()));
+        Ok(contract::Loaded {
+            table,
+            name,
+            target: self.target.clone(),
+            object: self.brought.clone(),
+            schema: self.schema.clone(),
+            program: info.id,
+            tag: info.tag,
+            link: link.and_then(Result::ok).map(|link| link.id),
+        })
+    }
+
+    /// The shape of its rows; none if it prints text itself.
+    pub(crate) fn schema(&self) -> Option<&Arc<Schema>> {
+        self.schema.as_ref()
+    }
+
+    /// What its link is attached to.
+    pub(crate) fn attachment(&self) -> &Attachment {
+        &self.attachment
+    }
+
+    /// The name of its target.
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// How what its target walks is shown by it, if it was brought. One that does not
+    /// ask for its reader shows tasks as the host has them, and so to the host alone.
+    pub(crate) fn form(&self) -> Form {
+        let scope = match layout::scope_of(&self.target) {
+            Some(Scope::NetNamespace) => Scope::NetNamespace,
+            Some(Scope::PidNamespace | Scope::PidAndNetNamespace) if self.readers.is_some() => {
+                Scope::PidNamespace
+            }
+            _ => Scope::Host,
+        };
+        let formats: &[Format] = match self.schema {
+            Some(_) => &Format::ALL,
+            None => &[Format::Text],
+        };
+        Form { formats, scope }
+    }
+
+    /// The map of its readers' settings, if it asks for them.
+    pub(crate) fn readers(&self) -> Option<&Arc<Readers>> {
+        self.readers.as_ref()
+    }
+
+    /// These settings, with the map to put them in; none if it does not ask for its reader.
+    pub(crate) fn settings(&self, settings: Settings) -> Option<(Arc<Readers>, Settings)> {
+        let readers = self.readers.as_ref().map(Arc::clone);
+        readers.map(|readers| (readers, settings))
+    }
+
+    /// Its link, for a pin of which text is to be read.
+    pub(crate) fn link_to_pin(&self) -> Result<OwnedFd> {
+        let text = |what| Error::NoText(self.name.clone(), what);
+        if self.schema.is_some() {
+            return Err(text("its program writes records, not text"));
+        }
+        if let Narrowing::EachCgroup(_) = self.attachment.narrowing() {
+            return Err(text("the daemon walks each cgroup by itself"));
+        }
+        let link = self.link.as_ref().ok_or_else(|| text("it has no link"))?;
+        link.try_clone().map_err(|source| Error::Attach {
+            object: self.name.clone(),
+            source,
+        })
+    }
+
+    /// A new link that is narrowed so, for a pin of which text is to be read.
+    pub(crate) fn link_as_text(&self, narrowing: Narrowing) -> Result<OwnedFd> {
+        let text = |what| Error::NoText(self.name.clone(), what);
+        if self.schema.is_some() {
+            return Err(text("its program writes records, not text"));
+        }
+        if let Narrowing::NetNamespace(_) = narrowing {
+            return Err(text("a pin shows the net namespace of its reader"));
+        }
+        self.link(&Attachment::to(narrowing)?)
+    }
+
+    /// Makes an iterator: the pass begins with the first read of it.
+    pub(crate) fn iterator(&self, to: &Attachment) -> Result<OwnedFd> {
+        match &self.link {
+            Some(link) if to.is_everything() => sys::iterator_create(link.as_fd()),
+            // The iterator holds the link, as a file does its directory.
+            _ => sys::iterator_create(self.link(to)?.as_fd()),
+        }
+        .map_err(Error::Pass)
+    }
+
+    /// Makes a link of its own, for iterators over one thing.
+    pub(crate) fn link(&self, to: &Attachment) -> Result<OwnedFd> {
+        attach(&self.name, self.fd.as_fd(), to)
+    }
+}
+
+/// A pinned link of a table, what it is attached to, and what it is to run: the table's program itself if
+/// none is given.
+pub(crate) struct PinnedProgram {
+    pub(crate) link: OwnedFd,
+    pub(crate) attachment: Attachment,
+    pub(crate) program: Option<OwnedFd>,
+}
+
+impl PinnedProgram {
+    fn program_or<'b>(&'b self, of_table: &'b OwnedFd) -> BorrowedFd<'b> {
+        self.program.as_ref().unwrap_or(of_table).as_fd()
+    }
+}
+
+impl Loaded {
+    /// Whether what it writes is for the daemon to format.
+    pub(crate) fn writes_records(&self) -> bool {
+        self.schema.is_some()
+    }
+
+    fn linked(self, to: Attachment, brought: Option<PathBuf>) -> Result<Program> {
+        let link = attach(&self.name, self.fd.as_fd(), &to)?;
+        Ok(self.with_link(Some(Arc::new(link)), to, brought))
+    }
+
+    fn with_link(
+        self,
+        link: Option<Arc<OwnedFd>>,
+        attachment: Attachment,
+        brought: Option<PathBuf>,
+    ) -> Program {
+        let Loaded {
+            name,
+            fd,
+            target,
+            schema,
+            readers,
+            groups: _,
+        } = self;
+        Program {
+            name,
+            fd,
+            link,
+            attachment,
+            target,
+            schema,
+            readers,
+            brought,
+        }
+    }
+}
+
+/// Links a program to what it is to walk.
+pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<OwnedFd> {
+    sys::link_create(program, to).map_err(|source| Error::Attach {
+        object: name.into(),
+        source,
+    })
+}
+
+/// Whether a target is narrowed so. The kernel does not tell: it takes what another
+/// target is narrowed by for its own, or for nothing (include/uapi/linux/bpf.h,
+/// union bpf_iter_link_info).
+fn check_narrowing(target: &str, to: Narrowing) -> Result<()> {
+    let (what, targets): (_, &[&str]) = match to {
+        Narrowing::Nothing => return Ok(()),
+        Narrowing::NetNamespace(_) => ("a net namespace", &[]),
+        Narrowing::Process(_) => ("a process", &["task", "task_file", "task_vma"]),
+        Narrowing::Thread(_) => ("a thread", &["task", "task_file", "task_vma"]),
+        Narrowing::Map(_) => ("a map", &["bpf_map_elem", "bpf_sk_storage_map", "sockmap"]),
+        Narrowing::Cgroup(..) | Narrowing::EachCgroup(_) => ("a cgroup", &["cgroup"]),
+    };
+    match targets.contains(&target) {
+        true => Ok(()),
+        false => Err(Error::Narrowing(target.into(), what)),
+    }
+}
+
+/// Whether a target that walks one thing of many was told which. The kernel answers alike
+/// to many mistakes (EBADF of no map, EINVAL of no order).
+fn check_parameter(target: &str, to: Narrowing, file: &ObjectFile) -> Result<()> {
+    let (parameter, example) = match (target, to) {
+        ("bpf_map_elem" | "bpf_sk_storage_map" | "sockmap", Narrowing::Nothing) => {
+            ("map=ID, the id of a map as bpf/maps shows it", "map=12")
+        }
+        ("cgroup", Narrowing::Nothing) => (
+            "cgroup=PATH, a path from the root of the cgroups",
+            "cgroup=/system.slice",
+        ),
+        _ => return Ok(()),
+    };
+    let words = ["load".into(), "NAME".into(), file.name()];
+    let words = words.into_iter().chain(file.program.clone());
+    let words: Vec<_> = words.chain([example.into()]).collect();
+    Err(Error::ParameterMissing {
+        target: target.into(),
+        parameter,
+        example: words.join(" "),
+    })
+}

@@ -1,0 +1,75 @@
+//! The command `iterfs`, which joins the filesystem and the kernel's tables.
+//!
+//! [`cli`] is the command line and [`commands`] what each command does. The life of a daemon
+//! is in [`daemon`], [`signals`], [`privileges`] and [`log`].
+
+mod cli;
+mod commands;
+mod daemon;
+mod log;
+mod privileges;
+mod signals;
+mod sys;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use cli::{Cli, Command};
+use std::process::ExitCode;
+
+/// Exit code for a command line that cannot be read (mount(8), EXIT STATUS).
+const USAGE: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match cli.command {
+        Command::Mount(arguments) => commands::mount::run(&arguments),
+        Command::Targets => commands::targets::run(),
+        Command::Columns { path } => commands::columns::run(&path),
+        Command::Ctl { directory, command } => commands::ctl::run(&directory, command.as_ref()),
+        Command::Check => commands::check::run(),
+        Command::Tables => commands::tables::run(),
+        Command::LoadObject => commands::load_object::run(),
+        Command::Completions { shell } => commands::completions::run(shell),
+    }
+}
+
+/// Help goes out whole; of an error, its first line and where to read on.
+fn usage(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // If even this cannot be printed, nobody is there to tell.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
+    let names = usage.unwrap_or("iterfs").split(' ');
+    // What follows the commands' names stands in brackets, or is an option.
+    let command: Vec<_> = names
+        .skip(1)
+        .filter(|word| !word.starts_with(['[', '<', '-']))
+        .collect();
+    let advice = match command.join(" ").as_str() {
+        "" => "iterfs --help".into(),
+        command => format!("iterfs help {command}"),
+    };
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("iterfs: a command is missing; see: iterfs --help");
+        return ExitCode::from(USAGE);
+    }
+    let what: Vec<_> = text
+        .lines()
+        .take_while(|line| !line.starts_with("Usage:"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("tip:"))
+        .collect();
+    let what = what.join(" ");
+    let what = what.strip_prefix("error: ").unwrap_or(&what);
+    eprintln!("iterfs: {what}; see: {advice}");
+    ExitCode::from(USAGE)
+}

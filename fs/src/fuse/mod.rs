@@ -1,0 +1,352 @@
+//! The FUSE side: takes requests apart, calls [`Operations`], replies. No logic.
+
+pub(crate) mod size;
+
+use crate::access::requester::Requester;
+use crate::answer::Answer;
+use crate::error::{Failure, Result};
+use crate::mount::Mountpoint;
+use crate::operations::{Attributes, Operations, Wanted, is_stable};
+use crate::session::{
+    self, Entries, Handler, Operation, Read, Reply, Request, Session, SessionError, Slow,
+};
+use crate::tree::inode;
+use fuser::{Errno, FopenFlags, INodeNo, Notifier, OpenAccMode, OpenFlags};
+use iterfs_mapping::Node;
+use size::{END, Size, Sizes};
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// An offset below 0 has the kernel drop what it knows of an inode but its data
+/// (fs/fuse/inode.c, fuse_reverse_inval_inode()).
+const ATTRIBUTES_ALONE: i64 = -1;
+
+/// Bytes of a block, as statfs(2) tells it.
+const BLOCK: u32 = 4096;
+
+/// A mounted filesystem.
+pub struct Adapter {
+    operations: Arc<Operations>,
+    sizes: Sizes,
+}
+
+impl Adapter {
+    /// Serves these operations.
+    pub fn new(operations: Arc<Operations>) -> Arc<Adapter> {
+        Arc::new(Adapter {
+            operations,
+            sizes: Sizes::default(),
+        })
+    }
+
+    /// Begins to serve a mount whose device this is.
+    ///
+    /// # Errors
+    /// Those of the first exchange with the kernel, and of starting threads. Nothing stays
+    /// mounted then.
+    pub fn serve(
+        self: &Arc<Self>,
+        device: OwnedFd,
+        mountpoint: &Mountpoint,
+    ) -> std::result::Result<Session, SessionError> {
+        session::begin(device, self, mountpoint)
+    }
+
+    /// Begins to tell the kernel what it does not ask for: that attributes have changed,
+    /// and that tables have bytes. `minor` is the version of the protocol that it speaks.
+    pub fn notify(&self, notifier: &Notifier, minor: u32) {
+        if minor >= size::FIRST_MINOR {
+            self.sizes.begin(notifier.clone());
+        }
+        let notifier = notifier.clone();
+        self.operations.on_change(move |node| {
+            // Of a node that the kernel does not know there is nothing to forget.
+            let inode = INodeNo(inode::number(node));
+            let _ = notifier.inval_inode(inode, ATTRIBUTES_ALONE, 0);
+            // While a table is open the kernel takes up attributes only with its name.
+            if let Node::File(file) = node {
+                let directory = INodeNo(inode::number(Node::Directory(file.directory)));
+                let _ = notifier.inval_entry(directory, file.name().as_ref());
+            }
+        });
+    }
+}
+
+impl Handler for Adapter {
+    fn handle(self: Arc<Self>, request: Request, reply: Reply) {
+        let Request {
+            inode,
+            sender,
+            operation,
+            ..
+        } = request;
+        match operation {
+            Operation::Slow(slow) => {
+                let requester = self.operations.identify(sender);
+                let operations = Arc::clone(&self.operations);
+                operations.run(&requester.clone(), move || {
+                    // Its turn may have come after its caller gave up.
+                    if !reply.is_abandoned() {
+                        self.handle_slow(&requester, inode, slow, reply);
+                    }
+                });
+            }
+            Operation::Read(read) if size::is_for_page_cache(read.flags) => {
+                reply.error(Errno::EINVAL);
+            }
+            Operation::Read(read) => {
+                let answer = Box::new(ReadAnswer(reply));
+                self.operations
+                    .read(sender, read.handle, read.offset, read.size, answer);
+            }
+            Operation::Write {
+                handle,
+                offset,
+                bytes,
+            } => {
+                let size = bytes.len() as u32;
+                let answer = Box::new(WriteAnswer { reply, size });
+                // While the writer waits and cannot exit.
+                let requester = self.operations.identify(sender);
+                // Appended where the kernel believes the end to be: at no position.
+                let offset = if offset < END { offset } else { 0 };
+                self.operations
+                    .write(&requester, handle, offset, &bytes, answer);
+            }
+            Operation::Release { handle } => {
+                self.operations.release(handle);
+                self.closed(inode);
+                reply.done();
+            }
+            Operation::ListExtendedAttributes { size } => reply.no_extended_attributes(size),
+            // The answers are those of /proc: no name can be made, and none can go.
+            Operation::ChangeAccess | Operation::Remove => {
+                reply.failed(&Failure::Unchangeable);
+            }
+            Operation::Create => reply.failed(&Failure::NotFound),
+            // A table has no holes to tell of.
+            Operation::Sync | Operation::Seek => reply.error(Errno::EINVAL),
+            // isatty(3), which many a program asks of each file, is an ioctl.
+            Operation::Ioctl => reply.error(Errno::ENOTTY),
+            Operation::Destroy => reply.done(),
+            // The kernel then gives its own answer, mostly without asking again. FLUSH is
+            // one of these: there is nothing to flush.
+            Operation::Other | Operation::Forget { .. } | Operation::Interrupt { .. } => {
+                reply.error(Errno::ENOSYS);
+            }
+        }
+    }
+
+    fn forgotten(&self, inode: u64) {
+        self.sizes.forgotten(inode);
+    }
+
+    fn abandoned(&self, handle: u64) {
+        self.operations.abandoned(handle);
+    }
+}
+
+impl Adapter {
+    fn handle_slow(&self, requester: &Requester, inode: u64, slow: Slow, reply: Reply) {
+        match slow {
+            Slow::Lookup { name } => match self.find(requester, inode, &name) {
+                Ok(found) => reply.entry(&found, self.size_at_name(&found)),
+                Err(failure) => reply.failed(&failure),
+            },
+            Slow::GetAttributes { by_handle } => match self.attributes(requester, inode) {
+                // The kernel would seek to what it believes to be the end.
+                Ok(found) if by_handle && can_seek(found.node) && self.sizes.are_raised() => {
+                    reply.error(Errno::ESPIPE);
+                }
+                Ok(found) => {
+                    if has_bytes(found.node) {
+                        self.sizes.before_attributes(inode, is_stable(found.node));
+                    }
+                    reply.attributes(&found, Size::Zero);
+                }
+                Err(failure) => reply.failed(&failure),
+            },
+            // Truncating is allowed and does nothing, as in /proc: `> file` opens so.
+            Slow::Truncate => match self.attributes(requester, inode) {
+                Ok(found) => {
+                    let size = match has_bytes(found.node) {
+                        true => self.sizes.after_change(inode, is_stable(found.node)),
+                        false => Size::Zero,
+                    };
+                    reply.attributes(&found, size);
+                }
+                Err(failure) => reply.failed(&failure),
+            },
+            Slow::ReadLink => {
+                match node(inode).and_then(|node| self.operations.link_target(requester, node)) {
+                    Ok(target) => reply.bytes(target.as_bytes()),
+                    Err(failure) => reply.failed(&failure),
+                }
+            }
+            Slow::StatFilesystem => {
+                match node(inode).and_then(|node| self.operations.statistics(requester, node)) {
+                    Ok(()) => reply.filesystem(BLOCK),
+                    Err(failure) => reply.failed(&failure),
+                }
+            }
+            Slow::Open { flags } => {
+                let wanted = match OpenFlags(flags as i32).acc_mode() {
+                    OpenAccMode::O_RDONLY | OpenAccMode::O_RDWR => Wanted::Read,
+                    OpenAccMode::O_WRONLY => Wanted::Write,
+                };
+                let opened =
+                    node(inode).and_then(|node| self.operations.open(requester, node, wanted));
+                self.opened(inode, opened, open_flags(inode), reply);
+            }
+            Slow::OpenDirectory => {
+                let opened =
+                    node(inode).and_then(|node| self.operations.open_directory(requester, node));
+                self.opened(inode, opened, FopenFlags::empty(), reply);
+            }
+            Slow::ReadDirectory {
+                read,
+                with_attributes,
+            } => match self.list(requester, inode, read, with_attributes) {
+                Ok(entries) => reply.bytes(entries.as_bytes()),
+                Err(failure) => reply.failed(&failure),
+            },
+            Slow::Rename { directory, name } => match self.find(requester, directory, &name) {
+                Ok(_) => reply.failed(&Failure::Unchangeable),
+                Err(failure) => reply.failed(&failure),
+            },
+        }
+    }
+
+    fn closed(&self, inode: u64) {
+        if is_kept_table(inode) {
+            self.sizes.closed(inode);
+        }
+    }
+
+    fn attributes(&self, requester: &Requester, inode: u64) -> Result<Attributes> {
+        self.operations.attributes(requester, node(inode)?)
+    }
+
+    fn size_at_name(&self, found: &Attributes) -> Size {
+        match has_bytes(found.node) {
+            true => (self.sizes).at_name(inode::number(found.node), is_stable(found.node)),
+            false => Size::Zero,
+        }
+    }
+
+    fn find(&self, requester: &Requester, directory: u64, name: &OsStr) -> Result<Attributes> {
+        self.operations.lookup(requester, node(directory)?, name)
+    }
+
+    /// Hands an open handle to its caller, or closes it: a caller that gave up waiting
+    /// never will.
+    fn opened(&self, inode: u64, opened: Result<u64>, flags: FopenFlags, reply: Reply) {
+        match opened {
+            Ok(handle) => {
+                if is_kept_table(inode) {
+                    self.sizes.before_opened(inode);
+                }
+                if !reply.opened(handle, flags) {
+                    self.operations.release(handle);
+                    self.closed(inode);
+                }
+            }
+            Err(failure) => reply.failed(&failure),
+        }
+    }
+
+    fn list(
+        &self,
+        requester: &Requester,
+        inode: u64,
+        read: Read,
+        with_attributes: bool,
+    ) -> Result<Entries> {
+        let listed = (self.operations).list(requester, read.handle, node(inode)?, read.offset)?;
+        let mut entries = Entries::new(read.size);
+        for (index, entry) in listed.iter().enumerate().skip(read.offset as usize) {
+            let found = with_attributes.then(|| {
+                let found = self.operations.entry_attributes(entry);
+                (found, self.size_at_name(&found))
+            });
+            let found = found.as_ref().map(|(found, size)| (found, *size));
+            let next = index as u64 + 1;
+            if !entries.add(&entry.name, entry.node, next, found) {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// Answers a read.
+struct ReadAnswer(Reply);
+
+impl Answer for ReadAnswer {
+    fn is_abandoned(&self) -> bool {
+        self.0.is_abandoned()
+    }
+
+    fn commit(&self) -> bool {
+        self.0.commit()
+    }
+
+    fn send(self: Box<Self>, outcome: Result<&[u8]>) {
+        match outcome {
+            Ok(bytes) => self.0.bytes(bytes),
+            Err(failure) => self.0.failed(&failure),
+        }
+    }
+}
+
+/// Answers a write, of which all is written or nothing.
+struct WriteAnswer {
+    reply: Reply,
+    size: u32,
+}
+
+impl Answer for WriteAnswer {
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_abandoned()
+    }
+
+    fn commit(&self) -> bool {
+        self.reply.commit()
+    }
+
+    fn send(self: Box<Self>, outcome: Result<&[u8]>) {
+        match outcome {
+            Ok(_) => self.reply.written(self.size),
+            Err(failure) => self.reply.failed(&failure),
+        }
+    }
+}
+
+fn node(inode: u64) -> Result<Node> {
+    inode::node(inode).ok_or(Failure::NotFound)
+}
+
+/// Whether a node is a file, of which nobody knows how many bytes it has.
+fn has_bytes(node: Node) -> bool {
+    can_seek(node) || matches!(node, Node::Control(_))
+}
+
+/// Whether a node is a table, which unlike the control file has positions.
+fn can_seek(node: Node) -> bool {
+    matches!(node, Node::File(_) | Node::User(_))
+}
+
+/// Whether an inode is a table's whose attributes the kernel may keep.
+fn is_kept_table(inode: u64) -> bool {
+    node(inode).is_ok_and(|node| has_bytes(node) && is_stable(node))
+}
+
+/// Nothing is cached. The control file has no positions: what is written is a
+/// command, what is read is what was not read yet.
+fn open_flags(inode: u64) -> FopenFlags {
+    match node(inode) {
+        Ok(Node::Control(_)) => FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_STREAM,
+        _ => FopenFlags::FOPEN_DIRECT_IO,
+    }
+}

@@ -1,0 +1,225 @@
+//! The place in the tree of mounts: taking it, and giving it back.
+//!
+//! Done here and not by fuser, because a mount may only be taken off by the one
+//! that put it there: what others mount over ours stays.
+
+mod directory;
+mod liveness;
+mod namespace;
+pub mod options;
+pub mod table;
+
+use directory::{Directory, Identity};
+use liveness::Liveness;
+pub use namespace::Namespace;
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::{MountFlags, UnmountFlags};
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use table::{Mounted, Mounts};
+
+/// The type that the mount table shows.
+pub const FILESYSTEM: &str = "fuse.iterfs";
+
+/// Why a mount could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The directory is not there, or not to be reached.
+    #[error("{0}: {1}; make the directory first")]
+    NoDirectory(PathBuf, io::Error),
+    /// Something other than a directory.
+    #[error("{0} is not a directory")]
+    NotADirectory(PathBuf),
+    /// An iterfs is mounted there already.
+    #[error("{0} is already an iterfs mount; take it off with: umount {0}")]
+    Busy(PathBuf),
+    /// An iterfs whose daemon hangs.
+    #[error(
+        "{0} is an iterfs mount whose daemon does not answer; \
+         kill that daemon or unmount with: umount --lazy {0}"
+    )]
+    Hangs(PathBuf),
+    /// A dead mount of another filesystem.
+    #[error("a dead mount of type {1} is on {0}; unmount it first with: umount {0}")]
+    Foreign(PathBuf, String),
+    /// A dead mount that cannot be taken off.
+    #[error("{0} is a dead mount that cannot be unmounted: {1}")]
+    Stale(PathBuf, io::Error),
+    /// The kernel's account of mounts.
+    #[error("the mounts on {0} cannot be examined: {1}")]
+    Unknown(PathBuf, io::Error),
+    /// No FUSE device.
+    #[error("/dev/fuse: {0}; load the module with: modprobe fuse")]
+    NoFuse(io::Error),
+    /// No process table.
+    #[error("/proc: {0}; mount it with: mount -t proc proc /proc")]
+    NoProc(io::Error),
+    /// A mount namespace that cannot be entered.
+    #[error("{0}: {1}; name a mount namespace such as /proc/PID/ns/mnt")]
+    Namespace(PathBuf, io::Error),
+    /// A mount of ours that cannot be taken off.
+    #[error("unmounting {0} failed: {1}")]
+    Stays(PathBuf, io::Error),
+    /// The mount itself.
+    #[error("mounting on {0} failed: {1}")]
+    Refused(PathBuf, io::Error),
+}
+
+/// Dead mounts that may lie on each other, beyond which something else is wrong.
+const MAX_DEAD: usize = 64;
+
+/// A mount of ours.
+#[derive(Clone, Debug)]
+pub struct Mountpoint {
+    namespace: Namespace,
+    directory: PathBuf,
+    identity: Identity,
+}
+
+/// Mounts on a directory, from which dead mounts of ours are cleared away first. The
+/// descriptor takes the requests, of which the first must be answered before
+/// anybody can use the mount.
+///
+/// # Errors
+/// Nothing is mounted then.
+pub fn mount(
+    namespace: &Namespace,
+    directory: &Path,
+    source: &str,
+    read_only: bool,
+) -> Result<(OwnedFd, Mountpoint), MountError> {
+    let fuse = rustix::fs::open("/dev/fuse", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| MountError::NoFuse(errno.into()))?;
+    let (directory, identity) = namespace.enter(|mounts| {
+        let directory = prepare(directory, mounts)?;
+        attach(&fuse, &directory, source, read_only)?;
+        let mounted = Directory::open(&directory, mounts)?;
+        Ok((directory, mounted.identity))
+    })?;
+    let mountpoint = Mountpoint {
+        namespace: namespace.clone(),
+        directory,
+        identity,
+    };
+    Ok((fuse, mountpoint))
+}
+
+/// Looks whether a directory can be mounted on, and clears away dead mounts of ours.
+///
+/// Returns its absolute path.
+fn prepare(directory: &Path, mounts: &Mounts) -> Result<PathBuf, MountError> {
+    let mut found = Directory::open(directory, mounts)?;
+    for _ in 0..MAX_DEAD {
+        let unknown = |error| MountError::Unknown(found.path.clone(), error);
+        let all = mounts.all().map_err(unknown)?;
+        let mounted = all.iter().find(|mounted| mounted.id == found.mount_id);
+        // A dead mount of another filesystem is not ours to unmount, nor to hide.
+        let Some(Mounted { filesystem, .. }) = mounted
+            // Otherwise the directory only lies in that mount.
+            .filter(|mounted| mounted.directory == found.path)
+            .filter(|mounted| mounted.filesystem.starts_with("fuse"))
+        else {
+            return Ok(found.path);
+        };
+        let ours = filesystem == FILESYSTEM;
+        match liveness::ask(&found.descriptor).map_err(unknown)? {
+            Liveness::Alive if ours => return Err(MountError::Busy(found.path)),
+            Liveness::Silent if ours => return Err(MountError::Hangs(found.path)),
+            Liveness::Alive | Liveness::Silent => return Ok(found.path),
+            Liveness::Dead if ours => {}
+            Liveness::Dead => return Err(MountError::Foreign(found.path, filesystem.clone())),
+        }
+        rustix::mount::unmount(&found.path, UnmountFlags::DETACH)
+            .map_err(|errno| MountError::Stale(found.path.clone(), errno.into()))?;
+        tracing::info!("unmounted a dead iterfs from {}", found.path.display());
+        found = Directory::open(directory, mounts)?;
+    }
+    let endless = io::Error::other("dead mounts come back as they are unmounted");
+    Err(MountError::Stale(found.path, endless))
+}
+
+fn attach(
+    fuse: &OwnedFd,
+    directory: &Path,
+    source: &str,
+    read_only: bool,
+) -> Result<(), MountError> {
+    let refused = |error: io::Error| MountError::Refused(directory.into(), error);
+    // fuse(4): the mode of the root's type, and who mounts. Reads are as large
+    // as the protocol negotiates.
+    let data = format!(
+        "fd={},rootmode=40000,user_id={},group_id={},default_permissions,allow_other",
+        fuse.as_raw_fd(),
+        rustix::process::getuid().as_raw(),
+        rustix::process::getgid().as_raw(),
+    );
+    let data = CString::new(data).map_err(|error| refused(error.into()))?;
+    let mut flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    if read_only {
+        flags |= MountFlags::RDONLY;
+    }
+    rustix::mount::mount(source, directory, FILESYSTEM, flags, data.as_c_str())
+        .map_err(|errno| refused(errno.into()))
+}
+
+impl Mountpoint {
+    /// Unmounts, if the mount is still there and nothing lies over it.
+    pub fn unmount(&self) {
+        self.unmount_within(Duration::ZERO);
+    }
+
+    /// Unmounts what a session left behind that ended although nobody unmounted: its
+    /// connection was aborted. Returns whether there was anything.
+    ///
+    /// `umount -f` aborts first and then unmounts; it is given `patience` for that.
+    pub fn unmount_aborted(&self, patience: Duration) -> bool {
+        self.unmount_within(patience)
+    }
+
+    fn unmount_within(&self, patience: Duration) -> bool {
+        let directory = self.directory.display();
+        let stays = |error| MountError::Stays(self.directory.clone(), error);
+        let done = self.namespace.enter(|mounts| {
+            let ours = |mounted: &Mounted| {
+                mounted.device == self.identity.device && mounted.directory == self.directory
+            };
+            if !mounts.wait_while(ours, patience).map_err(stays)? {
+                return Ok(false);
+            }
+            let uppermost = Directory::open(&self.directory, mounts)?;
+            if uppermost.identity == self.identity {
+                drop(uppermost);
+                rustix::mount::unmount(&self.directory, UnmountFlags::DETACH)
+                    .map_err(|errno| stays(errno.into()))?;
+            } else {
+                tracing::warn!("another mount lies over the iterfs on {directory}, which stays");
+            }
+            Ok(true)
+        });
+        done.unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            true
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_mounted_on_is_refused() {
+        let look = |path: &str| {
+            let path = path.to_owned();
+            Namespace::default().enter(|mounts| prepare(Path::new(&path), mounts))
+        };
+        let missing = look("/no/such/directory").unwrap_err();
+        assert!(matches!(missing, MountError::NoDirectory(..)), "{missing}");
+        let file = look("/etc/passwd").unwrap_err();
+        assert!(matches!(file, MountError::NotADirectory(_)), "{file}");
+        assert!(look("/").is_ok());
+    }
+}

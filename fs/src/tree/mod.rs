@@ -1,0 +1,308 @@
+//! The tree as a caller sees it: which nodes there are, and which of them its tree has.
+//!
+//! Every operation asks here before it answers with names, attributes or bytes. A caller
+//! need not have found a node by a path: it may hold a descriptor that another process
+//! opened with O_PATH, or make a file handle for open_by_handle_at(2). So no operation takes
+//! for granted that a lookup let its caller pass. Reading an open table is the exception:
+//! its handle shows what its opener sees.
+//!
+//! [`dynamic`] has the nodes that come and go, [`inode`] their numbers, [`listing`] an open
+//! directory, and [`sightings`] saves looks at a process.
+
+mod dynamic;
+pub mod inode;
+pub(crate) mod listing;
+mod sightings;
+
+use crate::access::Access;
+use crate::access::requester::Requester;
+use crate::error::{Failure, Result};
+use iterfs_mapping::contract::{Backend, Process};
+use iterfs_mapping::path::names;
+use iterfs_mapping::{Control, Directory, File, Need, Node, Scope, TableId, View};
+use listing::Entry;
+use sightings::Sightings;
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+/// The nodes, and who may know of them.
+pub(crate) struct Tree {
+    backend: Arc<dyn Backend>,
+    access: Arc<Access>,
+    sightings: Sightings,
+}
+
+/// A directory that is there now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Presence {
+    /// The process of `pid/<n>`.
+    pub(crate) process: Option<Process>,
+}
+
+impl Tree {
+    pub(crate) fn new(backend: Arc<dyn Backend>, access: Arc<Access>) -> Tree {
+        Tree {
+            backend,
+            access,
+            sightings: Sightings::default(),
+        }
+    }
+
+    /// The node of a name in a directory, if there can be one. Whether it is there now, and
+    /// for whom, is another question: [`Tree::has`].
+    pub(crate) fn child(&self, directory: Directory, name: &OsStr) -> Result<Option<Node>> {
+        match name.to_str().and_then(|name| directory.child(name)) {
+            Some(node) => Ok(Some(node)),
+            None => dynamic::find(&*self.backend, directory, name),
+        }
+    }
+
+    /// The node that a path leads to now, as the daemon sees it.
+    pub(crate) fn resolve(&self, path: &str) -> Result<Option<Node>> {
+        let view = View::of(self.backend.daemon());
+        let mut node = Node::Directory(Directory::Root);
+        for name in names(path) {
+            let Node::Directory(directory) = node else {
+                return Ok(None);
+            };
+            match self.child(directory, OsStr::new(name))? {
+                Some(child) if self.is_shown(&view, child)? => node = child,
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(node))
+    }
+
+    /// The text file of each table that is here and needs nothing to be named.
+    pub(crate) fn whole_tables(&self) -> impl Iterator<Item = File> {
+        let here = TableId::all().filter(|id| self.backend.present(*id));
+        here.filter(|id| id.table().need == Need::Nothing)
+            .filter_map(File::whole)
+    }
+
+    /// Lets a caller pass whose tree has a node, supposing that the node exists.
+    ///
+    /// Whether it does is asked again where that costs a search and tells the caller
+    /// something: at lookup and at open. A node that every caller's tree has costs no
+    /// system call here.
+    ///
+    /// # Errors
+    /// [`Failure::NotFound`] if the caller's tree does not have it, [`Failure::Denied`]
+    /// if the caller may not learn whether it exists.
+    pub(crate) fn admit(&self, requester: &Requester, node: Node) -> Result<()> {
+        let directory = node.directory();
+        if self.is_of_host(node) {
+            if !requester.caller()?.is_on_host {
+                return Err(Failure::NotFound);
+            }
+            if is_hidden(node) {
+                self.glimpse(requester, node)?;
+            }
+        } else if let Directory::Process(_) = directory {
+            let view = self.glimpse(requester, node)?;
+            let sees_all = view.own.is_none() && view.caller.is_in_initial_pid_namespace();
+            if !sees_all && self.look(&view, directory)?.is_none() {
+                return Err(Failure::NotFound);
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Tree::admit`], but a caller that has the node open may ask for its attributes:
+    /// a descriptor that was handed on can be read, and most programs call fstat(2) before
+    /// they read.
+    ///
+    /// # Errors
+    /// Those of [`Tree::admit`].
+    pub(crate) fn admit_holder(&self, requester: &Requester, node: Node) -> Result<()> {
+        self.admit(requester, node).or_else(|failure| {
+            let caller = requester.caller()?;
+            match self.backend.has_open(&caller, inode::number(node))? {
+                true => Ok(()),
+                false => Err(failure),
+            }
+        })
+    }
+
+    /// Whether a requester finds the node now.
+    ///
+    /// # Errors
+    /// [`Failure::Denied`] and [`Failure::NotFound`] if it may not even ask.
+    pub(crate) fn has(&self, requester: &Requester, node: Node) -> Result<bool> {
+        let view = self.glimpse(requester, node)?;
+        if let Node::Directory(Directory::Process(_)) = node {
+            // A path begins with its directories: this is a new one.
+            self.sightings.forget(&view);
+        }
+        self.is_shown(&view, node)
+    }
+
+    /// How much a requester may learn of a node's being there: as much as it may read, or
+    /// if that is nothing, its own.
+    fn glimpse(&self, requester: &Requester, node: Node) -> Result<View> {
+        let place = Node::Directory(node.directory());
+        if let Some(view) = self.access.view(requester, place)? {
+            return Ok(view);
+        }
+        let caller = requester.caller()?;
+        if is_hidden(node) {
+            return Err(match caller.is_on_host {
+                true => Failure::Denied,
+                false => Failure::NotFound,
+            });
+        }
+        Ok(View {
+            own: Some(requester.user(&*self.backend)?),
+            ..View::of(caller)
+        })
+    }
+
+    /// Whether a reader's tree may have a node of this scope.
+    fn is_in_scope(&self, view: &View, node: Node) -> bool {
+        !self.is_of_host(node) || view.caller.is_on_host
+    }
+
+    /// Whether a reader's tree has the node now.
+    fn is_shown(&self, view: &View, node: Node) -> Result<bool> {
+        Ok(self.presence(view, node)?.is_some())
+    }
+
+    /// The directory of a node, if a reader's tree has the node now: the one rule for what
+    /// is listed, found and opened.
+    pub(crate) fn presence(&self, view: &View, node: Node) -> Result<Option<Presence>> {
+        if !self.is_in_scope(view, node) {
+            return Ok(None);
+        }
+        let directory = node.directory();
+        let Some(presence) = self.look(view, directory)? else {
+            return Ok(None);
+        };
+        let is_there = match node {
+            Node::Directory(directory) => self.has_purpose(directory),
+            Node::File(file) => {
+                let form = self.backend.form(file.table);
+                form.formats.contains(&file.format)
+                    && dynamic::tables_in(&*self.backend, directory)?.contains(&file.table)
+            }
+            Node::User(file) => {
+                let tables = self.backend.user_tables();
+                let table = tables.into_iter().find(|table| table.number == file.table);
+                table.is_some_and(|table| table.form.formats.contains(&file.format))
+            }
+            Node::Control(_) | Node::NetNamespaceName(_) => true,
+        };
+        Ok(is_there.then_some(presence))
+    }
+
+    /// Looks whether a directory is there now to a reader.
+    fn look(&self, view: &View, directory: Directory) -> Result<Option<Presence>> {
+        let is_there = match directory {
+            Directory::Process(pid) => {
+                let process = match self.sightings.find(view, pid) {
+                    Some(process) => Some(process),
+                    None => self.backend.process(view, pid)?.inspect(|process| {
+                        self.sightings.add(view, *process);
+                    }),
+                };
+                return Ok(process.is_some().then_some(Presence { process }));
+            }
+            Directory::Map(_) => !dynamic::tables_in(&*self.backend, directory)?.is_empty(),
+            Directory::Cgroup(id) => self.backend.cgroup_exists(id)?,
+            Directory::NetNamespace(inode) => self.backend.net_namespace_exists(inode)?,
+            Directory::Root
+            | Directory::Processes
+            | Directory::Net
+            | Directory::NetNamespaces
+            | Directory::Bpf
+            | Directory::Maps
+            | Directory::Kernel
+            | Directory::Summary
+            | Directory::User => true,
+        };
+        let process = None;
+        Ok(is_there.then_some(Presence { process }))
+    }
+
+    /// The entries of a directory as a reader sees them.
+    pub(crate) fn entries(&self, view: &View, directory: Directory) -> Result<Vec<Entry>> {
+        let entry = |name: &OsStr, node| Entry {
+            name: name.into(),
+            node,
+        };
+        let mut entries = vec![
+            entry(".".as_ref(), Node::Directory(directory)),
+            entry("..".as_ref(), Node::Directory(directory.parent())),
+        ];
+        for child in directory.directories() {
+            let node = Node::Directory(child);
+            if self.is_shown(view, node)? {
+                entries.push(entry(child.name().as_ref(), node));
+            }
+        }
+        for table in dynamic::tables_in(&*self.backend, directory)? {
+            let form = self.backend.form(table);
+            for file in directory.files_of(table, form.formats) {
+                let node = Node::File(file);
+                if self.is_in_scope(view, node) {
+                    entries.push(entry(file.name().as_ref(), node));
+                }
+            }
+        }
+        if directory == Directory::Root {
+            for form in Control::ALL {
+                let node = Node::Control(form);
+                if self.is_shown(view, node)? {
+                    entries.push(entry(form.name().as_ref(), node));
+                }
+            }
+        }
+        if directory == Directory::User {
+            for (name, file) in dynamic::user_files(&*self.backend) {
+                let node = Node::User(file);
+                if self.is_shown(view, node)? {
+                    entries.push(entry(name.as_ref(), node));
+                }
+            }
+        }
+        for (name, child) in dynamic::list(&*self.backend, view, directory)? {
+            entries.push(entry(&name, Node::Directory(child)));
+        }
+        for (name, link) in dynamic::links(&*self.backend, directory)? {
+            entries.push(entry(&name, link));
+        }
+        Ok(entries)
+    }
+
+    /// Whether only callers on the host have the node in their trees.
+    fn is_of_host(&self, node: Node) -> bool {
+        if node.directory().scope() == Some(Scope::Host) {
+            return true;
+        }
+        match node {
+            Node::Directory(_) => false,
+            Node::File(file) => self.backend.form(file.table).scope == Scope::Host,
+            Node::User(file) => {
+                let mut tables = self.backend.user_tables().into_iter();
+                tables.any(|table| table.number == file.table && table.form.scope == Scope::Host)
+            }
+            Node::Control(_) | Node::NetNamespaceName(_) => true,
+        }
+    }
+
+    /// Whether the kernel has any of the tables that a directory is there for.
+    fn has_purpose(&self, directory: Directory) -> bool {
+        directory.purpose().is_none_or(|place| {
+            TableId::all().any(|id| id.table().places.contains(&place) && self.backend.present(id))
+        })
+    }
+}
+
+/// Whether a node comes and goes on the host, so that only callers who may read some of its
+/// tables learn of it: a search for it costs, and its being there says something.
+fn is_hidden(node: Node) -> bool {
+    matches!(node, Node::NetNamespaceName(_))
+        || matches!(
+            node.directory(),
+            Directory::NetNamespace(_) | Directory::Map(_) | Directory::Cgroup(1..)
+        )
+}

@@ -1,0 +1,51 @@
+//! Who asks: facts about the thread that a request came from.
+
+use crate::caller::{Caller, Tenant, User};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+
+/// Finds out about callers.
+///
+/// A thread that waits for the answer to its request cannot exit, so facts about it hold
+/// while the request is served, and only then.
+pub trait Callers: Send + Sync {
+    /// The daemon itself, to whom everything is shown as the host sees it.
+    fn daemon(&self) -> Caller;
+
+    /// The caller with this thread id in the daemon's pid namespace.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if its namespaces cannot be read; always for 0, which stands for
+    /// a caller in a pid namespace that the daemon cannot see into.
+    fn identify(&self, thread: u32) -> Result<Caller>;
+
+    /// The tenant whose quota a caller uses when it acts as a user.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if it is in a container and its namespaces cannot be read.
+    fn tenant(&self, caller: &Caller, uid: u32) -> Result<Tenant>;
+
+    /// The user that a caller is, and its rights over other processes.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if its status cannot be read.
+    fn user(&self, caller: &Caller) -> Result<User>;
+
+    /// The supplementary groups of a caller.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if its status cannot be read.
+    fn groups(&self, caller: &Caller) -> Result<Vec<u32>>;
+
+    /// Whether a caller has the file of this inode number open. Looks at some hundreds of
+    /// its descriptors and no more, so that a caller with many cannot keep the daemon busy.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if its descriptors cannot be read.
+    fn has_open(&self, caller: &Caller, inode: u64) -> Result<bool>;
+
+    /// Whether this thread does not itself wait for the read that it sent: then the read is
+    /// io_uring's or Linux AIO's. False if that cannot be told within a millisecond.
+    fn reads_asynchronously(&self, thread: u32) -> bool;
+}

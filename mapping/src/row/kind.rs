@@ -1,0 +1,132 @@
+//! What a column's values are, and how wide they are as text.
+
+use super::bits::Bits;
+use super::names::Names;
+use super::width::Width;
+use serde::{Deserialize, Serialize};
+
+/// What a value is and how it is shown.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub enum Kind {
+    /// An unsigned number.
+    Unsigned(Width, Unit),
+    /// A signed number.
+    Signed(Width),
+    /// Yes or no.
+    Bool,
+    /// A number of four or eight bytes with a fraction.
+    Float(Width),
+    /// Some bits of the bytes here, shown as the other kind.
+    Bits(Bits, Box<Kind>),
+    /// A bit mask or an address in memory, shown in hexadecimal.
+    Hex(Width),
+    /// A pointer of a program's, eight bytes, which may be an address of the
+    /// kernel's and is then not for everybody.
+    Pointer {
+        /// Whether it is shown.
+        shown: bool,
+    },
+    /// Bytes, shown in hexadecimal.
+    Bytes(usize),
+    /// A kernel `dev_t`, shown as major:minor.
+    Device,
+    /// One of a set of names.
+    Name(Width, Names),
+    /// Any of a set of names.
+    Flags(Width, Names),
+    /// A string of at most this many bytes, ended by a NUL if shorter.
+    Text(usize),
+    /// The string that ends the record.
+    Tail,
+    /// An IPv6 address.
+    Ipv6,
+    /// An address of either IP family.
+    Inet,
+    /// The place of a map's key, whose columns only the map knows.
+    MapKey,
+    /// The place of a map's value.
+    MapValue,
+}
+
+/// What an unsigned number counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub enum Unit {
+    /// Just a number.
+    None,
+    /// Bytes.
+    Bytes,
+    /// Pages, shown in bytes; this is how many bytes one has, as a power of two.
+    Pages(u32),
+    /// Nanoseconds.
+    Nanoseconds,
+}
+
+impl Kind {
+    /// Bytes of the fixed part that a value takes.
+    pub fn size(&self) -> usize {
+        match self {
+            Kind::Unsigned(width, _)
+            | Kind::Signed(width)
+            | Kind::Float(width)
+            | Kind::Hex(width)
+            | Kind::Name(width, _)
+            | Kind::Flags(width, _) => width.bytes(),
+            Kind::Bool => 1,
+            Kind::Pointer { .. } => Width::Eight.bytes(),
+            Kind::Device => 4,
+            Kind::Text(capacity) => *capacity,
+            Kind::Tail | Kind::MapKey | Kind::MapValue => 0,
+            Kind::Bits(bits, _) => bits.bytes(),
+            Kind::Bytes(size) => *size,
+            Kind::Ipv6 => 16,
+            Kind::Inet => 17,
+        }
+    }
+
+    /// The usual width of its values as text, and whether they stand at the right.
+    pub fn shape(&self) -> (usize, bool) {
+        match self {
+            Kind::Bits(_, shown) => shown.shape(),
+            Kind::Float(_) => (12, true),
+            Kind::Unsigned(width, _) | Kind::Signed(width) => match width {
+                Width::One => (3, true),
+                Width::Two => (5, true),
+                Width::Four => (7, true),
+                Width::Eight => (12, true),
+            },
+            Kind::Bool => (5, false),
+            Kind::Hex(_) | Kind::Pointer { .. } => (10, true),
+            Kind::Device => (7, true),
+            Kind::Name(_, names) => (
+                names.iter().map(|(_, name)| name.len()).max().unwrap_or(0),
+                false,
+            ),
+            Kind::Flags(..) => (16, false),
+            Kind::Text(capacity) => (capacity.saturating_sub(1), false),
+            Kind::Bytes(size) => (2 * size, false),
+            Kind::Ipv6 => (24, false),
+            Kind::Inet => (15, false),
+            Kind::Tail | Kind::MapKey | Kind::MapValue => (0, false),
+        }
+    }
+
+    /// What a column's type is called where columns are listed.
+    pub fn describe(&self) -> String {
+        match self {
+            Kind::Unsigned(_, Unit::None) | Kind::Signed(_) => "number".into(),
+            Kind::Unsigned(_, Unit::Bytes | Unit::Pages(_)) => "bytes".into(),
+            Kind::Unsigned(_, Unit::Nanoseconds) => "nanoseconds".into(),
+            Kind::Float(_) => "number".into(),
+            Kind::Bits(_, shown) => shown.describe(),
+            Kind::Bool => "true or false".into(),
+            Kind::Hex(_) | Kind::Pointer { .. } | Kind::Bytes(_) => "hexadecimal".into(),
+            Kind::Device => "major:minor".into(),
+            Kind::Name(_, list) => format!("one of {}", list.join()),
+            Kind::Flags(_, list) => format!("any of {}", list.join()),
+            Kind::Text(_) | Kind::Tail => "text".into(),
+            Kind::Ipv6 => "IPv6 address".into(),
+            Kind::Inet => "IP address".into(),
+            Kind::MapKey | Kind::MapValue => "as the map's BTF says".into(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Cuts a stream of bytes into records.
+
+use super::schema::Schema;
+
+/// One record: its fixed part, and the string after it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Record<'a> {
+    pub(super) fixed: &'a [u8],
+    pub(super) tail: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// The part of fixed size.
+    #[inline]
+    pub fn fixed(self) -> &'a [u8] {
+        self.fixed
+    }
+
+    /// The string at its end.
+    #[inline]
+    pub fn tail(self) -> &'a [u8] {
+        self.tail
+    }
+}
+
+/// The whole records at the front of some bytes.
+#[derive(Debug)]
+pub struct Records<'a> {
+    schema: &'a Schema,
+    rest: &'a [u8],
+}
+
+impl<'a> Records<'a> {
+    /// The records in `bytes`, which start with one.
+    pub fn new(schema: &'a Schema, bytes: &'a [u8]) -> Records<'a> {
+        Records {
+            schema,
+            rest: bytes,
+        }
+    }
+
+    /// How many bytes at the front of `bytes` are whole records.
+    pub fn whole(schema: &Schema, bytes: &[u8]) -> usize {
+        if schema.tail_length.is_none() {
+            return bytes.len() - bytes.len() % schema.fixed_size;
+        }
+        let mut records = Records::new(schema, bytes);
+        (&mut records).for_each(drop);
+        bytes.len() - records.rest.len()
+    }
+
+    /// What is left: the beginning of a record that has not come whole yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Record<'a>> {
+        let (fixed, after) = self.rest.split_at_checked(self.schema.fixed_size)?;
+        let length = match self.schema.tail_length {
+            Some(at) => usize::from(u16::from_ne_bytes([fixed[at], fixed[at + 1]])),
+            None => 0,
+        };
+        let (tail, rest) = after.split_at_checked(length)?;
+        self.rest = rest;
+        Some(Record { fixed, tail })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::{Column, Kind, Unit, Value, Width};
+    use proptest::prelude::*;
+
+    fn schema() -> Schema {
+        let column = |name: &str, offset, kind| Column {
+            name: name.into(),
+            path: Vec::new(),
+            doc: String::new(),
+            offset,
+            kind,
+            absent: None,
+        };
+        Schema {
+            row: "a pair".into(),
+            fixed_size: 6,
+            tail_length: Some(4),
+            columns: vec![
+                column("number", 0, Kind::Unsigned(Width::Four, Unit::None)),
+                column("text", 6, Kind::Tail),
+            ],
+        }
+    }
+
+    fn encode(rows: &[(u32, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (number, text) in rows {
+            bytes.extend(number.to_ne_bytes());
+            bytes.extend((text.len() as u16).to_ne_bytes());
+            bytes.extend(text);
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn records_come_back_wherever_the_stream_is_cut(
+            rows in proptest::collection::vec((any::<u32>(), proptest::collection::vec(1u8.., 1..40)), 0..20),
+            cuts in proptest::collection::vec(1usize..50, 1..30),
+        ) {
+            let schema = schema();
+            let bytes = encode(&rows);
+            let mut decoded = Vec::new();
+            let mut pending = Vec::new();
+            let mut cuts = cuts.into_iter().cycle();
+            let mut input = bytes.as_slice();
+            while !input.is_empty() {
+                let (now, later) = input.split_at(cuts.next().unwrap().min(input.len()));
+                input = later;
+                pending.extend_from_slice(now);
+                let mut records = Records::new(&schema, &pending);
+                for record in &mut records {
+                    let Value::Unsigned(number) = schema.columns[0].value(record) else { panic!() };
+                    let Value::Text(text) = schema.columns[1].value(record) else { panic!() };
+                    decoded.push((number as u32, text.to_vec()));
+                }
+                pending = records.rest().to_vec();
+            }
+            prop_assert!(pending.is_empty());
+            prop_assert_eq!(decoded, rows);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Integers of a record, by the bytes that they take.
+
+use serde::{Deserialize, Serialize};
+
+/// The bytes an integer takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub enum Width {
+    /// One byte.
+    One,
+    /// Two bytes.
+    Two,
+    /// Four bytes.
+    Four,
+    /// Eight bytes.
+    Eight,
+}
+
+impl Width {
+    /// The width of an integer of that many bytes.
+    pub fn of(bytes: usize) -> Option<Width> {
+        match bytes {
+            1 => Some(Width::One),
+            2 => Some(Width::Two),
+            4 => Some(Width::Four),
+            8 => Some(Width::Eight),
+            _ => None,
+        }
+    }
+
+    /// The bytes it takes.
+    pub fn bytes(self) -> usize {
+        match self {
+            Width::One => 1,
+            Width::Two => 2,
+            Width::Four => 4,
+            Width::Eight => 8,
+        }
+    }
+
+    #[inline]
+    pub(super) fn unsigned(self, fixed: &[u8], at: usize) -> u64 {
+        match self {
+            Width::One => u64::from(fixed[at]),
+            Width::Two => u64::from(u16::from_ne_bytes(bytes(fixed, at))),
+            Width::Four => u64::from(u32::from_ne_bytes(bytes(fixed, at))),
+            Width::Eight => u64::from_ne_bytes(bytes(fixed, at)),
+        }
+    }
+
+    #[inline]
+    pub(super) fn signed(self, fixed: &[u8], at: usize) -> i64 {
+        self.extend(self.unsigned(fixed, at))
+    }
+
+    /// The signed number whose bits these are.
+    #[inline]
+    pub fn extend(self, value: u64) -> i64 {
+        let unused = 64 - 8 * self.bytes() as u32;
+        (value << unused) as i64 >> unused
+    }
+
+    /// The bits of `value` that such an integer has.
+    pub fn truncate(self, value: i64) -> u64 {
+        let unused = 64 - 8 * self.bytes() as u32;
+        (value as u64) << unused >> unused
+    }
+}
+
+/// The next bytes of a record. The schema's offsets lie within it, as `Schema::check` saw.
+#[inline]
+pub(super) fn bytes<const N: usize>(fixed: &[u8], at: usize) -> [u8; N] {
+    let mut array = [0; N];
+    array.copy_from_slice(&fixed[at..at + N]);
+    array
+}
