@@ -18,6 +18,8 @@ KERNEL_PACKAGES := qemu-system-x86 mmdebstrap e2fsprogs binutils busybox-static 
 # The guests to boot, by the beginning of their names; empty boots all of them.
 # For example: make test-kernels GUESTS="bullseye sid.default"
 GUESTS ?=
+# The seconds after which a guest begins no more tests: make test-kernels GUEST_SECONDS=300
+GUEST_SECONDS ?=
 # The programs that the tests drive and compare with.
 TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin
 # The file in which the tests record what they need and this kernel lacks.
@@ -106,7 +108,8 @@ kernel-dependencies: dependencies
 # are cached in ~/.cache/iterfs-vm. The guests use the BPF objects that `make test` left.
 test-kernels: kernel-dependencies
 	$(CARGO) build --workspace
-	CARGO="$(CARGO)" $(TARGET)/debug/kernels run $(GUESTS); status=$$?; \
+	CARGO="$(CARGO)" $(if $(GUEST_SECONDS),ITERFS_GUEST_SECONDS=$(GUEST_SECONDS)) \
+		$(TARGET)/debug/kernels run $(GUESTS); status=$$?; \
 		$(MAKE) kernels-doc && exit $$status
 
 # Does the same for the oldest and the newest kernel, with a few tests, in minutes.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Keeps a value with each socket of the process PID; shows and removes what is kept. */
+/* Keeps a value with each socket that it comes to; shows and removes the values. */
 #include "iter.h"
 
 struct {
@@ -7,19 +7,18 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, __u64);
-} STORAGE SEC(".maps");
+} kept SEC(".maps");
 
 SEC("iter/task_file")
 int keep(struct bpf_iter__task_file *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
-	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct socket *socket;
 	struct sock *sk;
 	__u64 *value;
 
-	if (!task || !file || task->tgid != PID)
+	if (!file)
 		return 0;
 	socket = bpf_sock_from_file(file);
 	if (!socket)
@@ -27,7 +26,7 @@ int keep(struct bpf_iter__task_file *ctx)
 	sk = socket->sk;
 	if (!sk)
 		return 0;
-	value = bpf_sk_storage_get(&STORAGE, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	value = bpf_sk_storage_get(&kept, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!value)
 		return 0;
 	*value = 1000 + ctx->fd;
@@ -53,6 +52,6 @@ int forget(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct sock *sk = ctx->sk;
 
 	if (sk)
-		bpf_sk_storage_delete(&STORAGE, sk);
+		bpf_sk_storage_delete(&kept, sk);
 	return 0;
 }

@@ -51,8 +51,8 @@ const HEAD: &str =
 machine, and one of them on machines of other shapes. In each it runs the tests
 that `make test` runs here, and asks iterfs what it finds. This document is what the
 last run of each guest said: one that is run again alone
-(`make test-kernels GUESTS=trixie`) replaces its own results. `stopped` means that
-the guest had no more time.
+(`make test-kernels GUESTS=trixie`) replaces its own results. `not reached` means
+that the guest had no more time, `stopped` that it ended in the middle of these tests.
 
 A test whose subject a kernel lacks says `not here` with the reason: it neither
 passes nor fails in the tables below, and all reasons are listed.
@@ -88,14 +88,14 @@ fn heading(guest: &Guest, log: &Log) -> String {
 
 fn machines(runs: &[Run]) -> String {
     let mut text =
-        "## Machines\n\n| suite | shape | Linux | FUSE | processors | nodes | MiB | lockdown | \
-        passed | not here | failed | minutes |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+        "## Machines\n\n| suite | shape | Linux | FUSE | processors | nodes | MiB | lockdown | tests | \
+        passed | not here | failed | minutes |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     for (guest, log) in runs {
         let Some(log) = log else {
             let _ = writeln!(
                 text,
-                "| {} | {} | not booted in this run | | | | | | | | | |",
+                "| {} | {} | not booted in this run | | | | | | | | | | |",
                 guest.kernel.suite, guest.shape.name
             );
             continue;
@@ -107,7 +107,7 @@ fn machines(runs: &[Run]) -> String {
         let seconds: u32 = log.binaries.iter().map(|binary| binary.seconds).sum();
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {tested} | {} | {failed}{} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {tested} | {} | {failed}{} | {} |",
             guest.kernel.suite,
             guest.shape.name,
             fact("release"),
@@ -116,6 +116,7 @@ fn machines(runs: &[Run]) -> String {
             fact("nodes"),
             fact("memory"),
             fact("lockdown"),
+            guest.set.name(),
             passed - tested,
             if log.finished { "" } else { ", then stopped" },
             seconds.div_ceil(60),
@@ -133,6 +134,10 @@ fn machines(runs: &[Run]) -> String {
         if shapes.insert(guest.shape.name) {
             let _ = writeln!(text, "- {}: {}.", guest.shape.name, guest.shape.about);
         }
+    }
+    let sets: BTreeSet<_> = runs.iter().map(|(guest, _)| guest.set).collect();
+    for set in sets {
+        let _ = writeln!(text, "- tests of `{}`: {}.", set.name(), set.about());
     }
     text.push_str(
         "\nNo suite of Debian's has a 6.18 kernel today; `make test` runs on the machine's own.\n",

@@ -138,6 +138,8 @@ pub fn parse(text: &str) -> Log {
                 let (table, why) = rest.split_once(' ').unwrap_or((rest, ""));
                 log.unreadable.insert(table.into(), why.into());
             }
+            // Whatever is not in the log was not reached.
+            "unreached" => {}
             "fault" | "kernel" => log.faults.push(rest.to_owned()),
             "finished" => log.finished = true,
             _ => {

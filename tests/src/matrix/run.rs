@@ -1,6 +1,6 @@
 //! Boots the guests, one after another.
 
-use super::guests::Guest;
+use super::guests::{Guest, skipped};
 use super::log::{self, Log};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
@@ -10,6 +10,9 @@ use std::process::Command;
 
 /// Where a run leaves its logs, below the target directory.
 pub const LOGS: &str = "matrix";
+
+/// Names the seconds after which a guest begins no more tests.
+const SECONDS: &str = "ITERFS_GUEST_SECONDS";
 
 /// Fetches the kernels of these guests, makes the image of tests, boots every guest
 /// and says on standard output how each went. Returns whether all went well.
@@ -28,23 +31,28 @@ pub fn run(guests: &[Guest], checkout: &Path, target: &Path) -> Result<bool> {
     let tests = target.join("guest-tests.ext4");
     succeed(Command::new(script("tests")).arg(&tests))?;
 
+    let seconds = seconds()?;
     let mut passed = 0;
     let mut failed = 0;
     for guest in guests {
         let path = logs.join(format!("{}.log", guest.name()));
         let _ = fs::remove_file(&path);
-        // The longest binary may take half of the guest's time, so that one which
-        // hangs does not keep all others from running.
+        // One file of tests may take half of the guest's time, so that one which hangs
+        // does not keep all others from running.
+        let budget = seconds.min(guest.limit());
         let parameters = format!(
-            "iterfs.tests={} iterfs.limit={} iterfs.settings={}",
+            "iterfs.tests={} iterfs.skip={} iterfs.budget={} iterfs.limit={} iterfs.settings={} {}",
             guest.tests.join(","),
-            guest.limit / 4,
-            guest.shape.settings
+            skipped().collect::<Vec<_>>().join(","),
+            budget,
+            budget / 2,
+            guest.shape.settings,
+            guest.shape.parameters
         );
         let status = Command::new(script("boot"))
             .arg(guest.kernel.suite)
             .arg(&path)
-            .arg(guest.limit.to_string())
+            .arg((budget + budget / 2 + 60).to_string())
             .args([guest.shape.options, &parameters])
             .env("ITERFS_VM_TESTS", &tests)
             .status()
@@ -60,6 +68,16 @@ pub fn run(guests: &[Guest], checkout: &Path, target: &Path) -> Result<bool> {
     }
     println!("kernels: {passed} passed, {failed} failed");
     Ok(failed == 0)
+}
+
+/// How many seconds a guest may take at most: as many as the environment says, or as many
+/// as its tests need.
+fn seconds() -> Result<u32> {
+    let Some(text) = std::env::var_os(SECONDS) else {
+        return Ok(u32::MAX);
+    };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.with_context(|| format!("{SECONDS}={} is not a number", text.display()))
 }
 
 /// Says how a guest went; returns how many tests passed and failed there. A guest

@@ -1,10 +1,13 @@
 //! A mount whose control file a test writes to, with pins of its own.
 
+use super::daemon::Daemon;
 use super::mounting::Mounting;
 use super::pins::Pins;
 use crate::Mount;
 use crate::errno::errno_of;
+use crate::fixtures::netns::run;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -95,6 +98,28 @@ impl Control {
     /// The same as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.mount.read("ctl.json")).expect("JSON")
+    }
+
+    /// The id of the one map of that name which the daemon's programs use.
+    pub fn map(&self, name: &str) -> u64 {
+        let programs = Daemon(self.mount.daemon()).ids("prog_id");
+        let shown = programs.into_iter().map(|id| {
+            let shown = run(&format!("bpftool -j prog show id {id}"));
+            let shown: Value = serde_json::from_str(&shown).expect("bpftool's JSON");
+            shown["map_ids"].clone()
+        });
+        let used: Vec<Value> = shown
+            .filter_map(|ids| ids.as_array().cloned())
+            .flatten()
+            .collect();
+        let rows = self.mount.rows("bpf/maps");
+        let ids = rows.iter().filter(|row| row["name"] == name);
+        let ids: BTreeSet<_> = ids
+            .filter(|row| used.contains(&row["id"]))
+            .filter_map(|row| row["id"].as_u64())
+            .collect();
+        assert_eq!(ids.len(), 1, "{name}: {ids:?}");
+        ids.into_iter().next().expect("an id")
     }
 
     /// The lines of a path in that: its table's, or its pins'.

@@ -1,7 +1,7 @@
 //! The system calls that a process makes, counted by a BPF program where they enter
 //! the kernel.
 
-use crate::fixtures::bpf_maps::{load, map_of};
+use crate::fixtures::bpf_maps::{load, map_of, set};
 use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object};
 use std::collections::BTreeMap;
 
@@ -20,12 +20,20 @@ struct {
 	u64 *value;
 } calls __attribute__((section(".maps"), used));
 
+struct {
+	int (*type)[2];
+	int (*max_entries)[1];
+	u32 *key;
+	u32 *value;
+} counted __attribute__((section(".maps"), used));
+
 __attribute__((section("raw_tp/sys_enter"), used)) int count(u64 *args)
 {
-	u32 number = args[1];
+	u32 number = args[1], first = 0;
+	u32 *process = lookup(&counted, &first);
 	u64 *count;
 
-	if (current_pid_tgid() >> 32 != PROCESS)
+	if (!process || current_pid_tgid() >> 32 != *process)
 		return 0;
 	count = lookup(&calls, &number);
 	if (count)
@@ -46,7 +54,9 @@ pub struct SystemCalls {
 impl SystemCalls {
     /// Begins to count those of a process, all its threads'.
     pub fn of(process: u32) -> SystemCalls {
-        let object = load(&PROGRAM.replace("PROCESS", &process.to_string()));
+        let object = load(PROGRAM);
+        let counted = map_of(&object, "counted");
+        set(&counted, &0_u32.to_ne_bytes(), &process.to_ne_bytes());
         let program = object.progs_mut().next().expect("one program");
         let link = program.attach().expect("the kernel counts");
         SystemCalls {

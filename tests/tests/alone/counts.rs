@@ -7,30 +7,30 @@ use iterfs_tests::bench::count_calls;
 use iterfs_tests::bench::reader::{PIECE, drain};
 use iterfs_tests::fixtures::many_files::ManyFiles;
 use iterfs_tests::mount::daemon::Daemon;
-use iterfs_tests::not_here::needs_table;
+use iterfs_tests::not_here::{LOOPS, needs_function, needs_member, needs_table};
 use iterfs_tests::oracles::system_calls::SystemCalls;
-use libc::{SYS_bpf, SYS_futex, SYS_read, SYS_sched_yield};
+use libc::{SYS_bpf, SYS_clock_gettime, SYS_futex, SYS_read, SYS_sched_yield};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 
-/// Of a program of ours, by the kernel's name for it: how many instructions the
-/// verifier looked at, and bytes of instructions once translated. About a fifth more
-/// than on Linux 6.18; older verifiers look at fewer or more.
+/// Limits for our programs, by the kernel's name for them: how many instructions the
+/// verifier looks at, and bytes of instructions once translated. They are about a fifth
+/// above Linux 6.18, or a little above the kernel of docs/KERNELS.md that counts most.
 const PROGRAMS: &[(&str, u64, u64)] = &[
     ("dump_tasks", 7900, 4800),
     ("dump_processes", 17250, 11850),
     ("dump_files", 9900, 7350),
     ("dump_vmas", 8850, 11600),
-    ("dump_sockets", 7850, 7400),
+    ("dump_sockets", 9500, 7400),
     ("dump_tcp", 3050, 6550),
     ("dump_udp", 500, 3300),
-    ("dump_unix", 800, 3550),
+    ("dump_unix", 1050, 3550),
     ("dump_netlink", 250, 1750),
     ("dump_ipv6_route", 350, 1750),
     ("dump_maps", 250, 1200),
     ("dump_progs", 11150, 3700),
     ("dump_links", 400, 1750),
-    ("dump_cgroups", 9200, 6400),
+    ("dump_cgroups", 10500, 6400),
     ("dump_ksyms", 250, 1300),
     ("dump_slabs", 400, 2200),
     ("dump_dmabufs", 100, 600),
@@ -39,9 +39,21 @@ const PROGRAMS: &[(&str, u64, u64)] = &[
 /// What others may have at most.
 const UNLISTED: (u64, u64) = (12_000, 16 * 1024);
 
+/// What any program may have on a kernel without open-coded loops, whose verifier follows
+/// every round of a loop: it gives up after a million instructions.
+const WITHOUT_LOOPS: (u64, u64) = (700_000, 16 * 1024);
+
 #[test]
 fn programs_stay_small() {
     let _turn = crate::turn();
+    if !needs_member(
+        "bpf_prog_aux",
+        "verified_insns",
+        "what the verifier looks at is not counted",
+    ) {
+        return;
+    }
+    let has_loops = needs_function(LOOPS, "the limits of single programs do not apply");
     let mount = Mount::new();
     for table in TableId::all() {
         // Where a map is asked for, their tests load them.
@@ -66,9 +78,11 @@ fn programs_stay_small() {
         let found = ["verified", "translated"].map(|column| row[column].as_u64().unwrap());
         println!("(\"{name}\", {}, {}),", found[0], found[1]);
         let listed = PROGRAMS.iter().find(|(listed, ..)| *listed == name);
-        let (verified, translated) = listed.map_or(UNLISTED, |(_, verified, translated)| {
-            (*verified, *translated)
-        });
+        let (verified, translated) = match listed {
+            _ if !has_loops => WITHOUT_LOOPS,
+            Some((_, verified, translated)) => (*verified, *translated),
+            None => UNLISTED,
+        };
         if found[0] > verified || found[1] > translated {
             wrong.push(format!(
                 "{name}: {found:?}, at most {verified}, {translated}"
@@ -119,11 +133,12 @@ fn a_program_is_called_once_a_row() {
     }
 }
 
-/// Calls for each of `many`, without those by which threads wait for one another: how
-/// many of these there are depends on who runs when.
+/// Calls for each of `many`, without two kinds. How often threads wait for one another
+/// depends on who runs when; and reading a clock is a system call only on machines whose
+/// clock cannot be read from user space, such as an emulator.
 fn each(calls: &BTreeMap<i64, u64>, many: u64) -> f64 {
-    let waiting = [SYS_futex, SYS_sched_yield];
-    let counted = calls.iter().filter(|(call, _)| !waiting.contains(call));
+    let left_out = [SYS_futex, SYS_sched_yield, SYS_clock_gettime];
+    let counted = calls.iter().filter(|(call, _)| !left_out.contains(call));
     counted.map(|(_, count)| *count as f64).sum::<f64>() / many as f64
 }
 

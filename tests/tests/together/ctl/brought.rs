@@ -160,7 +160,7 @@ fn programs_of_one_object_share_its_maps_and_globals() {
 fn a_missing_parameter_is_named() {
     let (control, workshop) = with_bpffs();
     let numbers = workshop.compile("numbers", "numbers", &[]);
-    let storage = workshop.compile("storage", "storage", &["PID=1", "STORAGE=kept"]);
+    let storage = workshop.compile("storage", "storage", &[]);
     let tasks = workshop.compile("tasks", "tasks", &[]);
     for (object, program, needed) in [
         (&numbers, "elements", "map=ID"),
@@ -423,17 +423,10 @@ fn storage_of_sockets_is_read_and_removed_by_user_programs() {
             );
         }
     };
-    let own = std::process::id();
-    let name = format!("kept_{own}");
-    let object = workshop.compile(
-        "storage",
-        "storage",
-        &[&format!("PID={own}"), &format!("STORAGE={name}")],
-    );
-    expected(&loaded(&control, &object, "keep", ""));
-    let maps = control.mount().rows("bpf/maps");
-    let map = iterfs_tests::oracles::columns::find(&maps, &[("name", name.into())]);
-    let parameter = format!("map={}", map["id"]);
+    let object = workshop.compile("storage", "storage", &[]);
+    let own = format!("pid={}", std::process::id());
+    expected(&loaded(&control, &object, "keep", &own));
+    let parameter = format!("map={}", control.map("kept"));
     expected(&loaded(&control, &object, "show", &parameter));
     assert_eq!(loaded(&control, &object, "forget", &parameter), "");
     assert_eq!(control.mount().text("user/show"), "");

@@ -6,7 +6,6 @@ use iterfs_tests::fixtures::cgroups::Cgroups;
 use iterfs_tests::mount::control::{Control, write};
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::mount::pins::Pins;
-use iterfs_tests::oracles::columns::find;
 use iterfs_tests::wait::wait_until;
 use nix::libc;
 use serde_json::Value;
@@ -277,16 +276,12 @@ fn a_table_of_a_cgroup_that_is_gone_is_updated() {
 fn an_update_keeps_the_map() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let own = std::process::id();
-    let name = format!("bound_{own}");
-    let defines = [&*format!("PID={own}"), &*format!("STORAGE={name}")];
-    let object = workshop.compile("storage", "storage", &defines);
-    let at = object.display();
-    control.command(&format!("load keep {at} keep"));
+    let object = workshop.compile("storage", "storage", &[]);
+    let (at, own) = (object.display(), std::process::id());
+    control.command(&format!("load keep {at} keep pid={own}"));
     let kept = format!("{}\n", 1000 + socket.as_raw_fd());
     assert!(control.mount().text("user/keep").contains(&kept));
-    let maps = control.mount().rows("bpf/maps");
-    let map = &find(&maps, &[("name", name.into())])["id"];
+    let map = control.map("kept");
     for table in ["w", "witness"] {
         control.command(&format!("load {table} {at} show map={map}"));
         assert!(

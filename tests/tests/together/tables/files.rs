@@ -252,6 +252,13 @@ fn a_thread_with_a_table_of_its_own_has_its_own_rows() {
     let pid = workload.pid();
     let (unshared, shared) = (workload.number("unshared"), workload.number("shared"));
     for table in ["files".to_owned(), format!("pid/{pid}/files")] {
+        // The kernel compared the table of the thread before (task_group_seq_get_next()); the
+        // release that mended it is the one that brought this function.
+        let narrowed = table.starts_with("pid/");
+        let why = "before 6.7, a walk of one process confuses its threads' tables of descriptors";
+        if narrowed && !needs_function("bpf_iter_task_new", why) {
+            continue;
+        }
         let rows = mount.rows(&table);
         let of = |tid: u32| select(&rows, &[("pid", pid.into()), ("tid", tid.into())]);
         compare(&of(pid), pid, pid, None);
