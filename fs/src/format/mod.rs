@@ -27,6 +27,8 @@ use iterfs_mapping::row::{Record, Schema};
 pub struct Formatter {
     rows: Rows,
     framing: Framing,
+    /// Whether anything precedes rows. Most formats need not even look at `lead`.
+    is_separated: bool,
     /// Precedes the next row.
     lead: &'static [u8],
 }
@@ -58,6 +60,7 @@ impl Formatter {
             Format::Csv => (Rows::Csv(csv::Lines::new(schema)), csv::framing(schema)),
         };
         Formatter {
+            is_separated: !framing.first.is_empty() || !framing.separator.is_empty(),
             lead: framing.first,
             rows,
             framing,
@@ -83,10 +86,10 @@ impl Formatter {
     /// Writes a row, and before it whatever separates it from the row before.
     #[inline]
     pub fn row(&mut self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
-        if !self.lead.is_empty() {
+        if self.is_separated {
             out.extend_from_slice(self.lead);
+            self.lead = self.framing.separator;
         }
-        self.lead = self.framing.separator;
         match &mut self.rows {
             Rows::Text(columns) => columns.row(schema, record, out),
             Rows::Json(objects) => objects.row(schema, record, out),

@@ -3,8 +3,7 @@
 use super::Formatter;
 use super::values::as_utf8;
 use iterfs_mapping::Format;
-use iterfs_mapping::row::Records;
-use iterfs_mapping::row::{Column, Kind, Names, Schema, Step, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Names, Records, Schema, Step, Unit, Width};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

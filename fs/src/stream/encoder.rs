@@ -6,8 +6,7 @@ use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use crate::format::{Formatter, Framing};
 use iterfs_mapping::Format;
-use iterfs_mapping::Schema;
-use iterfs_mapping::row::Records;
+use iterfs_mapping::row::{Records, Schema};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 

@@ -4,8 +4,7 @@ use super::batch::{self, BATCH, Batch, KERNEL_BUFFER};
 use super::sequencer::SequenceNumber;
 use crate::error::{Failure, Result};
 use iterfs_mapping::contract::{Progress, Source};
-use iterfs_mapping::row::Records;
-use iterfs_mapping::row::Schema;
+use iterfs_mapping::row::{Records, Schema};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 

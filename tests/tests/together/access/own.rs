@@ -1,5 +1,6 @@
 //! `others=own`: all users read what is about their own processes, and nothing else.
 
+use iterfs_mapping::Format;
 use iterfs_tests::errno::{errno, refused};
 use iterfs_tests::fixtures::open_programs::Programs;
 use iterfs_tests::fixtures::users::User;
@@ -17,8 +18,6 @@ use std::thread;
 
 /// The tables that are about processes.
 const TABLES: [&str; 5] = ["tasks", "processes", "files", "vmas", "net/sockets"];
-
-const SUFFIXES: [&str; 4] = ["", ".json", ".jsonl", ".csv"];
 
 fn mount() -> Mount {
     Mount::with_options("others=own")
@@ -47,7 +46,7 @@ fn tables_show_a_users_own_processes() {
         let (shown, whole) = (of_process(&rows, mine.pid()), of_process(&all, mine.pid()));
         assert!(!shown.is_empty(), "{table}");
         assert_eq!(shown, whole, "{table}");
-        for suffix in SUFFIXES {
+        for suffix in Format::ALL.map(Format::suffix) {
             let text = reader.read(&mount.path(&format!("{table}{suffix}")));
             let theirs = theirs.pid().to_string();
             let mut words = text.split(|c: char| !c.is_ascii_digit());

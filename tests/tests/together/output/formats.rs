@@ -1,6 +1,6 @@
 //! The four formats of every table carry the same values.
 
-use iterfs_mapping::{Place, TABLES, Table};
+use iterfs_mapping::{Format, Place, TABLES, Table};
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
 use iterfs_tests::fixtures::workload::Workload;
@@ -190,7 +190,7 @@ fn every_file_of_the_tree_parses() {
 fn no_file_of_a_listing_is_anything_else() {
     let mount = Mount::new();
     let workload = Workload::start("idle", &[]);
-    let suffixes = ["", ".json", ".jsonl", ".csv"];
+    let suffixes = Format::ALL.map(Format::suffix);
     let list = |path: &Path| {
         let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
         let files = entries.filter(|entry| entry.file_type().unwrap().is_file());

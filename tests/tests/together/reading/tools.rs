@@ -3,6 +3,7 @@
 //! Each command is run on a table and on a plain copy of it, and must say and do
 //! the same.
 
+use iterfs_mapping::Format;
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::many_files::ManyFiles;
 use std::fs;
@@ -24,7 +25,7 @@ impl Tables {
             process: ManyFiles::start(1, files),
             copies: tempfile::tempdir().unwrap(),
         };
-        for suffix in ["", ".json", ".jsonl", ".csv"] {
+        for suffix in Format::ALL.map(Format::suffix) {
             let name = format!("files{suffix}");
             let bytes = tables
                 .mount

@@ -1,5 +1,6 @@
 //! `kernel/ksyms` beside /proc/kallsyms.
 
+use iterfs_mapping::Format;
 use iterfs_tests::fixtures::users::User;
 use iterfs_tests::not_here::needs_table;
 use iterfs_tests::oracles::columns::Columns;
@@ -124,7 +125,7 @@ fn only_root_reads_kernel_symbols() {
     };
     let maps = read("bpf/maps");
     assert!(maps.status.success() && !maps.stdout.is_empty(), "{maps:?}");
-    for suffix in ["", ".json", ".jsonl", ".csv"] {
+    for suffix in Format::ALL.map(Format::suffix) {
         let ksyms = read(&format!("kernel/ksyms{suffix}"));
         assert!(!ksyms.status.success(), "{ksyms:?}");
         assert!(ksyms.stdout.is_empty());
