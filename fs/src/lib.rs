@@ -23,4 +23,7 @@ pub mod scheduler;
 pub mod session;
 pub mod stream;
 pub mod sys;
+#[cfg(test)]
+mod tests;
 pub mod tree;
+mod trusted;

@@ -3,20 +3,17 @@
 use crate::access::policy::{Others, Policies, Policy, Rule};
 use crate::access::quota::Quota;
 use crate::mount::options::{self, Options};
+use crate::trusted;
 use glob::Pattern;
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// Read if it is there and no other is named.
 pub const DEFAULT_PATH: &str = "/etc/iterfs.toml";
-
-/// Permission bits that let others than root write.
-const WRITABLE: u32 = 0o022;
 
 /// Why a configuration cannot be taken: in which line of which file.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -96,7 +93,7 @@ fn read(path: &Path) -> io::Result<String> {
     if !metadata.is_file() {
         return refused("it is not a regular file");
     }
-    if metadata.uid() != 0 || metadata.mode() & WRITABLE != 0 {
+    if trusted::is_owned_by_another(&metadata) || trusted::is_writable_by_others(&metadata) {
         return refused(
             "it must be root's, and nobody else may write to it: chown root, chmod go-w",
         );

@@ -3,6 +3,7 @@
 use super::command::checked_name;
 use super::pinning::Pinning;
 use crate::error::{Failure, Result};
+use crate::trusted;
 use iterfs_mapping::contract::{Backend, ObjectFile};
 use iterfs_mapping::{Contents, Narrowing};
 use std::collections::BTreeMap;
@@ -14,9 +15,6 @@ use std::path::{Path, PathBuf};
 
 /// What names of objects end in.
 const SUFFIX: &str = ".o";
-
-/// Permission bits that let others than root write.
-const WRITABLE: u32 = 0o022;
 
 /// A directory of objects, and what was loaded from it.
 pub(super) struct Directory {
@@ -165,10 +163,10 @@ impl Directory {
     }
 
     fn check_owner(&self, path: &Path, metadata: &Metadata) -> Result<()> {
-        if metadata.uid() != 0 {
+        if trusted::is_owned_by_another(metadata) {
             return Err(self.unusable(format!("{} is not root's: chown root it", path.display())));
         }
-        if metadata.mode() & WRITABLE != 0 {
+        if trusted::is_writable_by_others(metadata) {
             let path = path.display();
             return Err(self.unusable(format!("others may write to {path}: chmod go-w it")));
         }
