@@ -48,11 +48,12 @@ const HEAD: &str =
 # Kernels and machines
 
 `make test-kernels` boots kernels of Debian's suites in an emulator, each on the same
-machine, and one of them on machines of other shapes. In each it runs the tests
-that `make test` runs here, and asks iterfs what it finds. This document is what the
-last run of each guest said: one that is run again alone
-(`make test-kernels GUESTS=trixie`) replaces its own results. `not reached` means
-that the guest had no more time, `stopped` that it ended in the middle of these tests.
+machine, and one of them on machines of other shapes. In each it asks iterfs what it
+finds, and runs a set of the tests that `make test` runs here, as far as the time goes
+that a guest has (`GUEST_SECONDS=300`): `not reached` means that the time was over,
+`stopped` that the guest ended in the middle of these tests. The emulator is slow, so
+that a guest comes further on a machine that does nothing else. Each guest's results are
+those of its last run: `make test-kernels GUESTS=trixie` replaces those of one alone.
 
 A test whose subject a kernel lacks says `not here` with the reason: it neither
 passes nor fails in the tables below, and all reasons are listed.

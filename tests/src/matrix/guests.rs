@@ -57,7 +57,7 @@ pub struct Shape {
     pub parameters: &'static str,
     /// Settings that tests/vm/guest makes.
     pub settings: &'static str,
-    /// The files of tests to run there besides [`COMMON`].
+    /// The files of tests to run there.
     pub tests: &'static [&'static str],
 }
 
@@ -78,11 +78,11 @@ pub const SHAPES: &[Shape] = &[
         about: "1 processor",
         options: "-smp 1 -m 2048",
         tests: &[
+            "mounts/mount",
             "tables/element_values",
-            "tables/slabs",
-            "tables/progs",
-            "tables/tcp",
             "alone/counts",
+            "tables/slabs",
+            "tables/tasks",
         ],
         ..DEFAULT
     },
@@ -94,11 +94,11 @@ pub const SHAPES: &[Shape] = &[
         options: "-accel tcg,thread=single -smp 8 -m 2048",
         parameters: "possible_cpus=64",
         tests: &[
+            "mounts/mount",
             "tables/element_values",
             "tables/slabs",
-            "tables/progs",
-            "tables/tcp",
             "alone/counts",
+            "tables/tasks",
         ],
         ..DEFAULT
     },
@@ -108,7 +108,13 @@ pub const SHAPES: &[Shape] = &[
         options: "-smp 2 -m 2048 \
             -object memory-backend-ram,id=m0,size=1024M -numa node,memdev=m0,cpus=0 \
             -object memory-backend-ram,id=m1,size=1024M -numa node,memdev=m1,cpus=1",
-        tests: &["tables/slabs", "tables/vmas", "tables/processes"],
+        tests: &[
+            "mounts/mount",
+            "tables/slabs",
+            "tables/tasks",
+            "tables/processes",
+            "tables/vmas",
+        ],
         ..DEFAULT
     },
     Shape {
@@ -120,10 +126,11 @@ pub const SHAPES: &[Shape] = &[
             -object memory-backend-ram,id=m2,size=512M -numa node,memdev=m2 \
             -object memory-backend-ram,id=m3,size=512M -numa node,memdev=m3",
         tests: &[
+            "mounts/mount",
             "tables/slabs",
-            "tables/vmas",
-            "tables/processes",
             "alone/counts",
+            "tables/tasks",
+            "tables/vmas",
         ],
         ..DEFAULT
     },
@@ -132,9 +139,10 @@ pub const SHAPES: &[Shape] = &[
         about: "512 MiB of memory",
         options: "-smp 2 -m 512",
         tests: &[
+            "mounts/mount",
             "tables/slabs",
-            "tables/elements",
-            "tables/tcp",
+            "tables/tasks",
+            "tables/element_values",
             "tables/vmas",
         ],
         ..DEFAULT
@@ -144,10 +152,11 @@ pub const SHAPES: &[Shape] = &[
         about: "controllers in cgroup v1, cgroup v2 beside them",
         settings: "cgroup=v1",
         tests: &[
+            "mounts/mount",
             "tables/cgroups",
+            "tables/tasks",
             "tables/sockets",
             "tables/tcp",
-            "tables/unix",
         ],
         ..DEFAULT
     },
@@ -155,21 +164,32 @@ pub const SHAPES: &[Shape] = &[
         name: "lockdown-integrity",
         about: "lockdown=integrity",
         settings: "lockdown=integrity",
-        tests: &["tables/ksyms", "tables/files", "tables/slabs"],
+        tests: &[
+            "kernel/lockdown",
+            "mounts/mount",
+            "tables/tasks",
+            "tables/slabs",
+            "tables/ksyms",
+        ],
         ..DEFAULT
     },
     Shape {
         name: "lockdown-confidentiality",
         about: "lockdown=confidentiality; programs cannot read kernel memory, so that other tests have no subject",
         settings: "lockdown=confidentiality",
-        tests: &[],
+        tests: &["kernel/lockdown"],
         ..DEFAULT
     },
     Shape {
         name: "kptr-restrict-2",
         about: "kernel.kptr_restrict=2",
         settings: "kptr_restrict=2",
-        tests: &["tables/ksyms", "tables/slabs", "access/permissions"],
+        tests: &[
+            "mounts/mount",
+            "tables/ksyms",
+            "tables/tasks",
+            "access/permissions",
+        ],
         ..DEFAULT
     },
     Shape {
@@ -177,8 +197,9 @@ pub const SHAPES: &[Shape] = &[
         about: "/proc mounted with hidepid=2",
         settings: "hidepid=2",
         tests: &[
+            "mounts/mount",
+            "tables/tasks",
             "tables/processes",
-            "tables/files",
             "tables/pid_directory",
             "access/own",
         ],
@@ -212,10 +233,6 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "reads 250,000 bytes one at a time, for minutes under emulation",
     ),
 ];
-
-/// Files of tests that run in each shape, before those that depend on what is special
-/// about it.
-pub const COMMON: &[&str] = &["mounts/mount", "kernel/lockdown", "tables/tasks"];
 
 /// Folders whose tests run on each kernel, and files besides: every table and format, and
 /// each feature that depends on the kernel.
@@ -283,7 +300,7 @@ impl Set {
     pub fn about(self) -> &'static str {
         match self {
             Set::Few => "a few tables",
-            Set::OfShape => "what depends on the shape, and a few tables",
+            Set::OfShape => "what depends on the shape",
             Set::Tables => "every table and format, and each feature that depends on the kernel",
             Set::All => "all tests, but for those at the end of this document",
         }
@@ -345,7 +362,7 @@ pub fn guests(extent: Extent, checkout: &Path) -> io::Result<Vec<Guest>> {
         let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect();
         let tests = match set {
             Set::Few => names(SMALL),
-            Set::OfShape => names(&[COMMON, shape.tests].concat()),
+            Set::OfShape => names(shape.tests),
             Set::Tables => every
                 .iter()
                 .filter(|name| is_everywhere(name))
@@ -447,13 +464,7 @@ mod tests {
             false => tests.join("together"),
         };
         let whole = left_out.clone().filter(|name| !name.contains("::"));
-        for name in COMMON
-            .iter()
-            .chain(FIRST)
-            .chain(SMALL)
-            .chain(shapes)
-            .chain(whole)
-        {
+        for name in FIRST.iter().chain(SMALL).chain(shapes).chain(whole) {
             let found = folder(name).join(format!("{name}.rs")).is_file();
             assert!(found, "no file of tests {name}");
         }
