@@ -72,6 +72,8 @@ pub enum Failure {
         path: PathBuf,
         /// What is wrong, and how to mend it.
         what: String,
+        /// The kernel's errno, or EPERM for a directory that is not root's alone.
+        errno: Errno,
     },
     /// Several failures of one command, at least one. The errno is the first's.
     #[error("{} failures: {}", .0.len(), joined(.0))]
@@ -124,13 +126,14 @@ impl Failure {
             // Not EAGAIN or EOPNOTSUPP, after which io_uring tries again for ever.
             Failure::Unmoved => Errno::ESPIPE,
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
-            Failure::NotATable(_) | Failure::NoDefault(_) | Failure::Config(_) => Errno::EINVAL,
+            Failure::NotATable(_) | Failure::NoDefault(_) => Errno::EINVAL,
+            Failure::Config(error) => error.errno.map_or(Errno::EINVAL, Errno::from_i32),
             Failure::TooManyOpen => Errno::EMFILE,
             Failure::NoDescriptors(_) => Errno::ENFILE,
             Failure::TooMuchKept => Errno::ENOMEM,
             Failure::HeldUp => Errno::ETIMEDOUT,
             Failure::NoThread(source) => os_errno(source),
-            Failure::ProgramDirectory { .. } => Errno::EPERM,
+            Failure::ProgramDirectory { errno, .. } => *errno,
             Failure::Several(failures) => failures.first().map_or(Errno::EIO, Failure::errno),
             Failure::Command(CommandError::TooLong) => Errno::EMSGSIZE,
             Failure::Command(CommandError::NotText) => Errno::EILSEQ,
@@ -200,21 +203,35 @@ fn tables_errno(error: &iterfs_mapping::Error) -> Errno {
         Error::ObjectTimeout(_) => Errno::ETIMEDOUT,
         Error::Caller(_) => Errno::EACCES,
         Error::TooManyGroups(_) => Errno::E2BIG,
-        Error::Load { source, .. }
-        | Error::Attach { source, .. }
-        | Error::ObjectFile { source, .. }
-        | Error::ObjectProcess(source)
-        | Error::Pin { source, .. }
-        | Error::Pass(source)
-        | Error::Reader(source)
-        | Error::Map(source)
-        | Error::Cgroups(source)
-        | Error::Namespace(source) => os_errno(source),
+        Error::Load { cause, .. }
+        | Error::Attach { cause, .. }
+        | Error::ObjectFile { cause, .. }
+        | Error::ObjectProcess(cause)
+        | Error::Pin { cause, .. }
+        | Error::Pass(cause)
+        | Error::Reader(cause)
+        | Error::Map(cause)
+        | Error::Cgroups(cause)
+        | Error::Namespace(cause) => os_errno(cause),
     }
 }
 
-fn os_errno(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_i32)
+/// The errno of an error, or the one that its kind stands for.
+pub(crate) fn os_errno(error: &io::Error) -> Errno {
+    if let Some(errno) = error.raw_os_error() {
+        return Errno::from_i32(errno);
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => Errno::ENOENT,
+        io::ErrorKind::PermissionDenied => Errno::EACCES,
+        io::ErrorKind::AlreadyExists => Errno::EEXIST,
+        io::ErrorKind::WouldBlock => Errno::EAGAIN,
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Errno::EINVAL,
+        io::ErrorKind::TimedOut => Errno::ETIMEDOUT,
+        io::ErrorKind::Unsupported => Errno::EOPNOTSUPP,
+        io::ErrorKind::OutOfMemory => Errno::ENOMEM,
+        _ => Errno::EIO,
+    }
 }
 
 #[cfg(test)]
@@ -225,12 +242,18 @@ mod tests {
     fn the_kernels_errno_reaches_the_caller() {
         let refused = iterfs_mapping::Error::Load {
             object: "x".into(),
-            source: io::Error::from_raw_os_error(libc::E2BIG),
+            cause: io::Error::from_raw_os_error(libc::E2BIG),
             log: String::new(),
             full: String::new(),
         };
         assert_eq!(i32::from(Failure::from(refused).errno()), libc::E2BIG);
-        let nameless = iterfs_mapping::Error::Pass(io::Error::other("no errno"));
-        assert_eq!(i32::from(Failure::from(nameless).errno()), libc::EIO);
+        let pass = |error: io::Error| {
+            let failure = Failure::from(iterfs_mapping::Error::Pass(error));
+            i32::from(failure.errno())
+        };
+        assert_eq!(pass(io::ErrorKind::TimedOut.into()), libc::ETIMEDOUT);
+        let out_of_memory = io::Error::new(io::ErrorKind::OutOfMemory, "no errno");
+        assert_eq!(pass(out_of_memory), libc::ENOMEM);
+        assert_eq!(pass(io::Error::other("neither")), libc::EIO);
     }
 }

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a table cannot be opened, or a pass goes no further.
+///
+/// A message ends with its cause, so the cause is not a [`std::error::Error::source`] as
+/// well: whoever prints a chain of errors would print it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel does not walk this target.
@@ -35,18 +38,17 @@ pub enum Error {
     },
 
     /// An object's file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read: {cause}", path.display())]
     ObjectFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// The process that loads objects could not be started.
     #[error("no process can be started to load the object: {0}")]
-    ObjectProcess(#[source] io::Error),
+    ObjectProcess(io::Error),
 
     /// The process that loads an object ended without an answer.
     #[error("the object {0} cannot be used: the process that loaded it crashed ({1})")]
@@ -119,23 +121,21 @@ pub enum Error {
     Pinned(String),
 
     /// The pin, or the directory for it, cannot be made or removed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Pin {
         /// The pin or directory.
         path: PathBuf,
         /// Why.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// The kernel refused the program.
-    #[error("the program of {object} does not load: {source}{}", after_colon(log))]
+    #[error("the program of {object} does not load: {cause}{}", after_colon(log))]
     Load {
         /// The object's name.
         object: String,
         /// The kernel's answer.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
         /// What it comes down to.
         log: String,
         /// The end of what libbpf and the verifier said.
@@ -147,18 +147,17 @@ pub enum Error {
     NoTextMode,
 
     /// The kernel refused to link the program to its target.
-    #[error("the program of {object} does not attach: {source}")]
+    #[error("the program of {object} does not attach: {cause}")]
     Attach {
         /// The object's name.
         object: String,
         /// The kernel's answer.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// The kernel refused to start a pass, or broke it off.
     #[error("the pass cannot go on: {0}")]
-    Pass(#[source] io::Error),
+    Pass(io::Error),
 
     /// A walk over cgroups gave more than the kernel's buffer holds.
     #[error(
@@ -176,19 +175,19 @@ pub enum Error {
 
     /// The settings of a reader could not be handed to the program.
     #[error("a reader's settings cannot be stored: {0}")]
-    Reader(#[source] io::Error),
+    Reader(io::Error),
 
     /// The calling process cannot be seen, so neither can its namespaces.
     #[error("the calling process cannot be identified: {0}")]
-    Caller(#[source] io::Error),
+    Caller(io::Error),
 
     /// A map could not be looked into.
     #[error("the map cannot be read: {0}")]
-    Map(#[source] io::Error),
+    Map(io::Error),
 
     /// The tree of cgroups could not be looked into.
     #[error("the cgroups cannot be read: {0}")]
-    Cgroups(#[source] io::Error),
+    Cgroups(io::Error),
 
     /// No such net namespace, or none that can be found.
     #[error("there is no net namespace {0}")]
@@ -196,7 +195,7 @@ pub enum Error {
 
     /// The caller's namespace could not be entered.
     #[error("the caller's namespace cannot be entered: {0}")]
-    Namespace(#[source] io::Error),
+    Namespace(io::Error),
 }
 
 fn list(names: &[String]) -> String {
@@ -210,5 +209,50 @@ fn after_colon(log: &str) -> String {
     match log.trim_end() {
         "" => String::new(),
         log => format!(": {log}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || io::Error::from_raw_os_error(13);
+        let (object, path) = (|| String::from("x.o"), || PathBuf::from("/x"));
+        let (log, full) = (String::new, String::new);
+        let errors = [
+            Error::ObjectFile {
+                path: path(),
+                cause: cause(),
+            },
+            Error::ObjectProcess(cause()),
+            Error::Pin {
+                path: path(),
+                cause: cause(),
+            },
+            Error::Load {
+                object: object(),
+                cause: cause(),
+                log: log(),
+                full: full(),
+            },
+            Error::Attach {
+                object: object(),
+                cause: cause(),
+            },
+            Error::Pass(cause()),
+            Error::Reader(cause()),
+            Error::Caller(cause()),
+            Error::Map(cause()),
+            Error::Cgroups(cause()),
+            Error::Namespace(cause()),
+        ];
+        for error in errors {
+            let message = error.to_string();
+            let told = message.matches(&cause().to_string()).count();
+            assert_eq!((told, error.source().is_none()), (1, true), "{message}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The errno of an error of libbpf-rs.
 
+use libbpf_rs::ErrorKind;
 use std::io;
 
 /// The system's error at the bottom of one of libbpf-rs, with its errno if it has any.
@@ -16,7 +17,23 @@ pub(crate) fn os_error(error: &libbpf_rs::Error) -> io::Error {
         .and_then(|(_, rest)| rest.strip_suffix(')')?.parse().ok());
     match errno {
         Some(errno) => io::Error::from_raw_os_error(errno),
-        None => io::Error::other(error.to_string()),
+        None => io::Error::new(kind(error.kind()), error.to_string()),
+    }
+}
+
+/// The kind of an error of the standard library that says the same.
+fn kind(kind: ErrorKind) -> io::ErrorKind {
+    match kind {
+        ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
+        ErrorKind::NotFound => io::ErrorKind::NotFound,
+        ErrorKind::AlreadyExists => io::ErrorKind::AlreadyExists,
+        ErrorKind::WouldBlock => io::ErrorKind::WouldBlock,
+        ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
+        ErrorKind::InvalidData => io::ErrorKind::InvalidData,
+        ErrorKind::TimedOut => io::ErrorKind::TimedOut,
+        ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+        ErrorKind::OutOfMemory => io::ErrorKind::OutOfMemory,
+        _ => io::ErrorKind::Other,
     }
 }
 
@@ -32,5 +49,8 @@ mod tests {
         let bare = libbpf_rs::Error::from_raw_os_error(libc::ENOMEM);
         let said = bare.context("outer (os error 1)").context("outermost");
         assert_eq!(os_error(&said).raw_os_error(), Some(libc::ENOMEM));
+        // One that libbpf-rs makes itself has a kind alone.
+        let own = libbpf_rs::Error::from(io::Error::new(io::ErrorKind::TimedOut, "slow"));
+        assert_eq!(os_error(&own).kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -132,7 +132,7 @@ const DESCRIPTORS: usize = 16;
 fn check_descriptors(name: &str) -> Result<()> {
     let short = |errno: rustix::io::Errno| Error::Load {
         object: name.into(),
-        source: errno.into(),
+        cause: errno.into(),
         log: String::new(),
         full: String::new(),
     };
@@ -148,12 +148,12 @@ fn check_descriptors(name: &str) -> Result<()> {
 pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
     check_descriptors(name)?;
     let (loaded, log) = verifier_log::capture(|| sys::load(object));
-    loaded.map_err(|source| Error::Load {
+    loaded.map_err(|cause| Error::Load {
         object: name.into(),
-        log: lockdown::explain(&source)
+        log: lockdown::explain(&cause)
             .unwrap_or_else(|| verifier_log::reason(&log))
             .into(),
-        source,
+        cause,
         full: log,
     })
 }
@@ -165,9 +165,9 @@ pub(crate) fn descriptor(name: &str, object: &Object, program: &OsStr) -> Result
     program
         .as_fd()
         .try_clone_to_owned()
-        .map_err(|source| Error::Attach {
+        .map_err(|cause| Error::Attach {
             object: name.into(),
-            source,
+            cause,
         })
 }
 
@@ -280,11 +280,11 @@ fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>
 /// The object that libbpf refused, unless the machine is short of something that the
 /// object cannot help.
 pub(crate) fn refused_object(object: &str, error: &libbpf_rs::Error) -> Error {
-    let source = os_error(error);
-    match source.raw_os_error() {
+    let cause = os_error(error);
+    match cause.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::Load {
             object: object.into(),
-            source,
+            cause,
             log: String::new(),
             full: String::new(),
         },

@@ -15,9 +15,9 @@ const MAX_SIZE: u64 = 16 * 1024 * 1024;
 /// [`Error::ObjectFile`] if it cannot be read, [`Error::BadObject`] if it is no regular file,
 /// too large, or no ELF file.
 pub(crate) fn read(object: &ObjectFile) -> Result<Vec<u8>> {
-    let failed = |source| Error::ObjectFile {
+    let failed = |cause| Error::ObjectFile {
         path: object.path.clone(),
-        source,
+        cause,
     };
     // The open of a FIFO must not wait for a writer.
     let file = OpenOptions::new()

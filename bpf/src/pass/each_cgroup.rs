@@ -66,7 +66,7 @@ impl EachCgroup {
         {
             Ok(walk) => self.walk = Some(walk),
             // Removed since.
-            Err(Error::Attach { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(Error::Attach { cause, .. }) if cause.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         Ok(true)

@@ -28,9 +28,9 @@ impl<'a> LinkSwap<'a> {
         program: BorrowedFd<'_>,
     ) -> Result<()> {
         let before = program_of(link)?;
-        sys::link_update(link, program).map_err(|source| Error::Attach {
+        sys::link_update(link, program).map_err(|cause| Error::Attach {
             object: name.into(),
-            source,
+            cause,
         })?;
         self.before.push((link, before));
         Ok(())
@@ -63,8 +63,8 @@ pub(crate) fn try_program(name: &str, program: BorrowedFd<'_>, to: &Attachment) 
     let tried = attach(name, program, to);
     match (tried, to.narrowing()) {
         // A link outlives its cgroup. Which one it is decides nothing that is checked.
-        (Err(Error::Attach { source, .. }), Narrowing::Cgroup(_, order))
-            if source.kind() == io::ErrorKind::NotFound =>
+        (Err(Error::Attach { cause, .. }), Narrowing::Cgroup(_, order))
+            if cause.kind() == io::ErrorKind::NotFound =>
         {
             let root = Attachment::to(Narrowing::Cgroup(0, order))?;
             attach(name, program, &root).map(drop)
@@ -78,9 +78,9 @@ pub(crate) fn try_program(name: &str, program: BorrowedFd<'_>, to: &Attachment) 
 /// # Errors
 /// The kernel's.
 pub(crate) fn program_of(link: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let failed = |source| Error::Attach {
+    let failed = |cause| Error::Attach {
         object: "a pinned link".into(),
-        source,
+        cause,
     };
     let info = LinkInfo::from_fd(link);
     let info = info.map_err(|error| failed(os_error(&error)))?;

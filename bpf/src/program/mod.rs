@@ -138,9 +138,9 @@ impl Program {
         table: Subject,
         name: Option<String>,
     ) -> Result<contract::Loaded> {
-        let failed = |source| Error::Attach {
+        let failed = |cause| Error::Attach {
             object: self.name.clone(),
-            source,
+            cause,
         };
         let info = sys::program_info(self.fd.as_fd()).map_err(failed)?;
         let link = self
@@ -212,9 +212,9 @@ impl Program {
             return Err(text("the daemon walks each cgroup by itself"));
         }
         let link = self.link.as_ref().ok_or_else(|| text("it has no link"))?;
-        link.try_clone().map_err(|source| Error::Attach {
+        link.try_clone().map_err(|cause| Error::Attach {
             object: self.name.clone(),
-            source,
+            cause,
         })
     }
 
@@ -300,9 +300,9 @@ impl Loaded {
 
 /// Links a program to what it is to walk.
 pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<OwnedFd> {
-    sys::link_create(program, to).map_err(|source| Error::Attach {
+    sys::link_create(program, to).map_err(|cause| Error::Attach {
         object: name.into(),
-        source,
+        cause,
     })
 }
 

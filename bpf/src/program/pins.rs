@@ -57,7 +57,7 @@ impl Pins {
         let path = self.path(name);
         let failed = |errno: Errno| Error::Pin {
             path: path.clone(),
-            source: errno.into(),
+            cause: errno.into(),
         };
         let (parents, last) = parts(name).map_err(failed)?;
         self.prepare()?;
@@ -84,7 +84,7 @@ impl Pins {
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         let failed = |errno: Errno| Error::Pin {
             path: self.path(name),
-            source: errno.into(),
+            cause: errno.into(),
         };
         let (parents, last) = parts(name).map_err(failed)?;
         let mut directories = vec![self.open().map_err(failed)?];
@@ -113,7 +113,7 @@ impl Pins {
     /// As [`Pins::remove`].
     pub(crate) fn link(&self, name: &str) -> Result<OwnedFd> {
         let path = self.path(name);
-        open_pinned(&path).map_err(|source| Error::Pin { path, source })
+        open_pinned(&path).map_err(|cause| Error::Pin { path, cause })
     }
 
     /// The iterators' links that are pinned now, by name.
@@ -132,9 +132,9 @@ impl Pins {
 
     fn collect(&self, below: &str, depth: u32, pins: &mut Vec<Pin>) -> Result<()> {
         let path = self.path(below);
-        let failed = |source| Error::Pin {
+        let failed = |cause| Error::Pin {
             path: path.clone(),
-            source,
+            cause,
         };
         let entries = match fs::read_dir(&path) {
             // Somebody removed it meanwhile.
@@ -177,9 +177,9 @@ impl Pins {
         if self.is_bpffs() {
             return Ok(());
         }
-        let failed = |source| Error::Pin {
+        let failed = |cause| Error::Pin {
             path: self.directory.clone(),
-            source,
+            cause,
         };
         let customary = Path::new(BPFFS);
         let in_customary = self.directory.starts_with(customary);

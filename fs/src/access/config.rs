@@ -2,6 +2,7 @@
 
 use crate::access::policy::{Others, Policies, Policy, Rule};
 use crate::access::quota::Quota;
+use crate::error::os_errno;
 use crate::mount::options::{self, Options};
 use crate::trusted;
 use glob::Pattern;
@@ -25,6 +26,8 @@ pub struct ConfigError {
     pub line: Option<usize>,
     /// What is wrong.
     pub what: String,
+    /// The kernel's errno if the file cannot be read; none if its text is wrong.
+    pub errno: Option<i32>,
 }
 
 #[derive(Default, Deserialize)]
@@ -77,6 +80,7 @@ pub fn policies(options: &Options) -> Result<Policies, ConfigError> {
                 path: path.into(),
                 line: None,
                 what: error.to_string(),
+                errno: Some(os_errno(&error).into()),
             });
         }
     };
@@ -107,6 +111,7 @@ fn parse(path: &Path, text: &str, options: &Options) -> Result<Policies, ConfigE
         path: path.into(),
         line,
         what: what.replace('\n', " "),
+        errno: None,
     };
     let document: Document = toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| line_at(span.start));

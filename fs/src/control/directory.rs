@@ -2,14 +2,16 @@
 
 use super::command::checked_name;
 use super::pinning::Pinning;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Result, os_errno};
 use crate::trusted;
+use fuser::Errno;
 use iterfs_mapping::contract::{Backend, ObjectFile};
 use iterfs_mapping::{Contents, Narrowing};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -48,8 +50,7 @@ impl Directory {
 
     /// Whether root alone decides what is in it.
     pub(super) fn check(&self) -> Result<()> {
-        let metadata =
-            fs::metadata(&self.path).map_err(|error| self.unusable(error.to_string()))?;
+        let metadata = fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?;
         if !metadata.is_dir() {
             return Err(self.unusable("it is not a directory".into()));
         }
@@ -126,8 +127,8 @@ impl Directory {
     /// The tables whose file is there no more, in whatever state.
     fn gone(&self, there: &BTreeMap<String, Object>) -> Result<Vec<String>> {
         let mut files = Vec::new();
-        for file in fs::read_dir(&self.path).map_err(|error| self.unusable(error.to_string()))? {
-            let file = file.map_err(|error| self.unusable(error.to_string()))?;
+        for file in fs::read_dir(&self.path).map_err(|error| self.unreadable(&error))? {
+            let file = file.map_err(|error| self.unreadable(&error))?;
             files.extend(stem(&file.file_name()).map(str::to_owned));
         }
         let names = self.loaded.keys();
@@ -137,7 +138,7 @@ impl Directory {
 
     /// The objects in it, or what is wrong with one.
     fn objects(&self) -> Result<Vec<Result<Object>>> {
-        let failed = |error: std::io::Error| self.unusable(error.to_string());
+        let failed = |error| self.unreadable(&error);
         let mut objects = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -153,7 +154,7 @@ impl Directory {
         // Not following a link: it would lead out of root's directory.
         let metadata = path
             .symlink_metadata()
-            .map_err(|error| self.unusable(error.to_string()))?;
+            .map_err(|error| self.unreadable(&error))?;
         if !metadata.is_file() {
             return Err(self.unusable(format!("{} is not a regular file", path.display())));
         }
@@ -177,6 +178,15 @@ impl Directory {
         Failure::ProgramDirectory {
             path: self.path.clone(),
             what,
+            errno: Errno::EPERM,
+        }
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Failure {
+        Failure::ProgramDirectory {
+            path: self.path.clone(),
+            what: error.to_string(),
+            errno: os_errno(error),
         }
     }
 }

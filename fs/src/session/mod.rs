@@ -89,19 +89,19 @@ pub struct Session {
 pub enum SessionError {
     /// No descriptor is left for the device.
     #[error("the descriptor of /dev/fuse cannot be duplicated: {0}")]
-    Descriptor(#[source] std::io::Error),
+    Descriptor(std::io::Error),
     /// The first exchange with the kernel failed.
     #[error("the kernel did not accept the mount: {0}")]
-    Greeting(#[source] std::io::Error),
+    Greeting(std::io::Error),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}; raise the limit of processes (pids.max, ulimit -u)")]
-    Thread(#[source] std::io::Error),
+    Thread(std::io::Error),
     /// All threads that serve have ended.
     #[error("no thread is left to serve the mount")]
     NoThread,
     /// The device broke.
     #[error("cannot read /dev/fuse: {0}")]
-    Device(#[source] io::Errno),
+    Device(io::Errno),
     /// The kernel sent something that is no request.
     #[error("the kernel sent {0} bytes that are no FUSE request")]
     NoRequest(usize),

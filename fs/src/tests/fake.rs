@@ -232,12 +232,12 @@ impl Fake {
         let found = self.state().objects.get(&file.path).copied();
         let missing = || Error::ObjectFile {
             path: file.path.clone(),
-            source: io::ErrorKind::NotFound.into(),
+            cause: io::ErrorKind::NotFound.into(),
         };
         match found.ok_or_else(missing)? {
             Object::Refused(errno) => Err(Error::Load {
                 object: file.name(),
-                source: io::Error::from_raw_os_error(errno),
+                cause: io::Error::from_raw_os_error(errno),
                 log: "the verifier says no".into(),
                 full: "0: R1=ctx()\nthe verifier says no".into(),
             }),
@@ -528,7 +528,7 @@ impl Pins for Fake {
         let path = self.pin_path(name);
         let failed = |errno| Error::Pin {
             path: path.clone(),
-            source: io::Error::from_raw_os_error(errno),
+            cause: io::Error::from_raw_os_error(errno),
         };
         if name.contains('.') {
             return Err(failed(libc::EPERM));
@@ -550,8 +550,8 @@ impl Pins for Fake {
     fn unpin(&self, name: &str) -> Result<()> {
         let removed = self.state().pins.remove(name);
         let path = self.pin_path(name);
-        let source = io::Error::from_raw_os_error(libc::ENOENT);
-        removed.map(drop).ok_or(Error::Pin { path, source })
+        let cause = io::Error::from_raw_os_error(libc::ENOENT);
+        removed.map(drop).ok_or(Error::Pin { path, cause })
     }
 
     fn pins(&self) -> Result<Vec<Pin>> {

@@ -88,7 +88,7 @@ impl Reply {
             Refusal::Object(what) => Error::BadObject { object, what },
             Refusal::File(error) => Error::ObjectFile {
                 path: file.path.clone(),
-                source: error.into(),
+                cause: error.into(),
             },
             Refusal::NoProgram { program, there } => Error::NoProgram {
                 object,
@@ -97,7 +97,7 @@ impl Reply {
             },
             Refusal::Kernel { error, log, full } => Error::Load {
                 object,
-                source: error.into(),
+                cause: error.into(),
                 log,
                 full,
             },
@@ -109,12 +109,12 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
         match error {
             Error::BadObject { what, .. } => Refusal::Object(what),
-            Error::ObjectFile { source, .. } => Refusal::File(source.into()),
+            Error::ObjectFile { cause, .. } => Refusal::File(cause.into()),
             Error::NoProgram { program, there, .. } => Refusal::NoProgram { program, there },
             Error::Load {
-                source, log, full, ..
+                cause, log, full, ..
             } => Refusal::Kernel {
-                error: source.into(),
+                error: cause.into(),
                 log,
                 full,
             },

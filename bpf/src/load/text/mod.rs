@@ -101,9 +101,9 @@ pub(crate) fn load_opened(
     }
     readers.share(&mut object)?;
     let object = loader::load_object(name, object)?;
-    plan.store(&object).map_err(|source| Error::Load {
+    plan.store(&object).map_err(|cause| Error::Load {
         object: name.into(),
-        source,
+        cause,
         log: "its columns cannot be stored".into(),
         full: String::new(),
     })?;
