@@ -44,3 +44,24 @@ impl Framing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_turn_out_to_be_the_first_lose_their_separator() {
+        let array = Framing {
+            first: b"\n",
+            separator: b",\n",
+            ..Framing::default()
+        };
+        let mut rows = b",\n{},\n{}".to_vec();
+        array.make_first(&mut rows);
+        assert_eq!(rows, b"\n{},\n{}");
+
+        let mut lines = b"{}\n{}\n".to_vec();
+        Framing::default().make_first(&mut lines);
+        assert_eq!(lines, b"{}\n{}\n");
+    }
+}

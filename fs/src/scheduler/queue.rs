@@ -335,3 +335,6 @@ impl<J> Queue<J> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

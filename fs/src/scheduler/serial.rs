@@ -33,3 +33,37 @@ impl Serial {
         let _ = self.0.send(Box::new(job));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_run_one_after_another_even_if_one_panics() {
+        let serial = Serial::start("serial").unwrap();
+        let (say, said) = channel();
+        for number in 0..100 {
+            let say = say.clone();
+            serial.run(move || {
+                assert!(number != 50, "a panic that a test causes");
+                say.send((number, thread::current().id())).unwrap();
+            });
+        }
+        drop(say);
+        let (numbers, threads): (Vec<_>, Vec<_>) = said.iter().unzip();
+        assert!(numbers.iter().copied().eq((0..50).chain(51..100)));
+        assert!(threads.iter().all(|thread| *thread == threads[0]));
+    }
+
+    #[test]
+    fn jobs_that_wait_are_done_after_the_last_owner_is_gone() {
+        let serial = Serial::start("serial").unwrap();
+        let (say, said) = channel();
+        for number in 0..10 {
+            let say = say.clone();
+            serial.run(move || say.send(number).unwrap());
+        }
+        drop((serial, say));
+        assert!(said.iter().eq(0..10));
+    }
+}

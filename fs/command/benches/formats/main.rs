@@ -1,5 +1,5 @@
-//! Decoding and formatting rows: synthetic records of tables with few, some and many
-//! columns. No kernel and no root: the schemas come from the compiled programs.
+//! Decoding and formatting synthetic records of tables with few, some and many columns.
+//! Needs neither a kernel nor root: the schemas come from the compiled programs.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use iterfs_fs::format::Formatter;
@@ -10,17 +10,18 @@ use std::time::Duration;
 
 mod synthetic;
 
-/// Tables, by their programs: 10, 15 and 27 columns.
+/// Tables by the names of their programs, with 10, 15 and 27 columns.
 const TABLES: [&str; 3] = ["netlink", "files", "tcp"];
-/// About what the kernel hands out at once.
+/// About as many rows as one read of the kernel yields.
 const ROWS: usize = 256;
 
-const FORMATS: [(&str, Format); 4] = [
-    ("text", Format::Text),
-    ("json", Format::Json),
-    ("jsonl", Format::JsonLines),
-    ("csv", Format::Csv),
-];
+/// The name of a format in the figures: the end of its file names.
+fn name(format: Format) -> &'static str {
+    match format.suffix().strip_prefix('.') {
+        Some(name) => name,
+        None => "text",
+    }
+}
 
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
@@ -44,8 +45,8 @@ fn decode(criterion: &mut Criterion) {
 }
 
 fn formats(criterion: &mut Criterion) {
-    for (name, format) in FORMATS {
-        let mut group = criterion.benchmark_group(name);
+    for format in Format::ALL {
+        let mut group = criterion.benchmark_group(name(format));
         for table in TABLES {
             let schema = synthetic::schema(table);
             let bytes = synthetic::records(&schema, ROWS);

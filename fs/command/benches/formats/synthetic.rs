@@ -1,19 +1,19 @@
-//! Records as a table's program might write them, with values of a usual length.
+//! Records as the program of a table might write them, with values of typical lengths.
 
 use iterfs_bpf::{objects, schema_of};
 use iterfs_mapping::row::{Kind, Schema, Width};
 
-/// A path of the usual length.
+/// A path of typical length.
 const PATH: &[u8] = b"/usr/lib/x86_64-linux-gnu/libc.so.6";
 
-/// The schema of a program of ours.
+/// The schema of one of our programs.
 pub(super) fn schema(object: &str) -> Schema {
     let elf = objects::find(object).expect("a program of ours");
     let schema = schema_of(object, elf).expect("readable types");
     schema.expect("a struct that is the row")
 }
 
-/// That many records, no two alike.
+/// Records that all differ.
 pub(super) fn records(schema: &Schema, rows: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for row in 0..rows as u64 {
@@ -32,11 +32,11 @@ pub(super) fn records(schema: &Schema, rows: usize) -> Vec<u8> {
     bytes
 }
 
-/// Puts a value of a kind at the front of some bytes.
+/// Writes a value to the front of a field.
 fn value(field: &mut [u8], kind: &Kind, row: u64, column: u64) {
     match kind {
         Kind::Unsigned(width, _) | Kind::Hex(width) => {
-            // From one digit to nine, by the column.
+            // Between one digit and nine, depending on the column.
             let number = (row + 1) * [3, 71, 4_099, 1_000_003][column as usize % 4];
             number_at(field, *width, number);
         }

@@ -1,13 +1,12 @@
-//! Allocations a row: none. Counted, not timed.
+//! Rows allocate nothing. The tests count allocations and measure no time.
 
 use iterfs_fs::access::quota::Account;
 use iterfs_fs::format::Formatter;
 use iterfs_fs::scheduler::Scheduler;
 use iterfs_fs::stream::Stream;
 use iterfs_mapping::Format;
-use iterfs_mapping::Schema;
 use iterfs_mapping::contract::{Pass, Progress, Source};
-use iterfs_mapping::row::Records;
+use iterfs_mapping::row::{Records, Schema};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
@@ -15,14 +14,14 @@ use std::sync::mpsc::channel;
 mod synthetic;
 mod sys;
 
-/// Tables, by their programs: 10, 15 and 27 columns.
+/// Tables by the names of their programs, with 10, 15 and 27 columns.
 const TABLES: [&str; 3] = ["netlink", "files", "tcp"];
 
-/// What cat asks for at once.
+/// The size of the reads of cat(1).
 const PIECE: usize = 128 * 1024;
 
-/// Each test counts in this one test: the allocator is the whole process's. Streams come
-/// last, because their threads end some time after them.
+/// One test counts everything, because the allocator belongs to the whole process. Streams
+/// come last, because their threads outlive them for a while.
 #[test]
 fn rows_allocate_nothing() {
     for count in [formatting, streaming] {
@@ -34,7 +33,7 @@ fn rows_allocate_nothing() {
     }
 }
 
-/// Once a chunk has its room, rows are written without another allocation.
+/// A chunk that has room for its rows takes them without another allocation.
 fn formatting(table: &str, format: Format) {
     let schema = synthetic::schema(table);
     let bytes = synthetic::records(&schema, 1000);
@@ -51,11 +50,11 @@ fn formatting(table: &str, format: Format) {
     assert_eq!(count, 0, "{table} {format:?}");
 }
 
-/// A whole pass allocates by the chunk, not by the row: what a read of 128 KiB needs.
+/// A whole pass allocates per chunk, that is per read of 128 KiB, and not per row.
 fn streaming(table: &str, format: Format) {
     let schema = Arc::new(synthetic::schema(table));
     let steps = Arc::new(synthetic::records(&schema, 100));
-    // The first pass has the threads started and their buffers made.
+    // The first pass starts the threads and creates their buffers.
     let scheduler = Scheduler::with(1, 1, 1).expect("threads");
     pass(&schema, &steps, 20, format, &scheduler);
     let ((short, _), few) = sys::allocations(|| pass(&schema, &steps, 200, format, &scheduler));
@@ -64,16 +63,16 @@ fn streaming(table: &str, format: Format) {
     let (rows, chunks) = (1800 * 100, (long - short).div_ceil(PIECE));
     let more = many.saturating_sub(few);
     println!("{table} {format:?}: {more} more allocations for {rows} more rows, {reads} reads");
-    // Measured: 7 or 8 a chunk, for the job that makes the next one, the reads that wait,
-    // the answer (and this test's channel); up to 15 more where a chunk's room grows anew
-    // because none is spare yet. A chunk has 250 rows or more.
+    // Measured: 7 or 8 per chunk, for the job that produces the next one, the reads that
+    // wait, the answer and the channel of this test; up to 15 more if the memory of a chunk
+    // has to grow, because none is spare yet. A chunk has at least 250 rows.
     assert!(
         more <= 32 * chunks,
         "{table} {format:?}: {more} for {rows} rows in {chunks} chunks"
     );
 }
 
-/// Reads a pass of that many steps to its end; returns the bytes and reads.
+/// Reads a pass of this many steps to its end. Returns the numbers of bytes and reads.
 fn pass(
     schema: &Arc<Schema>,
     records: &Arc<Vec<u8>>,
@@ -112,7 +111,7 @@ fn pass(
     }
 }
 
-/// The same records at each step.
+/// A source of the same records at each step.
 struct Repeated {
     records: Arc<Vec<u8>>,
     steps: usize,

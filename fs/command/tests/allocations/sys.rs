@@ -11,16 +11,16 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
-// SAFETY: each call is the system allocator's, with the same arguments.
+// SAFETY: each call goes to the system allocator with the same arguments.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        // SAFETY: the caller promises what the system allocator requires.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above; what is freed came from the system's allocator.
+        // SAFETY: as above, and the memory came from the system allocator.
         unsafe { System.dealloc(pointer, layout) }
     }
 
@@ -31,7 +31,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Does some work and counts the allocations of all threads meanwhile.
+/// Does some work. Returns the number of allocations of all threads meanwhile.
 pub(super) fn allocations<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = COUNT.load(Ordering::Relaxed);
     let result = work();

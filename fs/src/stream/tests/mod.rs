@@ -102,6 +102,16 @@ fn open_on(
     format: Format,
     account: Arc<Account>,
 ) -> Opened {
+    open_pass(scheduler, Some(schema()), partitions, format, account)
+}
+
+fn open_pass(
+    scheduler: Arc<Scheduler>,
+    schema: Option<Arc<Schema>>,
+    partitions: Vec<Vec<Act>>,
+    format: Format,
+    account: Arc<Account>,
+) -> Opened {
     let steps = Arc::new(AtomicUsize::new(0));
     let mut sources = partitions.into_iter().map(|acts| {
         Box::new(Fake {
@@ -110,7 +120,7 @@ fn open_on(
         }) as Box<dyn Source>
     });
     let pass = Pass {
-        schema: Some(schema()),
+        schema,
         source: sources.next().expect("a first partition"),
         rest: sources.collect(),
         waits_for_processes: false,

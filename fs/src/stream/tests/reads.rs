@@ -99,3 +99,18 @@ fn several_reads_at_once_are_all_answered() {
         assert!(!bytes.is_empty());
     }
 }
+
+#[test]
+fn text_that_a_program_prints_passes_through() {
+    let lines: String = (0..5000)
+        .map(|n| format!("line {n} of a program\n"))
+        .collect();
+    for cut in [1000, 7777] {
+        let acts = lines.as_bytes().chunks(cut);
+        let acts = acts.map(|part| Act::Bytes(part.to_vec())).collect();
+        let scheduler = Scheduler::with(2, 4, 1).unwrap();
+        let account = Account::unbounded();
+        let opened = open_pass(scheduler, None, vec![acts], Format::Text, account);
+        assert_eq!(opened.read_on(0, 4096).unwrap(), lines.as_bytes());
+    }
+}
