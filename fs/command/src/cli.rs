@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "iterfs", version)]
 pub(crate) struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -17,34 +17,34 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Mount the tree on a directory.
     ///
-    /// Returns when the mount answers, or prints one line that says why it does
-    /// not and leaves nothing mounted. `umount DIR` ends it.
+    /// Returns once the mount is ready. On failure, prints one line that says why and
+    /// leaves nothing mounted. Use `umount DIR` to unmount the tree.
     Mount(Mount),
-    /// List the iterator targets: which this kernel has, and why not the others.
+    /// List the iterator targets: which this kernel has, and why the others cannot be used.
     Targets,
     /// Describe the columns of a table.
     ///
-    /// Tables of `user/`, and those whose program was replaced, are described by the
-    /// daemon of a mount, which only root may ask.
+    /// For tables in `user/`, and for tables whose program was replaced, the description
+    /// comes from the daemon of a mount, which only root may ask.
     Columns {
-        /// The table: its path below a mount, such as `net/tcp`, or a whole path.
+        /// The table: its path below a mount, such as `net/tcp`, or a full path.
         path: PathBuf,
     },
-    /// Give a mount a command, or show its report.
+    /// Send a command to a mount, or show its report.
     ///
-    /// Prints the outcome, or the reason for which the command failed. Without a
-    /// command, prints what is loaded and pinned.
+    /// Prints the outcome of the command, or the reason why it failed. Without a command,
+    /// prints a report of what is loaded and pinned.
     Ctl {
         /// The directory that the tree is mounted on.
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
-        /// What to do.
+        /// The command; without it, the report is printed.
         #[command(subcommand)]
         command: Option<Ctl>,
     },
-    /// Say whether this machine is ready, and what to do if not.
+    /// Check whether this machine is ready, and say what to do if it is not.
     Check,
-    /// Write the completions of a shell to standard output.
+    /// Write the completions for a shell to standard output.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -62,35 +62,36 @@ pub(crate) enum Command {
 pub(crate) enum Ctl {
     /// Pin a table, so that it can be read without the daemon.
     Pin {
-        /// The table; without it, every table that needs no parameter.
+        /// The table; without it, every table that needs no parameter is pinned.
         table: Option<String>,
-        /// The name of the pin; without it, the table's path.
+        /// The name of the pin; by default, the path of the table.
         pin: Option<String>,
     },
-    /// Remove the pins of a table, or every pin.
+    /// Remove the pins of a table, or all pins.
     Unpin {
-        /// The table; without it, every pin is removed.
+        /// The table; without it, all pins are removed.
         table: Option<String>,
     },
-    /// Put another program into a table, or its own back.
+    /// Replace the program of a table, or restore its own.
     Update {
         /// The table.
         table: String,
         /// The object file, or `default` for the table's own program.
         #[arg(value_hint = ValueHint::FilePath)]
         object: PathBuf,
-        /// The program in it; needed if it has several.
+        /// The program in the object; needed if it has several.
         program: Option<String>,
     },
-    /// Show what a program prints as user/NAME.
+    /// Show the output of a program as user/NAME.
     Load {
         /// The name of the table below `user`.
         name: String,
         /// The object file, as clang or `bpftool gen object` writes it.
         #[arg(value_hint = ValueHint::FilePath)]
         object: PathBuf,
-        /// The program in it, needed if it has several; and what the walk is narrowed to:
-        /// pid=N, tid=N, map=ID, or cgroup=PATH and order=self|descendants|ancestors|each.
+        /// The program in the object, needed if it has several, and parameters that narrow
+        /// the walk: pid=N, tid=N, map=ID, or cgroup=PATH and
+        /// order=self|descendants|ancestors|each.
         #[arg(value_name = "PROGRAM|PARAMETER=VALUE")]
         rest: Vec<String>,
     },
@@ -103,14 +104,14 @@ pub(crate) enum Ctl {
     Reload,
 }
 
-/// How to mount.
+/// The arguments of `iterfs mount`.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Mount {
     /// Stay in the foreground and log to standard error.
     #[arg(short, long)]
     pub(crate) foreground: bool,
-    /// Options, separated by commas: uid=USER, gid=GROUP, mode=OCTAL, ro, and
-    /// those of mount(8) that do not concern a filesystem without storage.
+    /// Mount options, separated by commas, such as uid=USER, gid=GROUP, mode=OCTAL or ro;
+    /// see iterfs(8). Options of mount(8) that do not apply are ignored.
     #[arg(short, value_name = "OPTIONS")]
     pub(crate) options: Vec<String>,
     /// Mount in another mount namespace, given by a file such as /proc/PID/ns/mnt.
@@ -119,12 +120,12 @@ pub(crate) struct Mount {
     /// The directory to mount on.
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) directory: PathBuf,
-    /// Be the daemon: standard output leads to the process that waits for it.
+    /// Run as the daemon: report on standard output to the process that waits for it.
     #[arg(long, hide = true)]
     pub(crate) daemon: bool,
 }
 
-/// The command line as completions offer it: without what is not for users.
+/// The command line as completions offer it, without hidden commands and options.
 pub(crate) fn offered() -> clap::Command {
     without_hidden(&Cli::command())
 }

@@ -16,7 +16,7 @@ use clap::error::ErrorKind;
 use cli::{Cli, Command};
 use std::process::ExitCode;
 
-/// Exit code for a command line that cannot be read (mount(8), EXIT STATUS).
+/// The exit code for an invalid command line (mount(8), EXIT STATUS).
 const USAGE: u8 = 1;
 
 fn main() -> ExitCode {
@@ -36,20 +36,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// Help goes out whole; of an error, its first line and where to read on.
+/// Prints help as a whole. Of an error, prints the first line and the command for help.
 fn usage(error: &clap::Error) -> ExitCode {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        // If even this cannot be printed, nobody is there to tell.
+        // If even this cannot be printed, there is no way to report it.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
     let usage = text.lines().find_map(|line| line.strip_prefix("Usage: "));
     let names = usage.unwrap_or("iterfs").split(' ');
-    // What follows the commands' names stands in brackets, or is an option.
+    // The words after the names of the commands are in brackets, or are options.
     let command: Vec<_> = names
         .skip(1)
         .filter(|word| !word.starts_with(['[', '<', '-']))

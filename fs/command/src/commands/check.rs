@@ -7,13 +7,13 @@ use iterfs_mapping::contract::Tables;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// What was looked at, and what to do where it is not well.
+/// A condition that was checked, and what to do if it does not hold.
 struct Finding {
     what: &'static str,
     remedy: Option<String>,
 }
 
-/// Looks at what a mount needs, in the order it needs it.
+/// Checks the conditions for a mount, in the order in which a mount needs them.
 pub(crate) fn run() -> ExitCode {
     let findings = [root(), namespace(), fuse(), btf(), lockdown(), programs()];
     let undecided = probe::facts().map_or_else(|_| Vec::new(), |facts| facts.undecided);
@@ -21,7 +21,7 @@ pub(crate) fn run() -> ExitCode {
         for Finding { what, remedy } in &findings {
             match remedy {
                 None => writeln!(out, "ok   {what}")?,
-                Some(remedy) => writeln!(out, "no   {what}: {remedy}")?,
+                Some(remedy) => writeln!(out, "FAIL {what}: {remedy}")?,
             }
         }
         for undecided in &undecided {
@@ -58,7 +58,7 @@ fn namespace() -> Finding {
 
 fn fuse() -> Finding {
     finding(
-        "/dev/fuse is there",
+        "/dev/fuse exists",
         Path::new("/dev/fuse").exists(),
         "load the module with: modprobe fuse",
     )
@@ -68,7 +68,7 @@ fn btf() -> Finding {
     finding(
         "the kernel has BTF",
         Path::new("/sys/kernel/btf/vmlinux").exists(),
-        "boot a kernel built with CONFIG_DEBUG_INFO_BTF (Debian 11, RHEL 8.2, Ubuntu 20.10 and newer have it)",
+        "boot a kernel built with CONFIG_DEBUG_INFO_BTF, as in Debian 11, RHEL 8.2, Ubuntu 20.10 and newer",
     )
 }
 
@@ -87,7 +87,7 @@ fn programs() -> Finding {
             .try_for_each(|table| kernel.try_table(table))
     });
     Finding {
-        what: "the kernel takes the programs",
+        what: "the kernel accepts the BPF programs",
         remedy: tried.err().map(|error| error.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! `iterfs columns PATH`.
 //!
-//! The columns of our own tables are those of the programs that are built in. What shows
-//! a user's program is described by the daemon of the mount, in `ctl.json`.
+//! The built-in programs describe the columns of their tables. The daemon of the mount
+//! describes the columns of a user program, in `ctl.json`.
 
 use super::ctl;
 use super::output::print;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use std::path::{Component, Path, PathBuf, absolute};
 use std::process::ExitCode;
 
-/// What a row is, and its columns.
+/// The meaning of a row, and its columns.
 #[derive(Debug, Deserialize, Eq, PartialEq)]
 struct Description {
     row: String,
@@ -28,11 +28,11 @@ struct Column {
     kind: String,
 }
 
-/// A table of the report of a daemon.
+/// A table in the report of a daemon.
 #[derive(Debug, Deserialize)]
 struct Reported {
     path: String,
-    /// The file of a user's program.
+    /// The file of a user program.
     object: Option<PathBuf>,
     row: Option<String>,
     columns: Option<Vec<Column>>,
@@ -43,7 +43,7 @@ struct Report {
     tables: Vec<Reported>,
 }
 
-/// Describes a table's columns, as its program documents them.
+/// Prints the columns of a table, as its program documents them.
 pub(crate) fn run(path: &Path) -> ExitCode {
     let description = match describe(path) {
         Ok(description) => description,
@@ -66,7 +66,7 @@ pub(crate) fn run(path: &Path) -> ExitCode {
 
 fn describe(path: &Path) -> Result<Description> {
     let mounts = directories_of_iterfs().unwrap_or_default();
-    let whole = absolute(path).context("the path cannot be used")?;
+    let whole = absolute(path).context("cannot use the path")?;
     let place = below_a_mount(&whole, &mounts)
         .or_else(|| below_a_mount(&path.canonicalize().ok()?, &mounts));
     match place {
@@ -79,14 +79,14 @@ fn describe(path: &Path) -> Result<Description> {
     }
 }
 
-/// The innermost mount that a path leads through, and the rest of it.
+/// The innermost mount on a path, and the part of the path below it.
 fn below_a_mount(path: &Path, mounts: &[PathBuf]) -> Option<(PathBuf, String)> {
     let below = |mount: &PathBuf| Some((mount.clone(), plain(path.strip_prefix(mount).ok()?)));
     let places = mounts.iter().filter_map(below);
     places.max_by_key(|(mount, _)| mount.as_os_str().len())
 }
 
-/// A path as text, without what means nothing in it.
+/// A path as text, without parts such as `.` that have no meaning.
 fn plain(path: &Path) -> String {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_string_lossy()),
@@ -106,7 +106,7 @@ fn of_any(path: &str, mounts: &[PathBuf]) -> Result<Description> {
     of_mount(path, mounts)
 }
 
-/// A table of one of these mounts, as that shows it.
+/// A table of one of these mounts, as that mount shows it.
 fn of_mount(path: &str, mounts: &[PathBuf]) -> Result<Description> {
     let own = own_table(path);
     let (user, _) = Format::split(path);
@@ -131,36 +131,39 @@ fn of_mount(path: &str, mounts: &[PathBuf]) -> Result<Description> {
                 columns: Some(columns),
                 ..
             }) => return Ok(Description { row, columns }),
-            Some(_) => bail!("the program of {reported} prints text itself; no columns are known"),
+            Some(_) => {
+                bail!("the program of {reported} prints text itself, so its columns are unknown")
+            }
             None => {}
         }
     }
     match (own, last, mounts) {
-        // Whether another program stands in its place only root can tell.
+        // Only root can find out whether another program replaced it.
         (Some(table), ..) => built_in(table),
         (None, Some(error), _) => Err(error),
-        (None, None, []) => bail!("{reported} is a table of a mount, and no iterfs is mounted"),
+        (None, None, []) => bail!("cannot describe {reported}: no iterfs is mounted"),
         (None, None, _) => {
             let mounts: Vec<_> = mounts
                 .iter()
                 .map(|mount| mount.display().to_string())
                 .collect();
-            bail!("there is no table {reported} below {}", mounts.join(", "))
+            bail!("no table {reported} below {}", mounts.join(", "))
         }
     }
 }
 
 fn ask(mount: &Path) -> Result<Report> {
     let file = ctl::open(mount, Control::Json, false)?;
-    serde_json::from_reader(file).with_context(|| format!("{} cannot be asked", mount.display()))
+    serde_json::from_reader(file)
+        .with_context(|| format!("cannot read the report of {}", mount.display()))
 }
 
-/// The table of ours that a path shows.
+/// The built-in table that a path shows.
 fn own_table(path: &str) -> Option<TableId> {
-    // As the documentation writes it: any process, any map will do.
+    // Paths as the documentation writes them stand for any process and any map.
     let path = path.replace("<n>", "1").replace("<id>", "1");
     let names: Vec<_> = path.split('/').collect();
-    // A net namespace goes by any name that somebody gave it.
+    // A net namespace may have any name.
     let path = match names[..] {
         ["netns", _, table] => format!("net/{table}"),
         _ => path,
@@ -194,7 +197,7 @@ fn no_table(path: &str) -> String {
     });
     let tables: Vec<_> = tables.collect();
     format!(
-        "there is no table '{path}' below a mount; there are {}, and user/NAME",
+        "no table '{path}' below a mount; the tables are {}, and user/NAME",
         tables.join(", ")
     )
 }

@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, absolute};
 use std::process::ExitCode;
 
-/// Gives a mount a command, or prints its report.
+/// Sends a command to a mount, or prints its report.
 pub(crate) fn run(directory: &Path, command: Option<&Ctl>) -> ExitCode {
     match told(directory, command) {
         Ok(text) => print(|out| {
@@ -24,7 +24,7 @@ pub(crate) fn run(directory: &Path, command: Option<&Ctl>) -> ExitCode {
     }
 }
 
-/// What the control file says.
+/// The answer of the control file.
 fn told(directory: &Path, command: Option<&Ctl>) -> Result<Vec<u8>> {
     let line = command.map(line).transpose()?;
     let mut file = open(directory, Control::Text, line.is_some())?;
@@ -36,15 +36,15 @@ fn told(directory: &Path, command: Option<&Ctl>) -> Result<Vec<u8>> {
     let read = file.read_to_end(&mut outcome);
     match (written, read) {
         (Ok(()), read) => {
-            read.with_context(|| format!("{} cannot be read", directory.display()))?;
+            read.with_context(|| format!("cannot read the outcome from {}", directory.display()))?;
             Ok(outcome)
         }
-        // Of a failed command the outcome is the reason.
+        // The outcome of a failed command is the reason.
         (Err(_), Ok(1..)) => {
             let reason = String::from_utf8_lossy(&outcome);
             bail!("{}", reason.trim_end())
         }
-        (Err(error), _) => Err(error).context("the command was not taken"),
+        (Err(error), _) => Err(error).context("the mount did not accept the command"),
     }
 }
 
@@ -55,18 +55,18 @@ pub(super) fn open(directory: &Path, form: Control, to_write: bool) -> Result<Fi
     opened.map_err(|error| {
         let advice = match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                "give the directory that an iterfs is mounted on, seen from the host"
+                "give the directory that an iterfs is mounted on, as seen from the host"
             }
             ErrorKind::PermissionDenied => "only root may use the control file",
-            ErrorKind::ReadOnlyFilesystem => "it is mounted read-only and takes no commands",
-            ErrorKind::NotConnected => "its daemon has ended; mount it again",
-            _ => "the control file cannot be opened",
+            ErrorKind::ReadOnlyFilesystem => "the mount is read-only and takes no commands",
+            ErrorKind::NotConnected => "the daemon has ended; mount the tree again",
+            _ => "cannot open the control file",
         };
         anyhow::Error::new(error).context(format!("{}: {advice}", path.display()))
     })
 }
 
-/// A command as it is written.
+/// A command in the form that is written to the control file.
 fn line(command: &Ctl) -> Result<String> {
     let mut words = Vec::new();
     match command {
@@ -94,14 +94,14 @@ fn line(command: &Ctl) -> Result<String> {
         Ctl::Reload => words.push("reload".into()),
     }
     for word in &words {
-        ensure!(!word.is_empty(), "an empty word is no part of a command");
+        ensure!(!word.is_empty(), "a command must not contain an empty word");
     }
     let words: Vec<_> = words.iter().map(|word| escaped(word)).collect();
     Ok(words.join(" "))
 }
 
-/// An object's path for the daemon, which has another working directory. `default` is no
-/// path; a file of that name is `./default`.
+/// The absolute path of an object, because the daemon has another working directory. The
+/// word `default` is not a path; write `./default` for a file of that name.
 fn whole(object: &Path) -> Result<String> {
     if object == Path::new("default") {
         return Ok("default".into());
@@ -111,7 +111,7 @@ fn whole(object: &Path) -> Result<String> {
     path.map_err(|path| anyhow::anyhow!("{} is not UTF-8", path.display()))
 }
 
-/// A word with `\ooo` for what would end it.
+/// A word in which `\ooo` replaces the characters that would end it.
 fn escaped(word: &str) -> String {
     let mut escaped = String::with_capacity(word.len());
     for character in word.chars() {

@@ -1,4 +1,4 @@
-//! `iterfs load-object`, which the daemon starts for each object of a user.
+//! `iterfs load-object`, which the daemon starts for each object of a user program.
 
 use crate::log;
 use iterfs_bpf::object_process;
@@ -10,9 +10,7 @@ pub(crate) fn run() -> ExitCode {
     match object_process::serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!(
-                "iterfs: load-object answers the daemon that starts it, and nobody else: {error}"
-            );
+            eprintln!("iterfs: only the daemon can run load-object: {error}");
             ExitCode::FAILURE
         }
     }

@@ -27,10 +27,10 @@ const USAGE: u8 = 1;
 const SYSTEM_ERROR: u8 = 2;
 const MOUNT_FAILED: u8 = 32;
 
-/// How long umount(8) may take from its abort to its unmount, with -f.
+/// The time that `umount -f` may take from the abort of the connection to the unmount.
 const FORCED_UNMOUNT: Duration = Duration::from_millis(500);
 
-/// Mounts; in the foreground serves, too, until the mount is taken off.
+/// Mounts the tree. In the foreground, also serves it until it is unmounted.
 pub(crate) fn run(arguments: &Mount) -> ExitCode {
     let options = match Options::parse(&arguments.options) {
         Ok(options) => options,
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Mount) -> ExitCode {
         log::to_syslog();
         serve(arguments, &options, || daemon::ready(inherited))
     } else {
-        // What is wrong with the machine is said here, not by way of the daemon.
+        // This process reports faults of the machine itself, not through the daemon.
         return daemon::start(std::env::args_os().skip(1)).unwrap_or_else(|error| {
             eprintln!("iterfs: {error:#}");
             ExitCode::from(MOUNT_FAILED)
@@ -73,14 +73,13 @@ pub(crate) fn run(arguments: &Mount) -> ExitCode {
 
 fn serve(arguments: &Mount, options: &Options, ready: impl FnOnce() -> Result<()>) -> Result<End> {
     raise_limits();
-    // Threads have what the one has that starts them: this comes before the first.
-    privileges::drop_unneeded(arguments.namespace.is_some())
-        .context("privileges cannot be given up")?;
+    // Threads inherit privileges from their creator, so drop them before the first one.
+    privileges::drop_unneeded(arguments.namespace.is_some()).context("cannot drop privileges")?;
     let is_on_terminal = arguments.foreground && has_terminal();
-    let signals = Signals::begin(is_on_terminal).context("signals cannot be waited for")?;
+    let signals = Signals::begin(is_on_terminal).context("cannot wait for signals")?;
     let (session, mountpoint) = mount(arguments, options, &signals)?;
     ready().inspect_err(|_| mountpoint.unmount())?;
-    // Only a service manager listens, and not every one.
+    // Best effort: only some service managers listen.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let directory = arguments.directory.display();
     tracing::info!("mounted on {directory}");
@@ -97,15 +96,15 @@ fn serve(arguments: &Mount, options: &Options, ready: impl FnOnce() -> Result<()
     Ok(End::Unmounted)
 }
 
-/// Whether a terminal would send this process SIGHUP when it is closed.
+/// Whether a terminal would send SIGHUP to this process on closing.
 fn has_terminal() -> bool {
     let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open("/dev/tty", flags, Mode::empty()).is_ok() && !sys::is_ignored(SIGHUP)
 }
 
-/// Each open of a table is a descriptor of the daemon's, whatever the caller's own
-/// limit, so the daemon takes as many as it may have. Before Linux 5.11 a BPF map counts
-/// as locked memory, too, for which the limit is raised while CAP_SYS_RESOURCE is there.
+/// Each open of a table takes a descriptor of the daemon, whatever the limit of the caller,
+/// so the daemon raises its own limit as far as it may. Before Linux 5.11, BPF maps also
+/// count as locked memory; that limit is raised while the daemon has CAP_SYS_RESOURCE.
 fn raise_limits() {
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -114,7 +113,7 @@ fn raise_limits() {
     };
     if let Err(errno) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(
-            "the limit of open files stays at {:?}: {errno}",
+            "cannot raise the limit of open files from {:?}: {errno}",
             limits.current
         );
     }
@@ -123,13 +122,13 @@ fn raise_limits() {
         maximum: None,
     };
     if let Err(errno) = setrlimit(Resource::Memlock, unlimited) {
-        tracing::debug!("the limit of locked memory stays: {errno}");
+        tracing::debug!("cannot raise the limit of locked memory: {errno}");
     }
 }
 
 fn mount(arguments: &Mount, options: &Options, signals: &Signals) -> Result<(Session, Mountpoint)> {
     iterfs_fs::sys::give_memory_back();
-    // The kernel first: what it lacks is known before anything is mounted.
+    // Look at the kernel first, so that anything it lacks is known before the mount.
     let kernel = Kernel::new()?.pinning_below(options.pins.clone());
     let scheduler = Scheduler::new(session::MAX_INLINE).context("cannot start threads")?;
     let operations = Operations::new(Arc::new(kernel), options, scheduler)?;

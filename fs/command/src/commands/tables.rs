@@ -1,4 +1,4 @@
-//! `iterfs tables`: the reference of all tables, as docs/TABLES.md has it.
+//! `iterfs tables`: prints the reference of all tables, docs/TABLES.md.
 
 use super::output::print;
 use super::reference::schema;
@@ -10,11 +10,11 @@ use std::process::ExitCode;
 const INTRODUCTION: &str = "\
 # The tables
 
-Every table with its columns, as the programs themselves document them. This file
-is written by `make docs` and a test holds it to the programs.
+This document lists every table with its columns, as the programs themselves document
+them. `make docs` writes it, and a test compares it with the programs.
 
-Text shows what is absent as `-`, JSON as null. How values are spelled stands in
-[SEMANTICS.md](SEMANTICS.md).
+An absent value is `-` in text, null in JSON and empty in CSV. \"none\" in a meaning stands
+for an absent value. [SEMANTICS.md](SEMANTICS.md) describes how values are written.
 ";
 
 /// Writes the reference.
@@ -22,7 +22,7 @@ pub(crate) fn run() -> ExitCode {
     print(|out| {
         out.write_all(INTRODUCTION.as_bytes())?;
         for (index, table) in TABLES.iter().enumerate() {
-            // Tables of one program differ in where it starts, and are told of once.
+            // Tables of one program differ only in where it starts; describe them once.
             let alike = |other: &&Table| other.object == table.object;
             if TABLES[..index].iter().any(|other| alike(&other)) {
                 continue;
@@ -40,7 +40,7 @@ pub(crate) fn run() -> ExitCode {
     })
 }
 
-/// Describes tables that one program walks.
+/// Describes the tables of one program.
 fn describe(out: &mut dyn Write, tables: &[&Table], schema: &Schema) -> io::Result<()> {
     let Some(table) = tables.first() else {
         return Ok(());
@@ -54,14 +54,14 @@ fn describe(out: &mut dyn Write, tables: &[&Table], schema: &Schema) -> io::Resu
     writeln!(out, "\n## {}\n", paths.join(", "))?;
     writeln!(
         out,
-        "A row is {}. Walks `{}` (Linux {}), as seen from {}{}.\n",
+        "A row is {}. The table walks `{}` (Linux {}), as seen from {}{}.\n",
         schema.row,
         table.target.name,
         table.target.since,
         view(table.scope),
         match table.audience {
             Audience::Readers => "",
-            Audience::Root => "; for root alone",
+            Audience::Root => "; only for root",
         }
     )?;
     writeln!(out, "| column | type | meaning |\n|---|---|---|")?;
@@ -77,7 +77,7 @@ fn describe(out: &mut dyn Write, tables: &[&Table], schema: &Schema) -> io::Resu
     Ok(())
 }
 
-/// Text as a cell of a Markdown table shows it.
+/// Text escaped for a cell of a Markdown table.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "&lt;")
 }

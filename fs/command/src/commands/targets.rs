@@ -5,7 +5,7 @@ use iterfs_bpf::Kernel;
 use iterfs_mapping::{TABLES, TableId, Target, layout};
 use std::process::ExitCode;
 
-/// Lists each target with the tables it serves, and whether they can be opened.
+/// Lists each target with its tables, and whether these can be opened.
 pub(crate) fn run() -> ExitCode {
     let kernel = match Kernel::new() {
         Ok(kernel) => kernel,

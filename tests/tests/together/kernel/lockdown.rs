@@ -19,7 +19,7 @@ fn check_says_whether_programs_may_read_kernel_memory() {
     let told = String::from_utf8(output.stdout).unwrap();
     if lockdown::hides_memory() {
         assert_eq!(output.status.code(), Some(1), "{told}");
-        let line = format!("no   {FINDING}: {}", lockdown::REASON);
+        let line = format!("FAIL {FINDING}: {}", lockdown::REASON);
         assert!(told.lines().any(|found| found == line), "{told}");
     } else {
         let line = format!("ok   {FINDING}");

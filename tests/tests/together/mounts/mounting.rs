@@ -280,7 +280,7 @@ fn mount_and_check_name_what_the_machine_lacks() {
         );
         let check = finish(installed.command(programs::iterfs()).arg("check"));
         assert_eq!(check.code, Some(1), "{check:?}");
-        let lacking = check.output.lines().any(|line| line.starts_with("no "));
+        let lacking = check.output.lines().any(|line| line.starts_with("FAIL "));
         assert!(lacking, "{check:?}");
     };
     without(
