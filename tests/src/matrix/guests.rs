@@ -71,7 +71,8 @@ pub const DEFAULT: Shape = Shape {
     tests: &[],
 };
 
-/// The other shapes. Each differs from [`DEFAULT`] in one point.
+/// The other shapes. Each differs from [`DEFAULT`] in one point; processors of different
+/// nodes have sockets of their own, or the kernel warns that they share a cache.
 pub const SHAPES: &[Shape] = &[
     Shape {
         name: "cpu-1",
@@ -105,7 +106,7 @@ pub const SHAPES: &[Shape] = &[
     Shape {
         name: "nodes-2",
         about: "2 memory nodes",
-        options: "-smp 2 -m 2048 \
+        options: "-smp 2,sockets=2 -m 2048 \
             -object memory-backend-ram,id=m0,size=1024M -numa node,memdev=m0,cpus=0 \
             -object memory-backend-ram,id=m1,size=1024M -numa node,memdev=m1,cpus=1",
         tests: &[
@@ -120,7 +121,7 @@ pub const SHAPES: &[Shape] = &[
     Shape {
         name: "nodes-4",
         about: "4 memory nodes, of which 2 have processors",
-        options: "-smp 2 -m 2048 \
+        options: "-smp 2,sockets=2 -m 2048 \
             -object memory-backend-ram,id=m0,size=512M -numa node,memdev=m0,cpus=0 \
             -object memory-backend-ram,id=m1,size=512M -numa node,memdev=m1,cpus=1 \
             -object memory-backend-ram,id=m2,size=512M -numa node,memdev=m2 \

@@ -1,6 +1,6 @@
 //! Boots the guests, one after another.
 
-use super::guests::{Guest, skipped};
+use super::guests::{DEFAULT, Guest, skipped};
 use super::log::{self, Log};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
@@ -41,9 +41,14 @@ pub fn run(guests: &[Guest], checkout: &Path, target: &Path) -> Result<bool> {
         // does not keep all others from running.
         let budget = seconds.min(guest.limit());
         let parameters = format!(
-            "iterfs.tests={} iterfs.skip={} iterfs.budget={} iterfs.limit={} iterfs.settings={} {}",
+            "iterfs.tests={} iterfs.skip={} iterfs.order={} iterfs.budget={} iterfs.limit={} iterfs.settings={} {}",
             guest.tests.join(","),
             skipped().collect::<Vec<_>>().join(","),
+            if guest.shape.name == DEFAULT.name {
+                "tables"
+            } else {
+                "tests"
+            },
             budget,
             budget / 2,
             guest.shape.settings,
