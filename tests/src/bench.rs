@@ -1,4 +1,4 @@
-//! What `make bench` measures, and how.
+//! The measurements of `make bench`.
 //!
 //! [`groups`] has the rows of the tables in docs/PERFORMANCE.md: each starts a
 //! workload, and has two sides run in turn ([`pairs`]): ours, and a peer's

@@ -1,7 +1,7 @@
-//! What the tests share: mounts, fixtures, oracles.
+//! Mounts, fixtures and oracles that the tests share.
 //!
 //! The tests run as root on the real kernel. Each fixture cleans up after itself
-//! when dropped, a failed test included, and none minds another beside it.
+//! when dropped, even when its test fails, and tolerates others beside it.
 
 pub mod bench;
 pub mod calls;

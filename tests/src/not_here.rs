@@ -1,4 +1,4 @@
-//! What the running kernel lacks, said by the test that needs it.
+//! A test reports what it needs and the running kernel lacks.
 //!
 //! A test never skips in silence. Where the kernel lacks a target or a feature, the
 //! test asks for it with [`needs_table`] or [`needs`], which print `not here: REASON`.
@@ -50,7 +50,7 @@ pub fn needs_text_mode() -> bool {
 pub const LOOPS: &str = "bpf_iter_num_new";
 
 /// Whether a struct of the kernel's has a member; `why` says what is missing without.
-/// Of several structs of that name one suffices.
+/// If several structs have that name, one of them must have the member.
 #[must_use = "a test that lacks what it needs returns"]
 pub fn needs_member(structure: &str, member: &str, why: &str) -> bool {
     let btf = Btf::from_vmlinux().expect("the kernel has BTF");

@@ -1,4 +1,4 @@
-//! What the tests need of the kernel that the standard library does not offer.
+//! System calls that the fixtures need and the standard library does not offer.
 #![allow(unsafe_code)]
 
 use std::io;

@@ -1,4 +1,4 @@
-//! What a piece of work costs.
+//! The cost of a piece of work.
 
 use crate::Mount;
 use anyhow::Result;
@@ -36,7 +36,7 @@ impl Meter {
     /// Does some work and tells what it cost.
     ///
     /// # Errors
-    /// Those of the work and of the clocks.
+    /// If the work or a clock fails.
     pub fn measure(self, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
         let cpu = self.cpu()?;
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What the benches of decoding and formatting (fs/benches/formats) found, from the
+//! The results of the benches of decoding and formatting (fs/benches/formats), from the
 //! files that criterion leaves.
 
 use anyhow::{Context, Result};

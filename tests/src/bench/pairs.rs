@@ -10,7 +10,7 @@ const FEWEST: usize = 3;
 
 /// One way to do a piece of work.
 pub struct Side<'a> {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     run: Box<dyn FnMut() -> Result<Cost> + 'a>,
 }
@@ -44,10 +44,10 @@ impl Plan {
     }
 }
 
-/// What each run of each side cost, after one that warms up.
+/// The cost of each run of each side, after one that warms up.
 ///
 /// # Errors
-/// That of a side; or that somebody wants an end.
+/// If a side fails, or the run is to stop.
 pub fn alternate(sides: &mut [Side<'_>], plan: Plan, stop: &AtomicBool) -> Result<Vec<Vec<Cost>>> {
     let start = Instant::now();
     let mut costs = vec![Vec::new(); sides.len()];

@@ -64,7 +64,7 @@ impl Peer {
         Ok(Iter::new(&self.link)?)
     }
 
-    /// What the kernel counted, which it does while statistics are on.
+    /// The kernel's counts, which it keeps while statistics are on.
     ///
     /// # Errors
     /// If it cannot be asked.

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What cat asks for at once.
+/// The size of cat's reads.
 pub const PIECE: usize = 128 * 1024;
 
 /// Reads to the end as cat does; returns how many bytes and calls there were. A

@@ -1,4 +1,4 @@
-//! What was measured: printed as it comes, and kept as JSON.
+//! The figures: printed as they come, and kept as JSON.
 
 use super::cost::Cost;
 use super::machine::Machine;
@@ -23,9 +23,9 @@ pub struct Report {
 pub struct Ratio {
     /// The row's name, for `ONLY`.
     pub name: String,
-    /// What was done.
+    /// The work that was measured.
     pub work: String,
-    /// What ours over theirs should be at most, if there is a goal.
+    /// The highest acceptable ratio of ours to theirs, if there is a goal.
     pub goal: Option<f64>,
     /// The ratio of the medians of the wall times.
     pub median: f64,
@@ -40,7 +40,7 @@ pub struct Ratio {
 /// The times of a side, in milliseconds.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Times {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// From beginning to end.
     pub wall: Spread,
@@ -53,9 +53,9 @@ pub struct Times {
 pub struct Figure {
     /// The name of the row that it belongs to, for `ONLY`.
     pub name: String,
-    /// What it is.
+    /// A description.
     pub what: String,
-    /// What it should be at most, if there is a goal.
+    /// The highest acceptable value, if there is a goal.
     pub goal: Option<f64>,
     /// Its unit.
     pub unit: String,
@@ -63,7 +63,7 @@ pub struct Figure {
     pub value: Spread,
 }
 
-/// What could not be measured.
+/// A row that could not be measured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Missing {
     /// The row's name.

@@ -15,7 +15,7 @@ pub struct Run {
     stop: Arc<AtomicBool>,
     /// Where peers are pinned.
     pub pins: Mounted,
-    /// What came of it so far.
+    /// The results so far.
     pub report: Report,
 }
 
@@ -46,7 +46,7 @@ impl Run {
     /// Fails if somebody wants an end.
     ///
     /// # Errors
-    /// Just that.
+    /// If the run is to stop.
     pub fn go_on(&self) -> Result<()> {
         if self.is_stopped() {
             bail!("interrupted");
@@ -62,7 +62,7 @@ impl Run {
     /// Compares our side with another.
     ///
     /// # Errors
-    /// That of a side.
+    /// If a side fails.
     pub fn compare(
         &mut self,
         name: &str,
@@ -93,7 +93,7 @@ impl Run {
     /// The times of sides that are run in turn, to make figures of.
     ///
     /// # Errors
-    /// That of a side.
+    /// If a side fails.
     pub fn times(&self, mut sides: Vec<Side<'_>>, plan: Plan) -> Result<Vec<Times>> {
         let costs = alternate(&mut sides, plan, &self.stop)?;
         let times = sides.iter().zip(&costs);

@@ -1,4 +1,4 @@
-//! What many runs have in common.
+//! Statistics over many runs.
 
 use serde::{Deserialize, Serialize};
 

@@ -46,7 +46,7 @@ fn measure(only: Vec<String>, json: Option<PathBuf>) -> Result<ExitCode> {
             bail!("no row's name begins with {row}; `bench list` names them");
         }
     }
-    // What is mounted here goes with this process and its children, however they end.
+    // Mounts made here go with this process and its children, however they end.
     unshare(CloneFlags::CLONE_NEWNS).context("run this as root")?;
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-/// Of whom a mapping's writes are seen.
+/// Who sees what is written to a mapping.
 #[derive(Clone, Copy, Debug)]
 pub enum Sharing {
     /// MAP_SHARED.

@@ -243,7 +243,7 @@ const EVERYWHERE: &[&str] = &[
     "tables/",
     "alone/counts",
     "output/text_mode",
-    "ctl/brought",
+    "ctl/user_programs",
     "ctl/user_pins",
     "output/formats",
 ];

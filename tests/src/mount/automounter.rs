@@ -18,7 +18,7 @@ use std::process::Command;
 /// The size of `struct autofs_v5_packet` (linux/auto_fs.h), as 64-bit kernels write it.
 const PACKET: usize = 304;
 
-/// What the kernel asks of a direct mount: `autofs_ptype_missing_direct`.
+/// The kernel's request for a direct mount: `autofs_ptype_missing_direct`.
 const MISSING: u32 = 5;
 
 /// Whether the running kernel has autofs.
@@ -31,7 +31,7 @@ pub fn is_in_kernel() -> bool {
 /// autofs is unmounted.
 ///
 /// # Errors
-/// What the kernel refuses.
+/// If the kernel refuses a step.
 pub fn serve(directory: &Path, command: &[OsString]) -> Result<()> {
     setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
     let (requests, asks) = pipe_with(PipeFlags::CLOEXEC)?;

@@ -23,7 +23,7 @@ pub struct Control {
 pub struct Refused {
     /// The write's errno.
     pub errno: i32,
-    /// What the file says of it after the write.
+    /// The text read from the file after the write.
     pub told: String,
 }
 
@@ -90,7 +90,7 @@ impl Control {
         }
     }
 
-    /// What a fresh read tells.
+    /// The report that a fresh read returns.
     pub fn report(&self) -> String {
         self.mount.text("ctl")
     }

@@ -1,4 +1,4 @@
-//! What /proc tells of a mount's daemon.
+//! A mount's daemon, as /proc shows it.
 
 use crate::oracles::proc;
 use std::fs;
@@ -50,7 +50,7 @@ impl Daemon {
             .collect()
     }
 
-    /// What its descriptors stand for.
+    /// The targets of its descriptors.
     pub fn descriptors(self) -> Vec<String> {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.0)).expect("a daemon");
         descriptors

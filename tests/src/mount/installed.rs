@@ -34,7 +34,7 @@ pub struct Installed {
     keeper: Child,
 }
 
-/// What a command left behind.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Outcome {
     /// Its exit code; none if a signal ended it.

@@ -72,7 +72,7 @@ impl Mount {
         self.server.daemon().0
     }
 
-    /// What the daemon has logged so far.
+    /// The lines that the daemon has logged so far.
     pub fn log(&self) -> Vec<String> {
         self.server.log()
     }
@@ -85,7 +85,7 @@ impl Mount {
     /// Writes that file anew and has it read.
     ///
     /// # Errors
-    /// That of the control file.
+    /// If the control file refuses the command.
     pub fn reload(&self, text: &str) -> io::Result<()> {
         self.own_configuration().write(text);
         fs::write(self.path("ctl"), "reload")

@@ -5,7 +5,7 @@ use crate::fixtures::netns::run;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Where links are pinned: a directory that a daemon makes a bpffs of when it
+/// A directory for pins, on which a daemon mounts a bpffs when it
 /// first pins something. The pins go with it.
 #[derive(Debug)]
 pub struct Pins(Mounted);
@@ -52,7 +52,7 @@ impl Pins {
         self.0.join(pin)
     }
 
-    /// What a pin prints.
+    /// The text that a pin prints.
     pub fn text(&self, pin: &str) -> String {
         let text = std::fs::read_to_string(self.path(pin));
         text.unwrap_or_else(|error| unreachable!("{pin}: {error}"))

@@ -12,11 +12,11 @@ pub struct Line {
     pub remote: SocketAddr,
     /// The state, as the tables name it.
     pub state: &'static str,
-    /// What waits to be sent or acknowledged.
+    /// Bytes to be sent or acknowledged.
     pub tx: u64,
-    /// What waits to be read.
+    /// Bytes to be read.
     pub rx: u64,
-    /// What the next timer is for, as the tables name it.
+    /// The purpose of the next timer, as the tables name it.
     pub timer: &'static str,
     /// The ticks until it fires.
     pub when: u64,

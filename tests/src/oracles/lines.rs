@@ -104,7 +104,7 @@ impl Debug for Field {
     }
 }
 
-/// What blanks split a line into.
+/// The words of a line.
 fn words(line: &[u8]) -> Vec<&[u8]> {
     line.split(|&byte| byte == b' ')
         .filter(|word| !word.is_empty())

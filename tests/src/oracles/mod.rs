@@ -1,4 +1,4 @@
-//! What tables are compared with: /proc, ss(8), the kernel's counts; and how.
+//! Sources that tables are compared with, such as /proc and ss(8), and the comparisons.
 
 pub mod columns;
 pub mod inet;

@@ -1,4 +1,4 @@
-//! What /proc says: the oracle for the tables of tasks and files.
+//! Reads /proc, the oracle for the tables of tasks and files.
 
 use crate::fixtures::users::User;
 use nix::sys::stat::{FileStat, major, minor, stat};
@@ -54,7 +54,7 @@ impl Stat {
     /// Reads `stat` in a directory of /proc.
     ///
     /// # Errors
-    /// Where the task is gone.
+    /// If the task is gone.
     pub fn read(directory: &Path) -> io::Result<Stat> {
         let bytes = fs::read(directory.join("stat"))?;
         let position = |byte| bytes.iter().position(|&other| other == byte);

@@ -1,4 +1,4 @@
-//! Which processes rows are about.
+//! Picks rows by the process that they are about.
 
 use super::columns::select;
 use crate::Row;
@@ -18,7 +18,7 @@ pub fn of_process(rows: &[Row], pid: u32) -> Vec<Row> {
     rows.into_iter().cloned().collect()
 }
 
-/// Those of a directory's names that are numbers.
+/// The numbers among a directory's names.
 pub fn numbers<T: FromStr + Ord>(names: &[String]) -> BTreeSet<T> {
     names.iter().filter_map(|name| name.parse().ok()).collect()
 }

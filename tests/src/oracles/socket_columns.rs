@@ -1,11 +1,11 @@
-//! What a table is to show of sockets that a test holds.
+//! The columns expected of sockets that a test holds.
 
 use crate::oracles::columns::Columns;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 
-/// What all tables of sockets in maps show.
+/// The values that all tables of sockets in maps show.
 #[derive(Debug)]
 pub struct Facts {
     /// Such as `inet`.
@@ -23,7 +23,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Those of a TCP connection.
+    /// The facts of a TCP connection.
     pub fn of_stream(stream: &TcpStream) -> Facts {
         let local = stream.local_addr().expect("an address");
         Facts {

@@ -1,4 +1,4 @@
-//! What ss(8) says of the sockets in the calling thread's net namespace.
+//! Reads what ss(8) lists: the sockets in the calling thread's net namespace.
 
 use crate::{fixtures::netns, not_here, oracles::proc};
 use nix::sys::stat::stat;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 pub struct Socket {
     /// The words of its line.
     words: Vec<String>,
-    /// Those of them that are `key:value`.
+    /// The words that are `key:value`.
     values: HashMap<String, String>,
 }
 
@@ -65,7 +65,7 @@ impl Socket {
         self.words[0].replace('-', "_")
     }
 
-    /// What waits to be read, and what waits to be sent.
+    /// Bytes to be read, and bytes to be sent.
     pub fn queues(&self) -> (u64, u64) {
         let number = |word: &str| word.parse().expect("a number");
         (number(&self.words[1]), number(&self.words[2]))

@@ -3,8 +3,8 @@
 /// How often to try again before concluding that it never stands still.
 const ATTEMPTS: u32 = 200;
 
-/// What an oracle said before a table was read, the table, and the oracle after,
-/// where the oracle said `same` twice.
+/// Returns an oracle's answer before a table was read, the table, and the answer after,
+/// once the two answers are the `same`.
 pub fn steadily<O, T>(
     oracle: impl Fn() -> O,
     table: impl Fn() -> T,

@@ -80,7 +80,7 @@ impl SystemCalls {
         counts
     }
 
-    /// Those that some work had the process make.
+    /// The calls that the process makes during some work.
     pub fn during(&self, work: impl FnOnce()) -> BTreeMap<i64, u64> {
         let before = self.counted();
         work();

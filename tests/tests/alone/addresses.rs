@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// The lower half of no address space of the kernel's begins above this
+/// On every architecture, the kernel's half of the address space begins at or below this
 /// (Documentation/arch/x86/x86_64/mm.rst; arm64 is no lower).
 const LOWEST: u64 = 0xffff_8000_0000_0000;
 
-/// From here on a pointer is an error (include/linux/err.h, MAX_ERRNO).
+/// A pointer at or above this is an error (include/linux/err.h, MAX_ERRNO).
 const NO_ADDRESS: u64 = u64::MAX - 4095;
 
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
@@ -50,11 +50,11 @@ fn symbols() -> HashSet<u64> {
         let word = line.split_whitespace().next()?;
         u64::from_str_radix(word, 16).ok()
     });
-    // Those of per-cpu variables are small numbers, as many others are.
+    // Leave out per-cpu variables: their addresses are small numbers like many others.
     addresses.filter(|address| *address >= 1 << 32).collect()
 }
 
-/// What a word may mean: in hexadecimal, with a prefix or without, and in decimal.
+/// The numbers that a word may stand for: hexadecimal, with or without a prefix, and decimal.
 fn readings(word: &str) -> impl Iterator<Item = u64> {
     let digits = word.strip_prefix("0x").unwrap_or(word);
     let hexadecimal = u64::from_str_radix(digits, 16).ok();
@@ -88,7 +88,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         if kind.is_file() {
             all.push(path);
         } else if kind.is_dir() && !is_anothers {
-            // Of cgroups and namespaces the first few tell.
+            // A few cgroups and namespaces are enough.
             let limit = match directory.ends_with("cgroup") || directory.ends_with("netns") {
                 true => 24,
                 false => usize::MAX,
@@ -120,7 +120,7 @@ fn no_file_shows_an_address_to_a_user() {
     assert!(symbols.len() > 10_000, "root sees addresses");
     let _open = Restricted::to("0");
     let tags = tags(&mount.text("bpf/progs.jsonl"));
-    // That the scan finds what is there.
+    // Check that the scan finds addresses where there are some.
     let of_root = addresses(&mount.text("kernel/ksyms"), &symbols);
     assert!(of_root.len() > 10_000, "{}", of_root.len());
 
@@ -136,7 +136,7 @@ fn no_file_shows_an_address_to_a_user() {
             }
             let bytes = match fs::read(&file) {
                 Ok(bytes) => bytes,
-                // What came and went meanwhile: cgroups, namespaces.
+                // Cgroups and namespaces may have gone meanwhile.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => unreachable!("{}: {error}", file.display()),
             };
@@ -155,8 +155,8 @@ const MOST: u64 = 1 << 56;
 /// Numbers that the user chose itself, or that mean something else than how much.
 const ANY_NUMBER: [&str; 3] = ["pos", "offset", "address"];
 
-/// What is not believable of a row's numbers: one that is a kernel address, as the row
-/// has it, shifted as pages are, or counted downwards.
+/// Numbers of a row that cannot be true: a kernel address, as it stands in the row,
+/// shifted as pages are, or counted downwards.
 fn unbelievable(row: &serde_json::Map<String, Value>) -> Vec<String> {
     let numbers = row
         .iter()
@@ -175,8 +175,8 @@ fn unbelievable(row: &serde_json::Map<String, Value>) -> Vec<String> {
     odd.map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-/// By the columns of each row, which a scan of words cannot: a sum or a multiple of an
-/// address is none that any symbol has.
+/// Looks at the columns of each row. A scan of words would miss a sum or a multiple of an
+/// address, because no symbol has that address.
 #[test]
 fn no_number_that_a_user_reads_is_made_of_an_address() {
     let _turn = crate::turn();
@@ -206,7 +206,7 @@ fn no_number_that_a_user_reads_is_made_of_an_address() {
         for file in tables {
             let text = match fs::read_to_string(file) {
                 Ok(text) => text,
-                // What came and went meanwhile: cgroups, namespaces.
+                // Cgroups and namespaces may have gone meanwhile.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => unreachable!("{}: {error}", file.display()),
             };

@@ -1,19 +1,19 @@
-//! What is written to the control file, however much of it, leaves nothing behind.
+//! Writes to the control file leave nothing behind, however many they are.
 
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::run;
 use iterfs_tests::fixtures::random::Random;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::{Control, write};
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::wait::wait_until;
 use serde_json::Value;
 use std::fs;
 
-/// How many writes; the environment may say more.
+/// The number of writes; the environment may ask for more.
 const WRITES: usize = 20_000;
 const MORE: &str = "ITERFS_WRITES";
 
-/// Growth of the daemon's memory that is no leak: what its allocator keeps.
+/// Growth of the daemon's memory that is not a leak: its allocator keeps that much.
 const KEPT_KIB: u64 = 16 * 1024;
 
 /// Programs of this name, maps of the other, and links to such programs.
@@ -81,7 +81,7 @@ fn tables_that_are_unloaded_leave_nothing() {
     );
 }
 
-/// What stays of a report: programs and links.
+/// The programs and links in a report.
 fn standing(control: &Control) -> Vec<(String, Value, Value)> {
     let report = control.json();
     let tables = report["tables"].as_array().unwrap().iter();
@@ -102,7 +102,7 @@ fn random_and_mutated_writes_change_nothing() {
     for table in ["processes", "bpf/maps"] {
         assert!(!control.mount().rows(table).is_empty());
     }
-    // None of these could change a table, whatever becomes of it.
+    // No mutation of these could change a table.
     let commands: [&[u8]; 9] = [
         b"pin no/such/table a/b",
         b"unpin user/word",

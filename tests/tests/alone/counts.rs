@@ -36,7 +36,7 @@ const PROGRAMS: &[(&str, u64, u64)] = &[
     ("dump_dmabufs", 100, 600),
 ];
 
-/// What others may have at most.
+/// The most that any other program may have.
 const UNLISTED: (u64, u64) = (12_000, 16 * 1024);
 
 /// What any program may have on a kernel without open-coded loops, whose verifier follows
@@ -56,7 +56,7 @@ fn programs_stay_small() {
     let has_loops = needs_function(LOOPS, "the limits of single programs do not apply");
     let mount = Mount::new();
     for table in TableId::all() {
-        // Where a map is asked for, their tests load them.
+        // Skip tables that need a map: their own tests load them.
         let Some(file) = iterfs_mapping::File::whole(table) else {
             continue;
         };
@@ -93,7 +93,7 @@ fn programs_stay_small() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// How often a program has been called, by its id, while statistics are on.
+/// The calls of each program, by its id, while statistics are on.
 fn calls(daemon: u32) -> BTreeMap<u64, u64> {
     let infos = fs::read_dir(format!("/proc/{daemon}/fdinfo")).unwrap();
     let infos = infos.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
@@ -116,7 +116,7 @@ fn a_program_is_called_once_a_row() {
         if !needs_table(&mount, table) {
             continue;
         }
-        // From here on it has one program loaded.
+        // From here on the daemon has one program loaded.
         File::open(mount.path(table)).unwrap();
         let before: u64 = calls(mount.daemon()).values().sum();
         let rows = mount.text(table).lines().count() as u64 - 1;
@@ -124,8 +124,8 @@ fn a_program_is_called_once_a_row() {
         let calls = after - before;
         println!("{table}: {calls} calls, {rows} rows");
         assert!(rows > 0, "{table} is empty");
-        // One for each object, the last without one; a row that did not fit what was
-        // left of the kernel's 32 KiB is written again.
+        // One call for each object, and one without; a row that did not fit into the
+        // rest of the kernel's 32 KiB is written again.
         assert!(
             calls >= rows && calls <= rows + rows / 50 + 16,
             "{table}: {calls} calls for {rows} rows"

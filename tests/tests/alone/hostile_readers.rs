@@ -1,6 +1,6 @@
-//! One account, or a process that it owns, takes nothing from others.
+//! An account, or a process that it owns, cannot take service from others.
 //!
-//! Not beside other tests: while a test locks a memory map, every walk over all processes
+//! These tests run alone: while one locks a memory map, every walk over all processes
 //! waits for it.
 
 use iterfs_tests::Mount;
@@ -43,7 +43,7 @@ impl Reader {
         Reader(command.spawn().unwrap())
     }
 
-    /// What it says once it has ended.
+    /// Its standard error, once it has ended.
     fn complaint(mut self) -> String {
         wait_until("the reader ends", || {
             // Its children, if any, end with it.
@@ -209,7 +209,7 @@ fn latency(user: &User, path: &Path) -> Duration {
     times[READS * 99 / 100 - 1]
 }
 
-/// The p99 of another user's reads of a small table, without and with 100 readers of one
+/// Another user's 99th percentile for a read of a small table, without and with 100 readers of one
 /// account that read a large one as fast as they can.
 fn latencies_beside_a_flood(table: &str) -> [Duration; 2] {
     const READERS: usize = 100;

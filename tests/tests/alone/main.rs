@@ -17,7 +17,7 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file that no module names would not be compiled, and its tests would pass unseen.
+/// A file that is not a module is not compiled: its tests would never run.
 #[test]
 fn every_file_is_a_module() {
     iterfs_tests::modules::check("alone", include_str!("main.rs"));

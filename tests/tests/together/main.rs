@@ -19,13 +19,13 @@ mod access {
     mod ways_in;
 }
 mod ctl {
-    mod brought;
     mod control;
     mod hostile_objects;
     mod pins;
     mod program_directory;
     mod updates;
     mod user_pins;
+    mod user_programs;
 }
 mod docs {
     mod bringing;
@@ -86,7 +86,7 @@ mod tables {
     mod vmas;
 }
 
-/// A file that no module names would not be compiled, and its tests would pass unseen.
+/// A file that is not a module is not compiled: its tests would never run.
 #[test]
 fn every_file_is_a_module() {
     iterfs_tests::modules::check("together", include_str!("main.rs"));

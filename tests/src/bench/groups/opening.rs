@@ -1,4 +1,4 @@
-//! What a mount costs that nobody reads.
+//! The cost of a mount that nobody reads.
 
 use crate::Mount;
 use crate::bench::cost::processor_time;
@@ -102,7 +102,7 @@ fn memory(run: &mut Run, name: &str, what: &str, goal: Option<f64>, daemon: Daem
 }
 
 fn idle(run: &mut Run, name: &str, what: &str, daemon: Daemon) -> Result<()> {
-    // What reads have left to do, and threads that end for want of work, are over.
+    // The work that reads leave behind is over, and idle threads have ended.
     thread::sleep(Duration::from_secs(6));
     let before = processor_time(daemon.0)?;
     thread::sleep(WATCHED);

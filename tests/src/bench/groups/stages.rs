@@ -21,7 +21,7 @@ use iterfs_fs::format::Formatter;
 use iterfs_mapping::row::{Record, Schema};
 use iterfs_mapping::{Format, Instance, Node};
 
-/// Those of `files`, which the plot shows, and of `net/tcp`.
+/// The stages of `files`, which the plot shows, and of `net/tcp`.
 pub const ROWS: &[&str] = &["stages-files", "stages-tcp"];
 
 /// The stages; the last is what is left.

@@ -19,7 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
-/// Compares what it is shown with its own /proc.
+/// Compares the tables that a container sees with its own /proc.
 fn check_own_view(container: &mut Container, listener: &TcpListener) {
     let names = container.inside.list(Path::new("/proc"));
     let own: BTreeSet<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -93,7 +93,7 @@ fn a_container_of_root_sees_its_own_namespaces_and_nothing_of_the_host() {
     check_nothing_of_the_host(&mut container, &mount);
 }
 
-/// With a user namespace, the container's root is somebody whom the mode must let in.
+/// With a user namespace, the container's root is a user whom the mode must permit.
 #[test]
 fn a_container_of_a_user_sees_its_own_namespaces_and_nothing_of_the_host() {
     let user = User::fresh();
@@ -114,7 +114,7 @@ fn a_container_of_a_user_sees_its_own_namespaces_and_nothing_of_the_host() {
     ] {
         assert_eq!(container.errno(request, path), Some(libc::EACCES), "{path}");
     }
-    // Nor does a group that it is root of there count for more than it is.
+    // Being root in its namespace does not make it a member of another group outside.
     let grouped = Mount::with_options("gid=0,mode=0040");
     let mut container = Container::new(&grouped, &user, &options, "idle");
     assert_eq!(container.errno("open", "tasks"), Some(libc::EACCES));
@@ -136,7 +136,7 @@ fn root_of_a_user_namespace_sees_its_own_processes_where_others_is_own() {
     }
 }
 
-/// A user namespace alone is enough to be off the host.
+/// A process in a user namespace of its own does not count as on the host.
 #[test]
 fn root_of_a_user_namespace_is_not_on_the_host() {
     let mount = Mount::with_options("mode=0444");
@@ -198,7 +198,7 @@ fn sockets_of_another_net_namespace_are_not_in_net() {
     let own = container.rows("net/sockets");
     assert!(!own.is_empty());
     assert!(select(&own, &[("inode", inode.clone())]).is_empty());
-    // Of one process, all that it holds.
+    // The table of one process shows everything that it holds.
     let held = container.rows("pid/1/sockets");
     assert_eq!(select(&held, &[("inode", inode)]).len(), 1);
 }
@@ -223,7 +223,7 @@ fn an_unmount_on_the_host_leaves_the_container_its_mount() {
     wait_until("the daemon ends", || !daemon.is_running());
 }
 
-/// A signal ends the daemon all the same, and with it what the container sees.
+/// A signal ends the daemon, and with it the container's view.
 #[test]
 fn a_signal_ends_the_mount_in_the_container_too() {
     let mount = Mount::new();
@@ -232,7 +232,7 @@ fn a_signal_ends_the_mount_in_the_container_too() {
     kill(Pid::from_raw(mount.daemon() as i32), Signal::SIGTERM).unwrap();
     let daemon = Daemon(mount.daemon());
     wait_until("the daemon ends", || !daemon.is_running());
-    // Its last threads may still be ending: then the kernel aborts what it was asked.
+    // Its last threads may still be ending, and then the kernel aborts the request.
     let errno = match container.errno("open", "tasks") {
         Some(libc::ECONNABORTED) => container.errno("open", "tasks"),
         errno => errno,

@@ -1,4 +1,4 @@
-//! What the daemon and each of its threads may do: no more than it needs.
+//! The daemon and each of its threads have no more privileges than they need.
 
 use iterfs_tests::Mount;
 use iterfs_tests::mount::installed::Installed;
@@ -15,7 +15,7 @@ const BPF: u32 = 39;
 
 const NEEDED: [u32; 6] = [DAC_READ_SEARCH, SYS_PTRACE, SYS_ADMIN, SYSLOG, PERFMON, BPF];
 
-/// What the list in docs/SECURITY.md says.
+/// The capabilities that docs/SECURITY.md lists.
 fn mask(capabilities: &[u32]) -> u64 {
     capabilities.iter().map(|number| 1 << number).sum()
 }
@@ -59,7 +59,7 @@ fn check(process: u32, needed: u64) {
 fn every_thread_has_what_it_needs_and_no_more() {
     let mount = Mount::new();
     check(mount.daemon(), mask(&NEEDED));
-    // Those that are started for readers, too.
+    // Also start the threads that serve readers.
     mount.read("files");
     mount.read("vmas");
     check(mount.daemon(), mask(&NEEDED));
@@ -70,7 +70,7 @@ fn every_thread_has_what_it_needs_and_no_more() {
     check(installed.daemon().as_raw() as u32, mask(&NEEDED));
 }
 
-/// A service may be given no more from the start: neither the right to limit what it has.
+/// A service may start with these capabilities alone, without the right to drop others.
 #[test]
 fn a_service_with_the_set_of_the_manual_mounts() {
     let manual = include_str!("../../../../docs/SECURITY.md");

@@ -1,4 +1,4 @@
-//! What a reader in other namespaces sees: its own, numbered as there.
+//! A reader in other namespaces sees what belongs to them, numbered as there.
 
 use iterfs_tests::errno::refused;
 use iterfs_tests::fixtures::container::IN_NEW_PID_NAMESPACE;
@@ -18,7 +18,7 @@ fn column(rows: &[Row], name: &str) -> BTreeSet<u64> {
     rows.iter().filter_map(|row| row[name].as_u64()).collect()
 }
 
-/// Compares the tables with the /proc of the reader's own namespace.
+/// Compares the tables with the /proc of the reader's namespace.
 fn compare(mount: &Mount, reader: &mut Workload) {
     let own = numbers(&reader.list(Path::new("/proc")));
     let tasks = reader.rows(&mount.path("tasks.jsonl"));
@@ -177,7 +177,7 @@ fn readers_in_nested_pid_namespaces_see_each_their_own_numbers() {
     );
 }
 
-/// What a process is called in the namespace it is in.
+/// A process's number in its own pid namespace.
 fn inner(status: &proc::Status) -> u64 {
     let words = status.text("NSpid").split_whitespace();
     words

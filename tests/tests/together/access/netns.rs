@@ -1,4 +1,4 @@
-//! `netns/`: every net namespace of the host, and nobody in a wrong one, ever.
+//! `netns/` has every net namespace of the host, and no reader ever sees the wrong one.
 
 use iterfs_tests::fixtures::netns::{Named, in_new_net_namespace};
 use iterfs_tests::fixtures::workload::Workload;
@@ -23,7 +23,7 @@ fn inode(namespace: &File) -> u32 {
     namespace.metadata().unwrap().ino() as u32
 }
 
-/// The namespaces of what runs, and those with names.
+/// The namespaces of all processes, and those with names.
 fn oracle() -> BTreeSet<u32> {
     let mut all = BTreeSet::new();
     for pid in proc::numbers(Path::new("/proc")) {
@@ -37,7 +37,7 @@ fn oracle() -> BTreeSet<u32> {
     }
     for name in fs::read_dir("/run/netns").into_iter().flatten() {
         let found = fs::metadata(name.unwrap().path()).unwrap();
-        // Of a name whose namespace is just being made or taken away.
+        // `ip netns` is just creating or removing the namespace of this name.
         if found.dev() == fs::metadata("/proc/self/ns/net").unwrap().dev() {
             all.insert(found.ino() as u32);
         }
@@ -144,7 +144,7 @@ fn the_number_of_an_ended_namespace_is_not_there() {
         mount.read(&format!("netns/{number}/tcp"));
         number
     });
-    // Where it was last found somebody else is now, or nobody.
+    // The thread by which it was last found is gone, or in another namespace.
     let path = mount.path(&format!("netns/{number}"));
     iterfs_tests::wait::wait_until("its number goes", || !path.exists());
     for name in ["1", "0", "4294967295", "host", "1/tcp"] {
@@ -154,7 +154,7 @@ fn the_number_of_an_ended_namespace_is_not_there() {
     }
 }
 
-/// A thread that has gone to another namespace since it was remembered is no way there.
+/// A remembered thread that has moved to another namespace no longer leads to the first.
 #[test]
 fn a_namespace_is_found_again_by_another_way() {
     let mount = Mount::new();
@@ -209,7 +209,7 @@ impl Drop for Stay {
     }
 }
 
-/// Net namespaces of which each has one socket, with a port that tells which it is.
+/// Net namespaces with one socket each, whose port identifies the namespace.
 struct Marked(Vec<(File, UdpSocket)>);
 
 const FIRST_PORT: u16 = 10_000;
@@ -234,7 +234,7 @@ fn strays(pid: u32) -> Vec<u32> {
         .into_iter()
         .filter(|tid| {
             let there = proc::namespace(&proc::thread(pid, *tid), "net");
-            // One that has ended meanwhile is nowhere.
+            // A thread that has ended meanwhile is in no namespace.
             there.is_some() && there != home
         })
         .collect()
@@ -247,7 +247,7 @@ fn readers_racing_through_namespaces_never_see_a_row_of_another() {
     const OPENS: usize = 100_000;
     let mount = Mount::new();
     let marked = Marked::new(NAMESPACES);
-    // Something of the host's own, which nobody in there may see.
+    // A socket of the host, which readers in the namespaces must not see.
     let host = UdpSocket::bind("127.0.0.1:0").unwrap();
     let host_port = u64::from(host.local_addr().unwrap().port());
     let left = AtomicUsize::new(0);
@@ -266,7 +266,7 @@ fn readers_racing_through_namespaces_never_see_a_row_of_another() {
                     let own = u64::from(FIRST_PORT) + index as u64;
                     let is_own = text.contains(&format!("\"local_port\":{own},"));
                     if text.lines().count() != 1 || !is_own {
-                        // Nobody goes on: the others wait for the end.
+                        // Stop here: the other threads wait for the end.
                         left.store(OPENS, Ordering::Relaxed);
                         unreachable!("in the namespace of {own}: {text}");
                     }
@@ -274,7 +274,7 @@ fn readers_racing_through_namespaces_never_see_a_row_of_another() {
                 }
             });
         }
-        // Beside them, the host looks at its own.
+        // Meanwhile the host reads its own tables.
         scope.spawn(|| {
             while left.load(Ordering::Relaxed) < OPENS {
                 let found = ports(&mount.text("net/udp.jsonl"));

@@ -42,7 +42,7 @@ fn tables_show_a_users_own_processes() {
             _ => BTreeSet::from([mine.pid(), reader.pid()]),
         };
         assert_eq!(pids(&rows), expected, "{table}");
-        // Of them, all that root is shown.
+        // Of these processes, the user sees every row that root sees.
         let (shown, whole) = (of_process(&rows, mine.pid()), of_process(&all, mine.pid()));
         assert!(!shown.is_empty(), "{table}");
         assert_eq!(shown, whole, "{table}");
@@ -67,7 +67,7 @@ fn the_directories_of_others_are_not_there() {
     };
     for _ in 0..3 {
         for (pid, table) in [(theirs.pid(), "files"), (std::process::id(), "tasks")] {
-            // Root looks it up first: what the kernel then knows helps nobody.
+            // Root looks it up first, and the kernel's caches must not help the user.
             let directory = mount.path(&format!("pid/{pid}"));
             let file = directory.join(table);
             assert!(!fs::read(&file).unwrap().is_empty());
@@ -154,7 +154,7 @@ fn readers_at_once_never_see_each_others_rows() {
                         let text = fs::read_to_string(path).unwrap();
                         let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
                         let rows: Vec<Row> = rows.collect();
-                        // The thread that asks is its own, too.
+                        // The thread that reads is the user's, too.
                         let test = std::process::id();
                         let mut pids = pids(&rows);
                         assert_eq!(pids.remove(&test), table == "tasks");
@@ -184,7 +184,7 @@ fn namespaces_and_users_are_filtered_together() {
     }
     let (me, other) = (User::fresh(), User::fresh());
     let outside = programs.start(&me, "idle");
-    // A container that two users share; the helper goes by their numbers inside.
+    // Two users share a container; the program judges by their ids inside.
     let plain = programs.plain();
     let script = "setpriv --reuid \"$2\" --regid \"$2\" --clear-groups \"$0\" idle </dev/null >/dev/null & exec setpriv --reuid \"$1\" --regid \"$1\" --clear-groups \"$0\" idle";
     let mut command = Command::new("unshare");

@@ -28,7 +28,7 @@ fn mount() -> Mount {
     Mount::with_options("others=own")
 }
 
-/// What is left of an open table.
+/// The rest of an open table.
 fn rest(mut file: &File) -> String {
     let mut text = String::new();
     file.read_to_string(&mut text).unwrap();
@@ -59,7 +59,7 @@ fn a_process_that_is_not_dumpable_is_closed_as_in_proc() {
             let own = shown(&format!("pid/{pid}/{table}"));
             assert_eq!(!own.is_empty(), is_open, "pid/{table}");
         }
-        // That it runs is no secret in /proc either; what it runs is.
+        // /proc also shows everyone that the process runs, but not which program.
         assert_eq!(shown("tasks").len(), 1);
         let process = shown("processes");
         assert_eq!(process[0]["exe"].is_string(), is_open, "{process:?}");
@@ -76,7 +76,7 @@ fn a_process_with_anothers_rights_is_closed() {
     let mut reader = programs.start(&me, "idle");
     let idle = |program: &Path| programs.start_with(&me, program, "idle", OsStr::new(""));
     let mut raised = idle(&programs.setuid());
-    // As a program may that sees no harm in it: its rights are another's all the same.
+    // The program makes itself dumpable, and still has another user's rights.
     raised.ask("disclose", Path::new(""));
     assert!(!shows_to(&me, raised.pid()));
     // The same user in another group (__ptrace_may_access() compares both).
@@ -110,8 +110,8 @@ fn a_table_opened_before_a_setuid_exec_is_empty_after_it() {
     }
 }
 
-/// A pass holds on to the memory it walks, while the process goes on to run what its
-/// user may look into.
+/// A pass keeps the memory map that it walks, while the process goes on to execute a program
+/// that its user may inspect.
 #[test]
 fn memory_that_an_exec_gave_up_stays_closed() {
     let (mount, programs) = (mount(), Programs::new());
@@ -148,7 +148,7 @@ fn memory_that_an_exec_gave_up_stays_closed() {
     }
 }
 
-/// Has a user's process get the number of one that has ended.
+/// Starts processes of a user until one gets the number of a process that has ended.
 fn take_number(user: &User, pid: u32) -> Running {
     for _ in 0..2000 {
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
@@ -178,7 +178,7 @@ fn a_process_is_not_taken_for_an_earlier_one_of_its_number() {
             File::open(path).unwrap()
         })
     };
-    // Root, whom nothing but the start keeps from the rows of the next.
+    // For root, only the start time tells the next process from this one.
     let (mine, of_root) = (me.run(open), open());
     let directory = mount.path(&format!("pid/{pid}"));
     process.end();
@@ -194,11 +194,11 @@ fn a_process_is_not_taken_for_an_earlier_one_of_its_number() {
     drop(next);
 }
 
-/// A user namespace, as long as the process that somebody made it with.
+/// A user namespace that lasts as long as the process that made it.
 struct UserNamespace(Running);
 
 impl UserNamespace {
-    /// In which all numbers are as they are outside.
+    /// Makes one in which all ids are the same as outside.
     fn made_by(mut maker: Command) -> UserNamespace {
         maker.args(["--user", "sleep", "600"]);
         let child = Running(maker.stdout(Stdio::null()).spawn().unwrap());
@@ -273,7 +273,7 @@ fn a_process_that_may_do_more_than_its_user_is_closed_as_in_proc() {
             let own = mount.path(&format!("pid/{pid}/{table}.jsonl"));
             assert_eq!(!reader.rows(&own).is_empty(), is_open, "pid/{table}");
         }
-        // That it runs is no secret in /proc either.
+        // /proc also shows everyone that the process runs.
         let rows = reader.rows(&mount.path("processes.jsonl"));
         let rows = of_process(&rows, pid);
         assert_eq!(rows[0]["exe"].is_string(), is_open, "{rows:?}");

@@ -17,7 +17,7 @@ fn mount() -> Mount {
     Mount::with_options("others=own")
 }
 
-/// What is left of an open table.
+/// The rest of an open table.
 fn rest(mut file: &File) -> String {
     let mut text = String::new();
     file.read_to_string(&mut text).unwrap();
@@ -32,7 +32,7 @@ fn an_open_table_is_its_openers_whoever_reads_it() {
     let theirs = programs.start(&other, "idle");
     let path = mount.path("processes.jsonl");
     let mut file = me.run(|| File::open(&path).unwrap());
-    // Root reads on for its opener: what is produced then is for the opener, too.
+    // Root reads on; the rows produced then are the opener's, too.
     let mut first = [0; 20];
     file.read_exact(&mut first).unwrap();
     let whole = me.run(|| {
@@ -70,12 +70,12 @@ fn an_open_directory_is_its_openers_whoever_reads_it() {
     let mine = programs.start(&me, "idle");
     let theirs = programs.start(&other, "idle");
     let open = || -> OwnedFd { File::open(mount.path("pid")).unwrap().into() };
-    // Root, by chance, reads what was handed to it first.
+    // Root is the first to read the descriptor.
     let directory = me.run(open);
     assert_eq!(errno(names(&directory)), Some(libc::EACCES));
     let by_me = me.run(|| names(&directory).unwrap());
     assert_eq!(numbers(&by_me), BTreeSet::from([mine.pid()]));
-    // Handed on, it lists what its opener was told, not what its holder might see.
+    // Handed on, it lists its opener's view, not its holder's.
     let by_other = other.run(|| names(&directory).unwrap());
     assert_eq!(numbers(&by_other), BTreeSet::from([mine.pid()]));
     drop(theirs);
@@ -95,7 +95,7 @@ fn root_that_acts_for_a_user_reads_nothing_of_that_user() {
     );
 }
 
-/// A program started as somebody reads as whom it acts for: as with any file.
+/// A setuid program reads with the rights of its effective user, as with any file.
 #[test]
 fn a_setuid_program_reads_as_its_owner() {
     let (mount, programs) = (mount(), Programs::new());

@@ -1,4 +1,4 @@
-//! Who may read, with users that are really unprivileged.
+//! Permissions, tried by users without privileges.
 
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::users::User;
@@ -81,7 +81,7 @@ fn check_may_not(mount: &Mount, user: &User) {
         assert!(!output.status.success(), "{user:?}: {output:?}");
         assert!(output.stdout.is_empty(), "{user:?}: {output:?}");
     };
-    // What root looked up just now is in the kernel's caches.
+    // Root has just looked it up, so it is in the kernel's caches.
     for file in files() {
         assert!(!mount.read(&file).is_empty());
         refused(cat(user, &mount.path(&file)));
@@ -98,7 +98,7 @@ fn the_group_reads_and_others_do_not() {
     check_may(&mount, &member());
     check_may(&mount, &member_beside_others());
     check_may_not(&mount, &stranger());
-    // Having been refused to one caller, it is still open to the next.
+    // A refusal to one caller does not close it to the next.
     check_may(&mount, &member());
 }
 
@@ -126,7 +126,7 @@ fn the_owner_alone_reads_where_the_mode_says_so() {
     check_may_not(&mount, &stranger());
 }
 
-/// As POSIX has it: the owner is judged as the owner, member or not.
+/// As POSIX says, the owner's bits decide for the owner, even a member of the group.
 #[test]
 fn an_owner_without_permission_is_refused_though_a_group_member() {
     let mount = Mount::with_options(&format!("uid={USER},gid={GROUP},mode=0040"));
@@ -153,7 +153,7 @@ fn a_descriptor_that_was_handed_on_still_reads() {
     let handed_on = output(stranger().command("cat").stdin(file));
     assert!(handed_on.status.success(), "{handed_on:?}");
     assert_eq!(handed_on.stdout, mount.read("net/ipv6_route"));
-    // By its own path it would be opened anew, and is not.
+    // Opening it by path is still refused.
     let file = File::open(mount.path("net/ipv6_route")).unwrap();
     let anew = output(stranger().command("cat").arg("/dev/stdin").stdin(file));
     assert!(!anew.status.success(), "{anew:?}");

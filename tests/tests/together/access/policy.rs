@@ -1,4 +1,4 @@
-//! Who may read which table, by the configuration.
+//! The configuration decides who may read which table.
 
 use iterfs_tests::errno::errno;
 use iterfs_tests::fixtures::users::User;
@@ -24,7 +24,7 @@ fn list(mount: &Mount, user: &User, path: &str) -> Option<i32> {
     user.run(|| errno(fs::read_dir(mount.path(path))))
 }
 
-/// What a user may open, and may not.
+/// Fails unless a user may open these paths, and may not open those.
 fn check(mount: &Mount, user: &User, may: &[&str], may_not: &[&str]) {
     for path in may {
         assert_eq!(open(mount, user, path), None, "{user:?} {path}");
@@ -82,7 +82,7 @@ fn rules_go_by_path() {
     );
     check(&mount, &owner, &[&own, "net/unix"], &["files", "net/tcp"]);
     check(&mount, &other, &["net/unix.csv"], &["tasks", "net/udp"]);
-    // What is listed is what some of can be read.
+    // A directory can be listed if something in it can be read.
     for (user, may, may_not) in [
         (
             &network,
@@ -100,7 +100,7 @@ fn rules_go_by_path() {
             assert_eq!(found, Some(libc::EACCES), "{user:?} {path}");
         }
     }
-    // Without leave to any of it, nobody learns by trying which processes there are.
+    // A user without any permission cannot find out which processes exist.
     let test = format!("pid/{}", std::process::id());
     for user in [&network, &other] {
         let found = user.run(|| errno(fs::metadata(mount.path(&test))));
@@ -125,7 +125,7 @@ fn rules_show_in_owner_group_and_mode() {
     assert_eq!(shown("tasks.json"), (7, NETWORK, 0o404));
     assert_eq!(shown("processes"), (0, READERS, 0o440));
     assert_eq!(shown("ctl"), (0, 0, 0o600));
-    // As POSIX has it, who is in the group is judged by the group's bits.
+    // As POSIX says, the group's bits decide for members of the group.
     let user = User::fresh();
     let member = user.clone().in_groups(&[NETWORK]);
     check(&mount, &member, &[], &["tasks"]);
@@ -167,14 +167,14 @@ fn a_reload_applies_at_once_to_everybody() {
         assert_eq!(rows, "", "it has no process");
         mount.reload(CLOSED).unwrap();
     }
-    // What is open stays so.
+    // Open files stay open.
     mount.reload(OPEN).unwrap();
     let file = me.run(|| File::open(mount.path("tasks")).unwrap());
     mount.reload(CLOSED).unwrap();
     assert!(!io::read_to_string(file).unwrap().is_empty());
 }
 
-/// While a table is open, the kernel is kept from taking up attributes with its size.
+/// While a table is open, the daemon keeps the kernel from updating attributes with its size.
 #[test]
 fn a_reload_applies_to_tables_that_are_open() {
     const CLOSED: &str = "# nothing\n";
@@ -232,7 +232,7 @@ fn a_reload_that_fails_changes_nothing() {
     check(&mount, &member, &["tasks"], &["processes"]);
 }
 
-/// What `iterfs mount` says of a configuration, and its exit code.
+/// The exit code and the message of `iterfs mount` with a configuration.
 fn refusal(config: &Path) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(programs::iterfs())
@@ -307,8 +307,8 @@ fn the_option_counts_before_the_configuration() {
     assert_eq!(open(&mount, &user, "tasks"), None);
 }
 
-/// Tables that are somebody's own are so by their processes: of sockets and routes
-/// nobody can tell, so there the mode decides.
+/// `others=own` goes by processes. Sockets and routes belong to no process,
+/// so the mode decides about them.
 #[test]
 fn others_own_does_not_narrow_what_a_rule_opens() {
     let text = format!("others = \"own\"\n[[allow]]\npath = \"processes\"\ngroup = \"{READERS}\"");

@@ -1,4 +1,4 @@
-//! What one user may take of the daemon, and that nobody else notices.
+//! Quotas bound what one user takes of the daemon, and other users notice nothing.
 
 use iterfs_tests::Mount;
 use iterfs_tests::errno::errno;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-/// A mount that everybody may read all of, up to so much.
+/// A mount that all users may read, within a quota.
 fn mount(quota: &str) -> Mount {
     let rules = ["*", "*/*"].map(|path| format!("[[allow]]\npath = \"{path}\"\nmode = \"0444\"\n"));
     Mount::configured("", &format!("[quota]\n{quota}\n{}", rules.concat()))
@@ -31,14 +31,14 @@ fn handles_are_bounded_for_each_user_alone() {
     assert_eq!(refused(&greedy), Some(libc::EMFILE));
     let listed = greedy.run(|| errno(fs::read_dir(mount.directory())));
     assert_eq!(listed, Some(libc::EMFILE));
-    // What is open goes on, and so do others.
+    // Open files and other users are not affected.
     let mut text = String::new();
     held[0].read_to_string(&mut text).unwrap();
     assert!(!text.is_empty());
     let beside: Vec<_> = other.run(|| (0..MOST).map(|_| open().unwrap()).collect());
     assert_eq!(refused(&other), Some(libc::EMFILE));
     drop(beside);
-    // One that is closed makes room for one; the kernel tells of it in its time.
+    // A closed handle makes room for one more, once the kernel reports the close.
     held.pop();
     let again = greedy.run(|| (0..10_000).find_map(|_| open().ok()));
     held.push(again.expect("room for one"));
@@ -54,7 +54,7 @@ fn handles_are_bounded_for_each_user_alone() {
     assert_eq!(of_root.len(), 3 * MOST, "root has no bounds");
 }
 
-/// Files of which something was read and more is kept, or an errno.
+/// Opens files and reads a byte of each, of which the daemon keeps more; or the errno.
 fn keep(mount: &Mount, count: usize) -> (Vec<File>, Option<i32>) {
     let mut held = Vec::new();
     for _ in 0..count {
@@ -78,11 +78,11 @@ fn bytes_kept_are_bounded_for_each_user_alone() {
     let (held, refused) = greedy.run(|| keep(&mount, 100));
     assert_eq!(refused, Some(libc::ENOMEM), "{} are held", held.len());
     assert!(held.len() >= 2, "{} are held", held.len());
-    // Another reads whole tables beside, as if nothing were.
+    // Another user reads whole tables meanwhile.
     let whole = other.run(|| fs::read(mount.path("kernel/ksyms")).unwrap());
     assert!(whole.len() > 2_000_000);
     drop(held);
-    // What is closed is given back, as soon as the kernel tells.
+    // A closed file gives its bytes back as soon as the kernel reports the close.
     let again = greedy.run(|| (0..10_000).find(|_| keep(&mount, 1).1.is_none()));
     again.expect("room for one");
     let (of_root, refused) = keep(&mount, 40);
@@ -102,7 +102,7 @@ fn many_readers_of_one_user_read_on_side_by_side() {
     assert!(whole.len() > 1_500_000);
     User::fresh().run(|| {
         let mut readers: Vec<_> = (0..READERS).map(|_| File::open(&path).unwrap()).collect();
-        // None is ahead of another by more than this.
+        // No reader is ahead of another by more than this.
         for expected in whole.chunks(256 * 1024) {
             let mut bytes = vec![0; expected.len()];
             for reader in &mut readers {
@@ -133,8 +133,8 @@ fn as_many_threads_as_handles_open_and_close_undisturbed() {
     });
 }
 
-/// Runs a shell that opens a table as often as its script says, as `$0`; what it says of
-/// failure.
+/// Runs a shell script that opens a table, which is `$0`. Returns the messages of its
+/// failures.
 fn shell(mut command: Command, script: &str, table: &Path) -> String {
     let output = command
         .args(["sh", "-c", script])
@@ -219,7 +219,7 @@ fn some_descriptors_are_kept_for_root_and_for_the_control_file() {
 #[test]
 fn the_names_of_directories_count() {
     let mount = mount("bytes = 1");
-    // The first is let in: there was nothing before it.
+    // The first listing is admitted, because nothing is kept yet.
     let listed = |user: &User| {
         user.run(|| {
             let open: Vec<_> = (0..2)

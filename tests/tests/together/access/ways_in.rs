@@ -18,7 +18,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Descriptors that whatever is started inherits.
+/// Descriptors to be inherited.
 struct HandedOn {
     descriptors: Vec<(String, OwnedFd)>,
 }
@@ -44,7 +44,7 @@ impl HandedOn {
     }
 }
 
-/// What the host has and a container does not see.
+/// Objects of the host that a container does not see.
 struct OfHost {
     map: MapHandle,
     cgroups: Cgroups,
@@ -102,7 +102,7 @@ fn kind(mount: &Mount, path: &str) -> FileType {
     FileType::from_raw_mode(mode)
 }
 
-/// What a process meets that comes by descriptors that were opened with O_PATH.
+/// The errnos that a process gets through descriptors that were opened with O_PATH.
 fn by_descriptors(
     mount: &Mount,
     handed_on: &HandedOn,
@@ -133,7 +133,7 @@ fn a_path_descriptor_of_the_host_leads_nowhere() {
     let host = OfHost::new();
     let mount = Mount::new();
     let handed_on = HandedOn::open(&mount, &of_host(&host), OFlags::PATH | OFlags::CLOEXEC);
-    // On the host the descriptors work, so that it is the container that they fail in.
+    // The descriptors work on the host, so it is the container that they fail in.
     let mut beside = handed_on.to(|| Workload::start("idle", &[]));
     for (path, request, errno) in by_descriptors(&mount, &handed_on, &mut beside) {
         assert_eq!(errno, None, "{request} {path}");
@@ -194,7 +194,7 @@ fn a_file_handle_that_root_of_a_container_makes_up_leads_nowhere() {
     drop(held);
 }
 
-/// A name of a net namespace is a link, which no path of /proc leads to.
+/// A named net namespace is a link, which cannot be reopened through /proc.
 #[test]
 fn the_target_of_a_link_of_the_host_is_not_told() {
     let named = Named::new("ways-in");
@@ -212,7 +212,7 @@ fn the_target_of_a_link_of_the_host_is_not_told() {
     assert_eq!(target["errno"], libc::ENOENT, "{target}");
 }
 
-/// A directory that its opener has listed is not listed to whom it is handed.
+/// A directory that was opened on the host lists nothing in a container.
 #[test]
 fn an_open_directory_of_the_host_lists_nothing_inside() {
     let mount = Mount::new();

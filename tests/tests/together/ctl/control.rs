@@ -1,8 +1,8 @@
-//! The control file: commands, their outcomes, and what it tells.
+//! The control file: commands, their outcomes, and the report.
 
 use iterfs_tests::errno::errno_of;
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::users::User;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::{Control, write};
 use iterfs_tests::oracles::told::Redacted;
 use nix::libc;
@@ -40,7 +40,7 @@ fn a_descriptor_reads_the_outcome_of_its_last_command() {
     let refused = write(&mut other, b"unload w\n").unwrap_err();
     assert_eq!(refused.errno, libc::ENOENT);
     assert_eq!(refused.told, "ENOENT: there is no user/w\n");
-    // At its end, until there is another command; a report is what has had none.
+    // The file stays at its end until the next command. Without a command it reads as a report.
     assert_eq!(one.read(&mut [0; 9]).unwrap(), 0);
     assert!(
         write(&mut one, b"nonsense")
@@ -55,7 +55,7 @@ fn a_descriptor_reads_the_outcome_of_its_last_command() {
     assert_eq!(fresh.read(&mut [0; 9]).unwrap(), 0);
     let refused = write(&mut fresh, b"unload w\n").unwrap_err();
     assert_eq!(refused.told, "ENOENT: there is no user/w\n");
-    // What was not read is replaced, and small reads lose nothing.
+    // A new outcome replaces an unread one, and small reads lose nothing.
     assert!(one.write(b"unload w").is_err());
     assert!(one.write(b"unpin tasks").is_err());
     let mut told = Vec::new();
@@ -136,7 +136,7 @@ fn a_text_that_is_not_a_command_is_refused_and_changes_nothing() {
     let old = old.display();
     let many = "x".repeat(4097);
     let lines = |text: &str| format!("load a {old}\n{text}");
-    // Looking for a process or a map loads what tells of them.
+    // Looking up a process or a map loads the programs that find them.
     for table in ["processes", "bpf/maps"] {
         assert!(!control.mount().rows(table).is_empty());
     }
@@ -221,7 +221,7 @@ fn a_text_that_is_not_a_command_is_refused_and_changes_nothing() {
     ] {
         let shown = String::from_utf8_lossy(bytes);
         if bytes.is_empty() {
-            // The kernel keeps a write of nothing to itself.
+            // The kernel does not pass an empty write on.
             assert_eq!(control.open().write(bytes).unwrap(), 0);
             continue;
         }
@@ -237,7 +237,7 @@ fn a_text_that_is_not_a_command_is_refused_and_changes_nothing() {
     assert_eq!(fs::read_dir(control.pins().directory()).unwrap().count(), 0);
 }
 
-/// What a report tells of programs and links, without its counts.
+/// The programs and links in a report, without its counts.
 fn state(control: &Control) -> Vec<Value> {
     let report = control.json();
     let tables = report["tables"].as_array().unwrap().iter();
@@ -251,7 +251,7 @@ fn state(control: &Control) -> Vec<Value> {
     told.collect()
 }
 
-/// Files that never end, that wait for somebody, or that are cut short.
+/// Files that never end, that wait for a writer, or that are cut short.
 #[test]
 fn odd_objects_are_refused() {
     let (control, workshop) = with_word();
@@ -358,7 +358,7 @@ fn the_report_tells_what_is_loaded() {
         lines.len() - 1,
         control.json()["tables"].as_array().unwrap().len()
     );
-    // What is loaded anew counts anew.
+    // Counts start again at each load.
     control.command("unload w");
     assert!(control.lines("user/w", false).is_empty());
     control.command(&format!("load w {}", workshop.word("old").display()));
@@ -411,7 +411,7 @@ fn only_root_opens_the_control_file() {
     assert_eq!(errno_of(&json.write(b"unpin").unwrap_err()), libc::EIO);
 }
 
-/// Each write counts as the writer's own, not as that of whoever opened the file.
+/// Each write is authorised by its writer, not by who opened the file.
 #[test]
 fn a_passed_descriptor_takes_commands_from_root_of_the_host_alone() {
     let (control, _workshop) = with_word();
@@ -420,7 +420,7 @@ fn a_passed_descriptor_takes_commands_from_root_of_the_host_alone() {
     for who in [&user, &user.clone().in_groups(&[0])] {
         let error = who.run(|| file.write(b"unload w").unwrap_err());
         assert_eq!(errno_of(&error), libc::EACCES, "{who:?}");
-        // Root's real user id does not help a thread that acts for somebody else.
+        // A real user id of root does not help a thread that acts for a user.
         let error = who.run_for_root(|| file.write(b"unload w").unwrap_err());
         assert_eq!(errno_of(&error), libc::EACCES, "{who:?}");
     }

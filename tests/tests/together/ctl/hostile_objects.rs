@@ -1,9 +1,9 @@
-//! Objects made to break whatever opens them. They may be refused, and nothing else
+//! Objects made to break the code that opens them. They may be refused, and nothing else
 //! may happen: the daemon goes on, and so do the tables of other objects.
 
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::object::Object;
 use iterfs_tests::fixtures::random::Random;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::wait::wait_until;
@@ -27,7 +27,7 @@ fn a_name_that_is_not_utf_8_is_refused_or_loaded() {
     let object = workshop.path("object.o");
     fs::write(&object, with_a_high_byte(&workshop)).unwrap();
     let told = control.try_command(format!("load high {}", object.display()));
-    // The kernel of the day decides: an iterator program needs no BTF of its own.
+    // Kernels differ: an iterator program needs no BTF of its own.
     match told {
         Ok(_) => assert_eq!(control.mount().text("user/high"), "high\n"),
         Err(refused) => assert!(refused.told.contains("object.o"), "{}", refused.told),
@@ -45,8 +45,8 @@ fn a_name_that_is_not_utf_8_does_not_keep_the_mount_from_being_made() {
     assert_eq!(control.mount().text("user/word"), "word\n");
 }
 
-/// What crashes is a process of its own. Here a signal does it, while that process waits
-/// for the bytes of the object: a table of which no row ever comes.
+/// A separate process opens the object and crashes alone. A signal crashes it here, while it
+/// waits for the bytes of the object: a table of which no row ever comes.
 #[test]
 fn a_crash_costs_the_object_alone() {
     let (control, workshop) = (Control::new(), Workshop::new());
@@ -74,7 +74,7 @@ fn a_crash_costs_the_object_alone() {
 }
 
 /// Objects that differ from good ones in a few bytes: most are refused, some load, some
-/// crash what opens them.
+/// crash the process that opens them.
 #[test]
 fn thousands_of_mutated_objects_leave_the_daemon_running() {
     const OBJECTS: usize = 2000;

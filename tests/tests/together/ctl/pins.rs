@@ -1,8 +1,8 @@
-//! Pins of the built-in tables: what they print has the columns of the table.
+//! Pins of the built-in tables print the columns of their tables.
 
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::{in_new_net_namespace, run};
 use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use iterfs_tests::not_here::needs_text_mode;
 use nix::libc;
@@ -35,7 +35,7 @@ fn a_pin_prints_what_the_table_shows() {
         control.mount().text("net/tcp"),
     );
     assert_eq!(header(&pin), header(&table));
-    // A namespace that nobody else changes; a pin shows its opener's.
+    // Use a namespace of the test's own; a pin shows its opener's namespace.
     in_new_net_namespace(|| {
         run("ip link set lo up");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -72,7 +72,7 @@ fn a_pin_of_one_process_shows_it_alone() {
     assert_eq!(link["pid"], workload.pid());
     assert_eq!(control.lines(&path, true).len(), 1);
     drop(workload);
-    // The process may be gone: its pin is not.
+    // The pin outlives the process.
     control.command(&format!("unpin {path}"));
     assert_eq!(control.lines(&path, true).len(), 0);
 }
@@ -108,7 +108,7 @@ fn every_table_is_pinned_at_once() {
     for path in &pinned {
         let pin = control.pins().text(path);
         let table = control.mount().text(path);
-        // Some walks of nothing call no program, so that none prints a header.
+        // Some walks call no program if there are no objects, so no header is printed.
         let rows = control.mount().rows(path).len();
         assert!(!pin.is_empty() || rows == 0, "{path}: {rows} rows");
         let first = words(&pin).into_iter().next();
@@ -117,7 +117,7 @@ fn every_table_is_pinned_at_once() {
             "{path}: {pin}"
         );
     }
-    // Those that are there stay; one that somebody removed is made again.
+    // Existing pins stay; a pin that was removed is made again.
     assert_eq!(control.command("pin"), "pinned 0 tables\n");
     fs::remove_file(control.pins().path("net/tcp")).unwrap();
     assert_eq!(control.command("pin"), "pinned 1 table\n");

@@ -1,6 +1,6 @@
 //! The directory of programs: `-o programs=DIR`, and `reload`.
 
-use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use nix::libc;
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn the_directory_of_programs_is_loaded_at_mount_and_by_reload() {
     assert_eq!(mount.text("user/third"), "three\n");
     assert!(!mount.path("user/second").exists());
 
-    // What was brought by hand stays; what was unloaded by hand comes back.
+    // Programs loaded by hand stay; programs unloaded by hand come back.
     let word = workshop.word("hand");
     control.command(&format!("load hand {}", word.display()));
     control.command("unload third");
@@ -44,7 +44,7 @@ fn the_directory_of_programs_is_loaded_at_mount_and_by_reload() {
     assert_eq!(mount.text("user/hand"), "hand\n");
     assert_eq!(mount.text("user/third"), "three\n");
 
-    // One that does not load leaves the others alone, and what stood there stays.
+    // A program that does not load leaves the others alone, and the loaded one stays.
     fs::write(programs.path().join("first.o"), "no ELF").unwrap();
     place("four", "fourth.o");
     let told = control.refused("reload", libc::ENOEXEC);
@@ -105,7 +105,7 @@ fn a_directory_of_programs_that_others_may_write_is_refused() {
     assert_eq!(said.lines().count(), 1, "{said}");
 }
 
-/// Each object that is refused is told, at the mount and at a reload, until it is mended.
+/// Each refused object is reported, at the mount and at each reload, until it is corrected.
 #[test]
 fn every_refused_object_is_named_with_the_reason() {
     let (programs, workshop) = (tempfile::tempdir().unwrap(), Workshop::new());
@@ -149,7 +149,7 @@ fn every_refused_object_is_named_with_the_reason() {
         assert_eq!(refused["error"], errno);
         assert_eq!(refused["log"].is_string(), errno == "EACCES");
     }
-    // Another command is none of theirs.
+    // The outcome of another command does not mention them.
     control.refused("unload nobody", libc::ENOENT);
     is_told(&control.report());
     for (object, ..) in objects {

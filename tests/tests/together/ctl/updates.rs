@@ -1,8 +1,8 @@
 //! A table's program is replaced while others read it.
 
 use iterfs_tests::errno::errno_of;
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::cgroups::Cgroups;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::{Control, write};
 use iterfs_tests::mount::daemon::Daemon;
 use iterfs_tests::mount::pins::Pins;
@@ -31,7 +31,7 @@ fn a_reader_finishes_on_the_program_it_began_with() {
     assert_eq!(text, "old\nold\nold\n");
     assert_eq!(control.mount().text("user/w"), "new\nnew\nnew\n");
 
-    // Nor is a pass in progress broken by the end of its table.
+    // Unloading the table does not break off a pass in progress.
     let mut file = File::open(control.mount().path("user/w")).unwrap();
     let mut text = [0; 4];
     file.read_exact(&mut text).unwrap();
@@ -44,7 +44,7 @@ fn a_reader_finishes_on_the_program_it_began_with() {
     });
 }
 
-/// A pass of which the kernel has not walked all: more than is made ahead.
+/// A pass that the kernel has not finished: it is longer than what is produced ahead.
 #[test]
 fn a_long_pass_finishes_too() {
     let (control, workshop) = (Control::with_pins(Pins::mounted(), ""), Workshop::new());
@@ -156,14 +156,14 @@ fn a_table_is_updated_and_goes_back() {
     assert_eq!(mount.text("tasks").lines().next(), Some(header));
     assert!(!mount.rows("tasks").is_empty());
     control.command("update tasks default");
-    // What marks a row has all formats.
+    // A program that declares a row has all formats.
     let rows = workshop.compile("rows", "rows", &[]);
     control.command(&format!("update tasks {}", rows.display()));
     assert_eq!(mount.rows("tasks").len(), 1);
     control.command("update tasks default");
 }
 
-/// `pid/` and `bpf/map/` are told by tables; an update of those leaves them alone.
+/// `pid/` and `bpf/map/` are listed from tables, and an update of those tables does not change them.
 #[test]
 fn an_update_leaves_the_directories_unchanged() {
     let (control, workshop) = (Control::new(), Workshop::new());
@@ -178,7 +178,7 @@ fn an_update_leaves_the_directories_unchanged() {
     let mut listed = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     assert!(listed.any(|name| name == own.to_string()));
 
-    // A table of one process stays narrowed to it, whatever walks.
+    // A table of one process stays narrowed to it with every program.
     let object = workshop.compile("tasks", "tasks", &[]);
     control.command(&format!("update files {} descriptors", object.display()));
     let text = mount.text(&format!("pid/{own}/files"));
@@ -187,7 +187,7 @@ fn an_update_leaves_the_directories_unchanged() {
     assert!(text.lines().all(|line| line.starts_with(&mine)), "{text}");
 }
 
-/// A program that calls a map of its own `readers` harms no other.
+/// A program whose own map is named `readers` harms no other.
 #[test]
 fn a_users_map_named_like_ours_is_not_ours() {
     let (control, workshop) = (Control::new(), Workshop::new());
@@ -213,7 +213,7 @@ fn an_update_is_checked_as_a_load_is() {
     let what = "array key 4 value 8 entries 2";
     let map = control.pins().map("checked", what, &[(0, 7), (1, 8)]);
     let good = workshop.compile("numbers", "good", &[]);
-    // It reads sixteen bytes of a value of eight.
+    // The program reads sixteen bytes of an eight-byte value.
     let beyond = workshop.compile("numbers", "beyond", &["CPUS=2"]);
     let sleepable = ["SECTION=\"iter.s/bpf_map_elem\""];
     let sleepable = workshop.compile("numbers", "sleepable", &sleepable);
@@ -294,7 +294,7 @@ fn an_update_keeps_the_map() {
     control.command(&format!("update user/w {at} forget"));
     assert_eq!(control.mount().text("user/w"), "");
     assert_eq!(control.mount().text("user/witness"), "", "nothing is kept");
-    // And so does one that is reloaded after that.
+    // So does a table that is loaded again.
     assert!(control.mount().text("user/keep").contains(&kept));
     control.command(&format!("update user/w {at} show"));
     assert!(control.mount().text("user/w").contains(&kept));

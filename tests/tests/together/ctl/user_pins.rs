@@ -1,7 +1,7 @@
-//! Pins of what the administrator brought: ordinary ones, that outlive the daemon.
+//! Pins of user programs: ordinary pins that outlive the daemon.
 
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::run;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::{control::Control, pins::Pins};
 use nix::libc;
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn bpftool(pins: &Pins, pin: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// All names below the directory, but for those that the kernel puts into each bpffs.
+/// All names below the directory, except those that the kernel puts into each bpffs.
 fn names(pins: &Pins) -> Vec<String> {
     let found = run(&format!(
         "find {} -mindepth 1 -printf %P\\n",
@@ -63,7 +63,7 @@ fn ordinary_tools_agree_about_a_pin() {
     let row = format!("{}", at.display());
     assert!(control.report().lines().any(|line| line.contains(&row)));
 
-    // Somebody removes it, and that is noticed.
+    // The daemon notices that a pin was removed.
     run(&format!("rm {}", at.display()));
     assert!(control.lines("user/w", true).is_empty());
     control.refused("unpin user/w", libc::ENOENT);
@@ -90,7 +90,7 @@ fn pins_are_named_and_removed() {
     );
     assert_eq!(pins.text("a/b/deep"), "old\n");
     assert_eq!(control.lines("user/w", true).len(), 3);
-    // What else is pinned here is not ours.
+    // Other pins in the directory are not ours.
     let map = pins.path("map");
     run(&format!(
         "bpftool map create {} type array key 4 value 4 entries 1 name other",
@@ -106,7 +106,7 @@ fn pins_are_named_and_removed() {
     control.command("pin user/w");
     assert_eq!(control.command("unpin"), "unpinned 2 links\n");
     assert_eq!(names(pins), ["map"]);
-    // Records are for the daemon alone to read.
+    // Only the daemon can read its records.
     let rows = workshop.compile("rows", "rows", &[]);
     control.command(&format!("load rows {}", rows.display()));
     let told = control.refused("pin user/rows", libc::EOPNOTSUPP);
@@ -168,10 +168,10 @@ fn pins_outlive_the_daemon() {
     let lines = control.lines("user/w", true);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0]["link"], link);
-    // By what is loaded now nothing tells of the other what it shows.
+    // Nothing that is loaded now says which table the other pin shows.
     let lines = control.lines("-", true);
     assert_eq!((lines.len(), &lines[0]["link"]), (1, &link));
-    // A table loaded anew under the name has the pin that bears its name.
+    // A table loaded again under the same name gets the pin of that name.
     let new = workshop.word("new");
     control.command(&format!("load w {}", workshop.word("other").display()));
     let told = control.command(&format!("update user/w {}", new.display()));
@@ -214,13 +214,13 @@ fn an_update_of_a_table_updates_its_pins() {
     control.refused(&format!("update user/w {}", ports.display()), libc::EINVAL);
     assert_eq!(pins.text("user/w"), "new\n");
 
-    // What was unloaded is pinned still, and may be unpinned.
+    // An unloaded table is still pinned, and can be unpinned.
     control.command("unload w");
     assert_eq!(pins.text("user/w"), "new\n");
     control.command("unpin user/w");
 }
 
-/// A table of ours in whose place a program stands that prints.
+/// A built-in table whose program was replaced by one that prints text.
 #[test]
 fn a_table_with_a_user_program_is_pinned_with_it() {
     let (control, workshop) = (Control::new(), Workshop::new());
@@ -245,7 +245,7 @@ fn a_table_with_a_user_program_is_pinned_with_it() {
     assert_eq!(bpftool(pins, "mine")["pid"], own);
     assert_eq!(control.lines("files", true).len(), 1);
     assert_eq!(control.lines(&format!("pid/{own}/files"), true).len(), 1);
-    // The pins of a table are updated with it, those of no other table of its target.
+    // An update reaches the table's pins, and no pin of another table of its target.
     control.refused(&format!("update files {}", word.display()), libc::EINVAL);
     let files = workshop.compile("tasks", "again", &[]);
     let told = control.command(&format!("update files {} descriptors", files.display()));
@@ -269,7 +269,7 @@ fn a_table_with_a_user_program_is_pinned_with_it() {
     assert_eq!(told, "unpinned 3 links\n");
 }
 
-/// What cannot be the directory of pins is told, and made no other.
+/// A path that cannot be the directory of pins is reported and left alone.
 #[test]
 fn a_directory_that_cannot_hold_pins_is_refused_with_the_reason() {
     let (control, workshop) = (Control::new(), Workshop::new());

@@ -1,7 +1,7 @@
 //! The examples of docs/BRINGING-A-PROGRAM.md and the README, as they stand there.
 
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::workload::Workload;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use iterfs_tests::oracles::columns::{Columns, find};
 use iterfs_tests::oracles::proc;
@@ -28,7 +28,7 @@ fn the_documents_example_works_as_it_stands() {
     let made = Command::new("sh")
         .args(["-ec", block(DOCUMENT, "sh")])
         .current_dir(workshop.path(""))
-        // Where libbpf-dev and `make install` put headers is looked in by itself.
+        // The compiler searches the directories of libbpf-dev and `make install` anyway.
         .env("CPATH", workshop.path("include"))
         .output()
         .unwrap();

@@ -1,4 +1,4 @@
-//! The manual page names all that there is.
+//! The manual page names every command, option and table.
 
 use iterfs_mapping::{Place, TABLES};
 use iterfs_tests::{fixtures::programs, mount::installed::finish};

@@ -1,7 +1,7 @@
-//! What iterfs says of a kernel that is locked down, and that it says so of no other.
+//! iterfs names lockdown as the reason on a kernel that is locked down, and on no other.
 //!
-//! The machine's own kernel is open, most likely. `make test-kernels` runs this test
-//! in guests that are locked down, too.
+//! The kernel of this machine is most likely not locked down. `make test-kernels` runs this
+//! test in guests that are.
 
 use iterfs_bpf::lockdown;
 use iterfs_tests::{Mount, fixtures::programs};

@@ -1,5 +1,5 @@
-//! Mounted when it is first used: with autofs, whose other side is played by a program of
-//! ours as automount(8) and systemd play it.
+//! Mounting at the first use, with autofs. A program of the tests plays the other side as
+//! automount(8) and systemd do.
 
 use iterfs_tests::fixtures::programs;
 use iterfs_tests::mount::automounter;
@@ -8,7 +8,7 @@ use nix::unistd::{Pid, getpgid, getsid};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-/// A directory on which a command mounts iterfs when somebody looks into it.
+/// A directory on which a command mounts iterfs at the first access.
 struct Automount {
     installed: Installed,
     automounter: Child,
@@ -44,7 +44,7 @@ impl Automount {
 
 impl Drop for Automount {
     fn drop(&mut self) {
-        // Autofs then lets everybody through.
+        // From then on autofs lets everyone through.
         let _ = self.automounter.kill();
         let _ = self.automounter.wait();
     }
@@ -73,14 +73,14 @@ fn an_automounter_mounts_at_the_first_use() {
         let automount = Automount::new(command);
         let installed = &automount.installed;
         let directory = installed.mountpoint();
-        // Once it was unmounted, the next look mounts it again.
+        // After an unmount, the next access mounts it again.
         for _ in 0..2 {
             assert_eq!(installed.mounted_on(&directory), ["autofs"]);
             let listed = automount.list();
             assert_eq!(listed.code, Some(0), "{command:?}: {listed:?}");
             assert!(listed.output.contains("tasks\n"), "{listed:?}");
             assert_eq!(installed.mounted_on(&directory), ["autofs", "fuse.iterfs"]);
-            // And has left the automounter's session.
+            // The daemon has left the automounter's session.
             let daemon = installed.daemon();
             assert_eq!(getsid(Some(daemon)).unwrap(), daemon);
             assert_eq!(getpgid(Some(daemon)).unwrap(), daemon);
@@ -103,10 +103,10 @@ fn a_dead_mount_is_not_taken_for_one_that_is_there() {
     let daemon = installed.daemon();
     nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL).unwrap();
     assert!(gone(daemon));
-    // To autofs the directory is still mounted on, so nothing is mounted again.
+    // For autofs the directory is still mounted, so it does not mount again.
     let listed = automount.list();
     assert_eq!(listed.code, Some(2), "{listed:?}");
-    // Until the dead mount is taken off, or mounted over by hand.
+    // It does so once the dead mount is unmounted, or mounted over.
     let mounted = installed.iterfs_mount(&[]);
     assert_eq!(mounted.code, Some(0), "{mounted:?}");
     assert_eq!(automount.list().code, Some(0));

@@ -1,8 +1,8 @@
-//! The command `iterfs`: what it offers, and how it reaches a mount.
+//! The command `iterfs`: its help, its completions, and its access to a mount.
 
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::programs;
 use iterfs_tests::fixtures::users::User;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use iterfs_tests::mount::installed::{Outcome, finish};
 use std::ffi::OsStr;
@@ -122,7 +122,7 @@ fn columns_of_user_tables_are_described() {
     };
     let link = workshop.path("link");
     symlink(control.mount().directory(), &link).unwrap();
-    // Of several mounts the one is asked that has it.
+    // If there are several mounts, the command asks the one that has the table.
     for path in [
         OsStr::new(&format!("user/{name}")),
         OsStr::new(&format!("user/{name}.csv")),
@@ -135,7 +135,7 @@ fn columns_of_user_tables_are_described() {
         assert_eq!(lines, expected, "{path:?}");
         assert_eq!(text.lines().count(), 1 + 2 * 9, "{text}");
     }
-    // What stands in a table's place is what is described below its mount.
+    // Below a mount, the command describes the program that stands in the table's place.
     let own = described("tasks".as_ref());
     assert_eq!(described(&below("tasks")), own);
     assert_eq!(described(&below("pid/1/tasks.json")), own);
@@ -232,7 +232,7 @@ fn completions_offer_what_is_for_users() {
             assert!(!outcome.output.contains(hidden), "{shell}: {hidden}");
         }
     }
-    // What bash offers after a word, as its completion is called.
+    // The words that bash's completion offers.
     let completions = iterfs(&["completions", "bash"]).output;
     let offered = |words: &str| {
         let script = format!(

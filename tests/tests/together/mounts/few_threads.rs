@@ -1,4 +1,4 @@
-//! Where hardly any thread can be started.
+//! Mounts where hardly any thread can be started.
 
 use iterfs_tests::fixtures::pids_limit::PidsLimit;
 use iterfs_tests::fixtures::programs;
@@ -8,8 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use std::fs;
 use std::thread;
 
-/// However few threads there may be: the mount answers, or it is refused with a line and
-/// nothing is mounted.
+/// With any number of threads, the mount answers, or it fails with one line and leaves
+/// nothing mounted.
 #[test]
 fn a_mount_without_enough_threads_is_refused() {
     let installed = Installed::new();
@@ -60,8 +60,8 @@ fn a_mount_without_enough_threads_is_refused() {
     );
 }
 
-/// A daemon that may start no more threads serves all readers with those that it has, and
-/// its log tells of it once, not once a read.
+/// A daemon that cannot start more threads serves all readers with its existing ones, and
+/// logs the failure once, not at each read.
 #[test]
 fn threads_that_cannot_be_started_are_logged_once() {
     let installed = Installed::new();
@@ -70,7 +70,7 @@ fn threads_that_cannot_be_started_are_logged_once() {
     limit.take(daemon.pid());
     limit.set(limit.current());
     let own = format!("pid/{}/vmas", std::process::id());
-    // Made where they are asked for, ahead of the reader, or on another thread always.
+    // Produced on the serving thread, ahead of the reader, or always on another thread.
     let tables = ["files", &own, "summary/fds_by_process", "kernel/ksyms"];
     let readers: Vec<_> = (tables.iter().cycle().take(20))
         .map(|table| {

@@ -1,4 +1,4 @@
-//! What a mount leaves behind: nothing.
+//! A mount leaves nothing behind.
 
 use iterfs_tests::Mount;
 use iterfs_tests::mount::daemon::Daemon;
@@ -23,8 +23,8 @@ fn ids(objects: &[Value]) -> BTreeSet<u64> {
     objects.iter().map(id).collect()
 }
 
-/// Ids of everything in the kernel that is there because of a daemon. What the
-/// kernel numbers once it does not number again for a long time.
+/// Ids of all objects in the kernel that exist because of a daemon. The kernel does not
+/// reuse an id for a long time.
 #[derive(Debug)]
 struct Held {
     links: BTreeSet<u64>,
@@ -88,17 +88,17 @@ fn the_kernel_has_nothing_of_ours_after_the_end() {
     );
     assert!(held.remains());
     drop((open, mount));
-    // The kernel frees after its readers, some time later.
+    // The kernel frees them some time after the last reader.
     wait_until("all of it is gone", || !held.remains());
 }
 
-/// A mount that nobody used made nothing that would have to go.
+/// A mount that was not used has loaded nothing.
 #[test]
 fn nothing_is_loaded_before_the_first_open() {
     let mount = Mount::new();
     let held = Held::by(Daemon(mount.daemon()));
     assert!(held.links.is_empty(), "{held:?}");
-    // Who asks whether `tasks` is there lists or looks up, and opens nothing.
+    // A lookup and a listing open nothing.
     assert!(fs::read_dir(mount.directory()).unwrap().count() > 3);
     assert!(Held::by(Daemon(mount.daemon())).links.is_empty());
 }
@@ -113,7 +113,7 @@ fn a_daemon_that_is_killed_leaves_nothing_in_the_kernel() {
     assert!(held.remains(), "{held:?}");
     kill(Pid::from_raw(mount.daemon() as i32), Signal::SIGKILL).unwrap();
     wait_until("all of it is gone", || !held.remains());
-    // As any FUSE mount without its server, until it is unmounted.
+    // The mount fails as any FUSE mount without its server, until it is unmounted.
     let error = File::open(mount.path("tasks")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::ENOTCONN));
 }
@@ -150,7 +150,7 @@ fn opens_leave_no_descriptors_and_no_threads() {
     let own = format!("pid/{}/files", std::process::id());
     for round in 0..OPENS {
         match round % 5 {
-            // Not read at all, in part, to the end.
+            // Read nothing, a part, or all of it.
             0 => drop(File::open(mount.path("files")).unwrap()),
             1 => {
                 let mut file = File::open(mount.path("tasks")).unwrap();
@@ -158,7 +158,7 @@ fn opens_leave_no_descriptors_and_no_threads() {
             }
             2 => assert!(!mount.read("net/netlink").is_empty()),
             3 => assert!(!mount.read(&own).is_empty()),
-            // No such process: opens that fail.
+            // An open that fails: no such process.
             _ => assert!(File::open(mount.path("pid/4294967295/files")).is_err()),
         }
     }

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-/// What fails again and again is a few lines of the log.
+/// A failure that repeats takes few lines of the log.
 #[test]
 fn a_storm_of_failures_does_not_fill_the_log() {
     let installed = Installed::new();
@@ -45,7 +45,7 @@ fn a_log_that_is_no_terminal_has_no_colours() {
     }
 }
 
-/// Whoever reads the log may go away, as a terminal does that is closed.
+/// The reader of the log may go away, as a closed terminal does.
 #[test]
 fn a_log_that_nobody_reads_ends_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ fn a_log_that_nobody_reads_ends_nothing() {
     let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines();
     let mounted = lines.any(|line| line.unwrap().contains("mounted on "));
     drop(lines);
-    // Each is logged, on another thread than the next.
+    // Each failure is logged, each on another thread.
     let refused = (0..20)
         .map(|_| fs::write(directory.path().join("ctl"), "dance").unwrap_err())
         .all(|error| error.raw_os_error() == Some(nix::libc::EINVAL));

@@ -1,5 +1,5 @@
-//! How mounts end: by signals, by aborts, by the daemon's death; and what the next
-//! mount makes of those that are left.
+//! The end of mounts: by signals, by aborts, by the daemon's death; and what the next
+//! mount does with dead mounts.
 
 use iterfs_tests::mount::installed::{Installed, Outcome, gone};
 use iterfs_tests::mount::server::Server;
@@ -51,7 +51,7 @@ impl Connection {
             .unwrap()
             .dev();
         assert_eq!(major(device), 0, "an anonymous device");
-        // A fusectl of our own: the machine's need not be mounted.
+        // Mount a fusectl of our own, because the machine's need not be mounted.
         let control = installed.scratch("fusectl");
         if !control.exists() {
             fs::create_dir(&control).unwrap();
@@ -88,7 +88,7 @@ fn dead_mounts_that_lie_on_each_other_are_all_cleared() {
     let directory = installed.mountpoint();
     let name = directory.to_str().unwrap();
     for _ in 0..2 {
-        // Unless another lies between, the second would be refused.
+        // Without another mount between them, the second would be refused.
         assert_mounts(&installed.iterfs_mount(&[]));
         look_at_it_lowest(&installed);
         assert_mounts(&installed.mount(&["-t", "tmpfs", "between", name]));
@@ -97,7 +97,7 @@ fn dead_mounts_that_lie_on_each_other_are_all_cleared() {
         kill(daemon, Signal::SIGKILL).unwrap();
         assert!(gone(daemon));
     }
-    // The uppermost is somebody's, and may be mounted on.
+    // The uppermost mount is not ours, and may be mounted on.
     assert_mounts(&installed.iterfs_mount(&[]));
     assert_eq!(
         installed.mounted_on(&directory),
@@ -251,7 +251,7 @@ fn signals_that_end_other_programs_unmount_or_are_ignored() {
     ];
     for signal in harmless {
         kill_raw(daemon.as_raw(), signal);
-        // One that is fatal has every thread die before it serves anything else.
+        // A fatal signal would end every thread before it served another request.
         assert_answers(&installed);
         assert_eq!(installed.daemons(&directory), [daemon], "signal {signal}");
     }
@@ -281,7 +281,7 @@ fn sighup_reloads_the_configuration() {
     fs::write(&config, rule("0444")).unwrap();
     daemon.signal(Signal::SIGHUP);
     assert!(comes_true(|| mode() == 0o444));
-    // What is wrong is logged, and harms nothing.
+    // An invalid configuration is logged and changes nothing.
     fs::write(&config, "nonsense").unwrap();
     daemon.signal(Signal::SIGHUP);
     daemon.wait_for("iterfs.toml:1");
@@ -312,7 +312,7 @@ fn a_closed_terminal_unmounts() {
 }
 
 /// A bind mount elsewhere is a mount of the same filesystem: the daemon serves it until
-/// it is taken off, too, or until a signal.
+/// it is unmounted as well, or until a signal.
 #[test]
 fn a_bind_mount_keeps_the_daemon() {
     let installed = Installed::new();

@@ -23,7 +23,7 @@ fn assert_mounts(outcome: &Outcome) {
     assert_eq!(outcome.output, "", "{outcome:?}");
 }
 
-/// One line that names what is wrong, the right code, and nothing mounted.
+/// Fails unless the outcome is one line that names the fault, this exit code, and nothing mounted.
 fn assert_refused(installed: &Installed, outcome: &Outcome, code: i32, named: &str) {
     assert_eq!(outcome.code, Some(code), "{outcome:?}");
     assert_eq!(outcome.complaint.lines().count(), 1, "{outcome:?}");
@@ -58,7 +58,7 @@ fn in_foreground(installed: &Installed) -> Child {
         let read = log.read_line(&mut line).expect("a log");
         assert_ne!(read, 0, "it ended");
     }
-    // Logging to a closed pipe is no reason to fail, but not what is tested.
+    // Keep the pipe open: this test is not about logging to a closed one.
     daemon.stderr = Some(log.into_inner());
     daemon
 }
@@ -70,7 +70,7 @@ fn pid(child: &Child) -> Pid {
 #[test]
 fn mount_returns_once_the_tree_answers() {
     let installed = Installed::new();
-    // Its output ends, too: the daemon holds none of its descriptors.
+    // The output ends as well, because the daemon holds none of its descriptors.
     assert_mounts(&installed.iterfs_mount(&[]));
     let directory = installed.mountpoint();
     assert_answers(&installed, &directory);
@@ -172,7 +172,7 @@ fn a_mount_over_ours_is_left_alone() {
     assert!(gone(daemon));
     assert_eq!(installed.mounted_on(&directory).last().unwrap(), "tmpfs");
 
-    // Once that is taken off, ours lies there dead, and is cleared as such.
+    // Once that mount is gone, ours is dead, and the next mount clears it.
     assert_eq!(installed.run("umount", &[name]).code, Some(0));
     assert_mounts(&installed.iterfs_mount(&[]));
     assert_eq!(installed.mounted_on(&directory), [TYPE]);
@@ -236,7 +236,7 @@ fn invalid_options_are_refused_by_name() {
                 outcome.complaint
             );
         }
-        // mount(8) hands the helper's line and code on.
+        // mount(8) passes the helper's line and exit code on.
         let name = installed.mountpoint();
         let outcome =
             installed.mount(&["-t", TYPE, "-o", option, "iterfs", name.to_str().unwrap()]);
@@ -248,7 +248,7 @@ fn invalid_options_are_refused_by_name() {
 #[test]
 fn only_root_mounts() {
     let installed = Installed::new();
-    // Wherever the tests are built, there is a path to it that others can take.
+    // Give unprivileged users a path to the program, wherever the tests are built.
     let program = installed.scratch("iterfs");
     fs::write(&program, "").unwrap();
     let bind = [programs::iterfs(), program.clone()];
@@ -350,7 +350,7 @@ fn mount_8_mounts_what_fstab_says() {
     assert_mounts(&all());
     assert_answers(&installed, &directory);
     assert_eq!(installed.mounted_on(&directory), [TYPE]);
-    // What is mounted is left so.
+    // The mount stays as it was.
     assert_mounts(&all());
     assert_eq!(installed.mounted_on(&directory), [TYPE]);
 }
@@ -381,7 +381,7 @@ fn a_source_adds_no_options() {
     assert_eq!(installed.mount_sources(&directory), ["a=b\\040c"]);
 }
 
-/// In the mount table, where the source is ours to choose, and in the control file.
+/// In the mount table, whose source field iterfs sets, and in the control file.
 #[test]
 fn the_report_shows_the_options_in_force() {
     let installed = Installed::new();
@@ -405,7 +405,7 @@ fn the_report_shows_the_options_in_force() {
     assert_eq!(json["options"], all);
     assert_eq!(installed.run("umount", &[&directory]).code, Some(0));
 
-    // One that is named stays as it is: `mount -a` goes by it.
+    // A source that is given stays as it is, because `mount -a` goes by it.
     let name = directory.to_str().unwrap();
     assert_mounts(&installed.mount(&["-t", TYPE, "-o", "gid=42,ro", "iterfs", name]));
     assert_eq!(find("SOURCE"), "iterfs");
@@ -448,7 +448,7 @@ fn the_helper_refuses_what_mount_8_would_not_give() {
 fn another_mount_namespace_is_mounted_in() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
-    // As a container may be: with a /proc that does not know us, and no devices.
+    // Make it like a container: with a /proc that does not know us, and no devices.
     let bare = "mount -t tmpfs none /dev; mount -t tmpfs none /proc";
     let ready = installed.run("sh", &["-ec", bare]);
     assert_eq!(ready.code, Some(0), "{ready:?}");
@@ -467,7 +467,7 @@ fn another_mount_namespace_is_mounted_in() {
     assert_eq!(second.code, Some(MOUNT_FAILED), "{second:?}");
     assert!(second.complaint.contains("already"), "{second:?}");
 
-    // Callers are known by /proc: the daemon must have stayed where ours is.
+    // The daemon knows callers by /proc, so it must have stayed in the namespace of ours.
     let daemon = installed.daemon();
     let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/mnt")).unwrap();
     assert_eq!(namespace(&daemon.to_string()), namespace("self"));

@@ -99,7 +99,7 @@ fn word(value: &Value) -> String {
     word
 }
 
-/// Whether two passes over a table that others change may be compared at all.
+/// Whether two passes over a table that others change can be compared.
 fn read_at_rest(mount: &Mount, path: &str) -> Formats {
     for _ in 0..200 {
         let before = mount.read(&format!("{path}.jsonl"));

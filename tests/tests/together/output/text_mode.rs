@@ -20,7 +20,7 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What the mount and a pin show of a table, where the mount showed `part` of it
+/// The text of a table on the mount and of its pin, once the mount showed `part` of it
 /// twice the same.
 fn both<T: PartialEq + Debug>(
     mount: &Mount,
@@ -97,7 +97,7 @@ fn sockets_and_routes_are_printed_as_the_mount_shows_them() {
         .map(|name| pins.pin(&format!("net/{name}")));
 
     in_new_net_namespace(|| {
-        // Nothing there but a header, or what the kernel has itself.
+        // The pin has only a header, or objects of the kernel's own.
         for (table, pin) in [("udp", &udp), ("tcp", &tcp), ("netlink", &netlink)] {
             let (own, pinned) = both(&mount, &format!("net/{table}"), pin, whole);
             assert_eq!(pinned, own);
@@ -121,7 +121,7 @@ fn sockets_and_routes_are_printed_as_the_mount_shows_them() {
             bound
         });
 
-        // Clocks go on.
+        // Leave out clocks.
         let still = |text: &[u8]| {
             Lines::of(text).but(&[
                 "expires",
@@ -251,7 +251,7 @@ fn tasks_and_processes_are_printed_as_the_mount_shows_them() {
     let odd = Field(Some(threads::ODD_NAME.as_bytes().into()));
     assert!(pinned.column("comm").contains(&&odd));
 
-    // A process, and one of the kernel's, of which much is absent.
+    // A process, and a kernel thread, in which many columns are absent.
     let processes = pins.pin("processes");
     for pid in [idle.pid(), 2] {
         let of_it = |text: &[u8]| Lines::of(text).with("pid", pid);
@@ -289,7 +289,7 @@ fn tables_of_the_host_are_printed_as_the_mount_shows_them() {
             mount.read(table);
         }
     }
-    // Others' come and go meanwhile; the daemon's stay.
+    // Objects of others come and go; the daemon's stay.
     let daemon = iterfs_tests::mount::daemon::Daemon(mount.daemon());
     for (table, kind) in [("maps", "map_id"), ("links", "link_id")] {
         let path = format!("bpf/{table}");
@@ -342,7 +342,7 @@ fn readers_at_the_same_time_read_each_a_whole_table() {
     let paths = tables.map(|table| pins.pin(table));
     let expected = tables.map(|table| of_it(&mount.read(table)));
 
-    // Each by several processes at once.
+    // Several processes read each pin at once.
     let cats: Vec<_> = (0..20)
         .map(|number| {
             let mut command = Command::new("cat");
@@ -358,7 +358,7 @@ fn readers_at_the_same_time_read_each_a_whole_table() {
         assert_eq!(of_it(&output.stdout), expected[number % 2]);
     }
 
-    // Both by one thread, in turns.
+    // One thread reads both, in turns.
     let mut open = paths
         .each_ref()
         .map(|path| File::open(path).expect("a pin"));
@@ -385,7 +385,7 @@ fn a_killed_reader_leaves_nothing_that_harms() {
     let workload = Workload::start("idle", &[]);
     let pin = pins.pin("kernel/ksyms");
     let vmas = pins.pin("vmas");
-    // More than there is room for. Each is killed with its output half written.
+    // Start more readers than the map has entries for, and kill each in the middle of its output.
     for number in 0..300 {
         let mut command = Command::new("cat");
         command
@@ -426,7 +426,7 @@ fn a_reader_in_a_pid_namespace_sees_its_processes_by_their_numbers_there() {
         assert_eq!(numbers(&pinned, "pid"), BTreeSet::from([1]));
         assert!(numbers(&Lines::of(&cat(&pin)), "pid").contains(&u64::from(outside.pid())));
     }
-    // But for the file it reads.
+    // All but the file that it reads.
     let files = |text: String| {
         let mut lines = Lines::of(text.as_bytes());
         let reads = |field: &Field| {
@@ -442,7 +442,7 @@ fn a_reader_in_a_pid_namespace_sees_its_processes_by_their_numbers_there() {
     let own = files(reader.read(&mount.path("files")));
     assert!(own.rows.len() > 3);
     assert_eq!(files(reader.read(&pin)), own);
-    // A link to a process means the number as its reader counts.
+    // The process number of a link is one of its reader's namespace.
     let pin = pins.pin("pid/1/files");
     assert_eq!(files(reader.read(&pin)), own);
 }
@@ -476,7 +476,7 @@ fn a_reader_in_a_net_namespace_sees_its_sockets() {
             BTreeSet::from([u64::from(reader.pid())])
         );
 
-        // Of one process all that it holds, wherever it was made.
+        // The table of one process shows all its sockets, from every namespace.
         let path = format!("pid/{}/sockets", host.pid());
         let own = reader.read(&mount.path(&path));
         assert!(own.lines().count() > 2);

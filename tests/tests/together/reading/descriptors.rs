@@ -1,4 +1,4 @@
-//! Positions, descriptors and what else is asked of an open file.
+//! Positions, descriptors, and other operations on an open file.
 
 use iterfs_tests::Mount;
 use iterfs_tests::fixtures::many_files::ManyFiles;
@@ -112,7 +112,7 @@ fn threads_share_a_descriptor_by_position() {
     let large = Large::new();
     let file = large.open();
     let next = AtomicU64::new(0);
-    // No thread falls behind by more than is kept.
+    // No thread falls further behind than the bytes that are kept.
     let end = MIB as u64;
     thread::scope(|scope| {
         for _ in 0..8 {

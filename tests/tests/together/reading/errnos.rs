@@ -1,4 +1,4 @@
-//! What cannot be done fails as it does in /proc.
+//! Operations that the tree does not support fail as they do in /proc.
 
 use iterfs_tests::Mount;
 use iterfs_tests::calls::{self, Sharing};
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// The same kinds of names on either filesystem, and some outside of both.
+/// The same kinds of names on both filesystems, and some outside.
 struct Ground {
     root: PathBuf,
     file: PathBuf,
@@ -84,7 +84,7 @@ fn errno(outcome: io::Result<()>) -> i32 {
     }
 }
 
-/// Fails with every call that is not answered as in /proc, and as is written here.
+/// Fails unless each call is answered as in /proc, and as written here.
 fn check_as_in_proc(calls: &[(&str, i32, Call)]) {
     let mount = Mount::new();
     let (ours, of_proc) = (Ground::of(&mount), Ground::of_proc());
@@ -321,7 +321,7 @@ fn invalid_positions_are_refused() {
     ]);
 }
 
-/// Where the answer is not that of /proc, and why.
+/// Calls whose answers differ from those of /proc, and the reasons.
 #[test]
 fn attributes_cannot_be_changed_where_proc_lets_root() {
     let mount = Mount::new();
@@ -335,18 +335,18 @@ fn attributes_cannot_be_changed_where_proc_lets_root() {
     let chown: Call = |at| std::os::unix::fs::chown(&at.file, Some(1), Some(1));
     assert_eq!(outcome(chown), libc::EPERM);
 
-    // The kernel's FUSE: refused before we are asked, by another errno.
+    // The kernel refuses these with another errno, without asking the daemon.
     let map: Call = |at| calls::map(read_only(&at.file)?.as_fd(), Sharing::Shared);
     assert_eq!(outcome(map), libc::ENODEV);
     assert_eq!(errno(map(&Ground::of_proc())), libc::EIO);
     let link: Call = |at| fs::hard_link(&at.directory, &at.new);
     assert_eq!(outcome(link), libc::EPERM);
 
-    // The kernel's FUSE: allowed without asking us. No byte of the mapping can be read.
+    // The kernel allows this without asking the daemon. No byte of the mapping can be read.
     let map: Call = |at| calls::map(read_only(&at.file)?.as_fd(), Sharing::Private);
     assert_eq!(outcome(map), 0);
 
-    // Nobody knows the end. /proc says EINVAL to that; programs that look for the end
+    // A table's end is unknown. /proc answers EINVAL; programs that look for the end
     // (tac, tail) take ESPIPE for a pipe, which they read. Linux before 5.17 does not let
     // us say so, and the end is at 0.
     let end: Call = |at| fs::File::open(&at.file)?.seek(SeekFrom::End(0)).map(drop);
@@ -365,8 +365,8 @@ fn a_refused_reader_is_not_logged() {
     let missing = read_only(&at.new).unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     rustix::fs::getxattr(&at.file, "security.selinux", &mut [0u8; 16]).unwrap_err();
-    // The log is read by a thread of its own: what stands before a line that
-    // comes later has come.
+    // A separate thread reads the log: once a later line has arrived, all earlier
+    // ones have.
     assert!(!mount.read("files").is_empty());
     let is_later = |line: &String| line.contains("loaded") && line.contains("files");
     wait_until("the log goes on", || mount.log().iter().any(is_later));

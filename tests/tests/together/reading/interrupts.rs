@@ -1,6 +1,6 @@
 //! Signals reach a reader in the middle of a pass that gives no row.
 
-use iterfs_tests::fixtures::brought::Workshop;
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use iterfs_tests::wait::wait_until;
 use nix::sys::pthread::{pthread_kill, pthread_self};
@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// A mount with the table `user/silent`, of which a pass takes seconds in one step of the
-/// kernel's, and has no row.
+/// A mount with the table `user/silent`, whose pass spends seconds in one step of the
+/// kernel, and has no row.
 struct Silent {
     control: Control,
     _objects: Workshop,
@@ -54,7 +54,7 @@ impl Silent {
 struct Reader(Child);
 
 impl Reader {
-    /// Whether it has the file open and is in a system call that does not end.
+    /// Whether the process has the file open and blocks in a system call.
     fn waits_for(&self, path: &Path) -> bool {
         let of = format!("/proc/{}", self.0.id());
         let is_open =
@@ -102,7 +102,7 @@ fn a_handled_signal_interrupts_a_read_which_can_be_read_on() {
         let mut buffer = [0; 4096];
         let interrupted = file.read(&mut buffer).unwrap_err();
         assert_eq!(interrupted.kind(), ErrorKind::Interrupted);
-        // The pass goes on, and ends as it would have.
+        // The pass goes on to its normal end.
         loop {
             match file.read(&mut buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

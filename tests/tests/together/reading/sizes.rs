@@ -1,5 +1,5 @@
-//! The size of a table is 0 for all who ask, and nobody is kept from its bytes by that:
-//! not by sendfile(2) and splice(2), nor by asynchronous reads.
+//! The size of a table is 0 for every caller, and that keeps no caller from its bytes:
+//! neither sendfile(2) and splice(2), nor asynchronous reads.
 
 use iterfs_tests::Mount;
 use iterfs_tests::calls::{read_by_aio, read_by_io_uring};
@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 
-/// Tables whose attributes the kernel keeps, and does not.
+/// Tables whose attributes the kernel caches, and others.
 const TABLES: [&str; 3] = ["net/netlink", "summary/tasks_by_state.json", "bpf/links"];
 
 fn tables(mount: &Mount) -> impl Iterator<Item = std::path::PathBuf> {
@@ -23,12 +23,12 @@ fn tables(mount: &Mount) -> impl Iterator<Item = std::path::PathBuf> {
         .filter(|path| path.exists())
 }
 
-/// Copies by a call that asks the page cache, where it does: an error or the right bytes,
-/// and never an end that is none.
+/// Copies by a call that may use the page cache: it returns an error or the right bytes,
+/// and never a false end of file.
 fn check_copy(copied: rustix::io::Result<usize>, path: &Path) {
     match copied {
         Ok(bytes) => assert!(bytes > 0, "{} looks empty", path.display()),
-        // The daemon says EINVAL, and some kernels make EIO of all that a page meets.
+        // The daemon answers EINVAL, and some kernels turn every error of a page into EIO.
         Err(errno) => {
             let expected = [rustix::io::Errno::INVAL, rustix::io::Errno::IO];
             assert!(expected.contains(&errno), "{}: {errno}", path.display());
@@ -52,7 +52,7 @@ fn splice(file: &File, path: &Path) {
     drop(reader);
 }
 
-/// The end is unknown: the kernels before 5.17 take it for the beginning.
+/// The end is unknown; kernels before 5.17 take the beginning for it.
 fn seek_to_the_end(mut file: &File, path: &Path) {
     match file.seek(SeekFrom::End(0)) {
         Ok(end) => assert_eq!(end, 0, "{}", path.display()),
@@ -69,7 +69,7 @@ fn copies_within_the_kernel_get_the_bytes_or_an_error() {
     }
 }
 
-/// What one asks must not show another what the kernel believes, nor change it.
+/// A caller's question must neither show others the size that the kernel believes, nor change it.
 #[test]
 fn asking_for_the_size_meanwhile_changes_it_for_nobody() {
     const TIMES: usize = 1_500;
@@ -109,7 +109,7 @@ fn asking_for_the_size_meanwhile_changes_it_for_nobody() {
     }
 }
 
-/// It has no positions, so commands are appended to it as they are written.
+/// The control file has no positions, so commands can be appended.
 #[test]
 fn the_control_file_fails_as_the_tables_do() {
     let mount = Mount::new();
@@ -197,7 +197,7 @@ fn io_uring_at_the_current_position_never_repeats() {
             Ok(second) => assert!(buffer[..second] == whole[first..first + second]),
             Err(error) => assert_eq!(error.raw_os_error(), Some(libc::ESPIPE)),
         }
-        // An offset of its own is served.
+        // A read at an explicit offset works.
         let third = read_by_io_uring(file.as_fd(), &mut buffer, Some(100)).unwrap();
         assert!(buffer[..third] == whole[100..100 + third] && third > 0);
     }

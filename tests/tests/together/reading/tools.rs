@@ -1,4 +1,4 @@
-//! The tools that people read /proc with read the tables as they read files.
+//! The tools with which people read /proc read the tables as they read files.
 //!
 //! Each command is run on a table and on a plain copy of it, and must say and do
 //! the same.
@@ -77,17 +77,17 @@ const READERS: &[&str] = &[
     "head -c 1000 files",
     "head -n -2 files",
     "head -c -100 files",
-    // What head did not want is left to the next: it seeks back.
+    // head seeks back, so the next command reads what head did not want.
     "{ head -n 1; cat; } < files",
     "{ head -n 1 > /dev/null; head -n 2; } < files",
     "tail -n 3 files",
     "tail -n +4 files",
     "tail -c 100 files",
     "tail -c +100 files",
-    // By its name, tac asks for the end, which nobody knows.
+    // Given a file, tac seeks to the end, which a table does not have.
     "tac files",
     "cat files | tac",
-    // Its columns are as wide as stat tells that the numbers may be.
+    // wc derives the width of its columns from the size in stat.
     "wc files | xargs",
     "wc -c files",
     "wc -l < files",
@@ -155,8 +155,8 @@ fn copying_tools_copy_every_byte() {
     ]);
 }
 
-/// tar stores as many bytes as stat told it, and a table says 0, as /proc does:
-/// of both it makes empty members. What works is to copy first.
+/// tar stores as many bytes as stat reports, which is 0 for a table and for /proc:
+/// it makes empty members of both. Copy the table first.
 #[test]
 fn tar_stores_tables_as_it_stores_proc() {
     let tables = Tables::new(50);
@@ -183,7 +183,7 @@ fn less_reads_a_table_on_a_terminal() {
     let table = tables.mount.path(&tables.process.table());
     let last = tables.mount.text(&tables.process.table());
     let last = last.lines().last().unwrap().trim_end();
-    // To the end, to the start, a search, and out.
+    // Go to the end and to the start, search, and quit.
     let script = format!(
         "printf 'Gg/null\\nGq' | TERM=dumb LESS= script -qec 'stty rows 24 cols 300; less {}' /dev/null",
         table.display()
@@ -286,7 +286,7 @@ fn a_hundred_thousand_rows_are_all_there() {
         let count = String::from_utf8(output.stdout).unwrap();
         count.trim().parse::<usize>().unwrap()
     };
-    // Other processes have files, too: ours are told by their ids.
+    // Other processes have files, too; take the rows of ours.
     assert!(count("cat files | wc -l") > expected);
     assert!(count("wc -l < files.jsonl") > expected);
     assert_eq!(

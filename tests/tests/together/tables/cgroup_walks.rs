@@ -1,8 +1,8 @@
 //! Passes over cgroups that take more than one walk: `cgroup.descendants` and
 //! `cgroup.ancestors` beside a walk through cgroupfs's directories.
 
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::cgroups::{Cgroups, Found, ids};
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use iterfs_tests::not_here::needs_table;
 use iterfs_tests::{Mount, Row};
@@ -61,7 +61,7 @@ fn thousands_of_cgroups_come_out_complete() {
         name.push(end);
         cgroups.make(OsStr::from_bytes(&name));
     }
-    // Its last is too deep to have a path; the ancestors of others are too many
+    // The last cgroup is too deep to have a path; the ancestors of others are too many
     // bytes for one walk.
     cgroups.nest("nested-".repeat(28).as_ref(), 22);
 
@@ -80,13 +80,13 @@ fn thousands_of_cgroups_come_out_complete() {
     }
     assert_eq!(mount.text(&file).lines().count(), found.len() + 1);
 
-    // The root's are these among others, one after the other.
+    // The root's descendants include these, in the same order.
     let all = ids(&mount.rows("cgroup/cgroup.descendants"));
     let start = all.iter().position(|id| *id == expected[0]).unwrap();
     assert_eq!(all[start..start + expected.len()], expected);
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
 
-    // Upwards from the deepest: by its path it cannot be reached from here.
+    // Go up from the deepest cgroup, which no path reaches from here.
     let deepest = found.iter().max_by_key(|found| found.depth).unwrap();
     assert_eq!(path(&deepest.path), Value::Null);
     let upwards = found
@@ -96,7 +96,7 @@ fn thousands_of_cgroups_come_out_complete() {
     upwards.insert(0, found[0].parent);
     upwards.reverse();
     let mut shell = Command::new("sh");
-    // The shell keeps no path of where it is, so that is as long as need be.
+    // A shell that enters directories one by one needs no path.
     shell.args([
         "-c",
         "for i in $(seq 22); do cd -P nested-*; done; cat cgroup.ancestors.jsonl",
@@ -135,7 +135,7 @@ fn cgroups_that_come_and_go_harm_no_walk() {
             while !done.load(Ordering::Relaxed) {
                 let group = cgroups.path().join(format!("group-{}", rounds * 7 % 30));
                 let names = ["x".repeat(200), "y".repeat(250)];
-                // Where a walk has stopped may be any of these, one in another.
+                // A walk may have stopped at any of these nested cgroups.
                 let [outer, inner] = [group.join(&names[0]), group.join(&names[0]).join(&names[1])];
                 let beside = group.join(&names[1]);
                 fs::create_dir_all(&inner).unwrap();
@@ -181,7 +181,7 @@ fn a_pass_goes_on_where_all_around_it_is_gone() {
     let file = format!("cgroup/{}/cgroup.descendants.jsonl", cgroups.name());
     let mut file = File::open(mount.path(&file)).unwrap();
     let mut text = vec![0];
-    // Half a mebibyte or so is made ahead, which is not all.
+    // The daemon produces about half a mebibyte ahead, which is not everything.
     file.read_exact(&mut text).unwrap();
     for outer in (0..100).filter(|outer| outer % 20 != 19) {
         for inner in 0..30 {
@@ -242,7 +242,7 @@ fn a_user_program_walks_each_cgroup_by_itself_where_it_is_told_to() {
         object.display()
     ));
     let found = || -> Vec<u64> { cgroups.found().iter().map(|found| found.id).collect() };
-    // Of few cgroups both are complete; what differs is how the kernel numbers them.
+    // With few cgroups both walks are complete; only the sequence numbers differ.
     let (numbers, ids) = padded(&control.mount().text("user/whole"));
     assert_eq!(ids, found());
     assert_eq!(numbers, (0..ids.len() as u64).collect::<Vec<_>>());
@@ -269,7 +269,7 @@ fn a_user_program_walks_each_cgroup_by_itself_where_it_is_told_to() {
     let text = control.mount().text("user/each");
     let ends = text.lines().filter(|line| *line == "end").count();
     assert_eq!(ends, ids.len());
-    // A pin has no daemon that would begin the next walk.
+    // A pin has no daemon to begin the next walk.
     let told = control.refused("pin user/each", libc::EOPNOTSUPP);
     assert!(told.contains("each cgroup"), "{told}");
 }

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::Command;
 
-/// What cgroupfs says of a cgroup, but for what rises.
+/// The values of a cgroup in cgroupfs, without those that rise.
 #[derive(Debug, PartialEq)]
 struct Known {
     populated: u64,
@@ -87,7 +87,7 @@ fn compare(mount: &Mount, found: &Found, directory: &Path) {
     columns.is("memory_max", max).done();
 }
 
-/// Compares them all.
+/// Compares all rows.
 fn compare_all(mount: &Mount, cgroups: &Cgroups) {
     for found in cgroups.found() {
         let below = OsStr::from_bytes(&found.path[1..]);
@@ -151,7 +151,7 @@ fn values_are_those_of_cgroupfs() {
     }
     assert!(select(&tasks, &[("cgroup", rows[0]["id"].clone())]).is_empty());
 
-    // Of the root there is no such file to compare with.
+    // The root cgroup has no such file to compare with.
     let root = &mount.rows("cgroup/cgroup.self")[0];
     assert_eq!(root["path"], "/");
     for column in ["parent", "cpu_time", "memory", "memory_max"] {

@@ -52,8 +52,8 @@ fn buffers_are_those_of_the_kernels_list() {
     if !needs_table(&mount, "kernel/dmabufs") {
         return;
     }
-    // A kernel without a way to make one from memory has those of its devices
-    // alone, mostly none, and the table is there all the same.
+    // A kernel that cannot make a buffer from memory has only those of its devices,
+    // mostly none. The table is there all the same.
     let made = buffer();
     let debugfs = Debugfs::new();
     let rows = mount.rows("kernel/dmabufs");

@@ -71,7 +71,7 @@ fn value(n: u8) -> Vec<u8> {
         .bytes(16)
 }
 
-/// What the columns of that are to show.
+/// The columns expected of that value.
 fn shown(n: u8) -> Value {
     let more = u64::from(n);
     json!({
@@ -104,7 +104,7 @@ fn shown_key(number: u32) -> Value {
     json!({"id": number, "zone": 7, "tag": "x"})
 }
 
-/// The values of each processor, of the first of them `n`.
+/// A value for each processor, beginning with `value(n)`.
 fn each(n: u8) -> Vec<Vec<u8>> {
     let processors = num_possible_cpus().unwrap() as u8;
     (0..processors).map(|cpu| value(n + cpu)).collect()
@@ -204,7 +204,7 @@ fn text_and_csv_have_flattened_columns() {
     let expected = [columns, values].map(|line| words(line).join(",").replace("\\040", " "));
     assert_eq!(csv, format!("{}\r\n", expected.join("\r\n")));
 
-    // A column a processor.
+    // One column for each processor.
     let map = map_of(&object, "in_numbers");
     assert_eq!(words(&mount.text(&table(&map))), ["key", "value"]);
     let map = plain(MapType::PercpuArray, 4, 4, 1);
@@ -417,8 +417,8 @@ fn values_longer_than_the_kernels_buffer_are_whole() {
         .collect();
     assert!(rows(&mount, &map) == expected);
 
-    // What a program copies at once, the longest that an iterator brings, and the
-    // first that it does not.
+    // Sizes: what a program copies at once, the longest value that an iterator supports, and
+    // the first that it does not support.
     for size in [4096, 4097, 10_000, 32_763, 32_764, 32_768] {
         let map = plain(MapType::Array, 4, size, 20);
         let values = (0..20u8).map(|n| {

@@ -100,7 +100,7 @@ fn a_map_written_to_while_it_is_read_shows_no_torn_value() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    // And at rest all that stayed is there.
+    // With the map at rest, all elements that stayed are there.
     let keys: HashSet<_> = rows(&mount, &map)
         .iter()
         .map(|row| row["key"].as_u64().unwrap() as u32)

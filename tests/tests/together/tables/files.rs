@@ -23,7 +23,7 @@ const FLAGS: [(i32, &str); 15] = [
     (libc::O_DSYNC, "DSYNC"),
     (libc::O_ASYNC, "ASYNC"),
     (libc::O_DIRECT, "DIRECT"),
-    // libc has 0 for it on 64 bits, where the kernel sets it unasked.
+    // libc defines it as 0 on 64-bit machines, where the kernel always sets it.
     (0o100_000, "LARGEFILE"),
     (
         libc::O_DIRECTORY & !libc::O_TMPFILE | 0o200_000,
@@ -34,7 +34,7 @@ const FLAGS: [(i32, &str); 15] = [
     (libc::O_CLOEXEC, "CLOEXEC"),
     (libc::O_PATH, "PATH"),
 ];
-/// Two bits beyond those of other flags that are part of the value.
+/// The two bits of this flag beyond the bits of other flags that its value includes.
 const SYNC: u64 = 0o4_000_000;
 const TMPFILE: u64 = 0o20_000_000;
 
@@ -150,7 +150,7 @@ fn every_type_of_file_is_as_proc_and_lsof_have_it() {
 }
 
 /// Whether programs of iterators may call bpf_d_path(), which came with task_vma. Before,
-/// what has no place in a filesystem has no path, nor has what lies too deep.
+/// files outside of filesystems, and those that lie too deep, have no path.
 static WHOLE_PATHS: LazyLock<bool> = LazyLock::new(|| {
     needs_function(
         "bpf_iter_task_vma",
@@ -158,7 +158,7 @@ static WHOLE_PATHS: LazyLock<bool> = LazyLock::new(|| {
     )
 });
 
-/// What the column has of a link in /proc/<pid>/fd.
+/// The column's text for a link in /proc/<pid>/fd.
 fn path_column(link: &[u8]) -> Option<&[u8]> {
     let placed = link.starts_with(b"/") && !link.starts_with(b"/memfd:");
     (placed || *WHOLE_PATHS).then_some(link)

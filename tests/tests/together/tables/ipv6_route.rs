@@ -117,7 +117,7 @@ fn routes_of_every_kind_are_as_proc_has_them() {
             "ip -6 route add 2001:db8:22::/48 nhid 4",
             "ip -6 route add 2001:db8:23::/48 nhid 10",
             "ip -6 route add 2001:db8:24::/48 nhid 11",
-            // In another table: /proc walks them all.
+            // In another routing table: /proc walks them all.
             "ip -6 route add 2001:db8:30::/48 via 2001:db8:1::2 table 77",
         ] {
             run(command);

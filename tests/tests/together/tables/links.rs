@@ -39,7 +39,7 @@ fn links_are_those_bpftool_lists() {
         mount.rows(table);
     }
     mount.rows("bpf/links");
-    // Others' links come and go meanwhile; the daemon's stay.
+    // Links of other processes come and go; the daemon's stay.
     let ours = held_links(mount.daemon());
     assert!(ours.len() >= 5, "{ours:?}");
 

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 const TABLE: &str = "bpf/maps";
 
-/// The references of a map that is pinned once and open nowhere: all, users'.
+/// The references of a map that is pinned once and open nowhere: in total, and by users.
 const PINNED: [u64; 2] = [1, 1];
 
 /// The flags a map is created with, by their bits.
@@ -50,7 +50,7 @@ impl Pins {
         self.0.join(name)
     }
 
-    /// Makes a map and pins it; what bpftool then says of it.
+    /// Makes a map and pins it; the pin's path.
     fn create(&self, name: &str, what: &str) -> PathBuf {
         let path = self.path(name);
         run(&format!(
@@ -65,7 +65,7 @@ impl Pins {
 static COUNTED: LazyLock<bool> =
     LazyLock::new(|| needs_function("bpf_map_sum_elem_count", "maps show no entries"));
 
-/// What bpftool says of a pinned map.
+/// The description of a pinned map by bpftool.
 fn shown(path: &Path) -> Value {
     let text = run(&format!("bpftool -j map show pinned {}", path.display()));
     serde_json::from_str(&text).expect("bpftool's JSON")
@@ -198,7 +198,7 @@ fn references_to_a_map_are_counted_and_its_inner_map_is_named() {
         outer.display(),
         inner.display()
     ));
-    // What a map holds is a reference, but no user's.
+    // A map in a map is referenced, but by no process.
     let rows = mount.rows(TABLE);
     compare(&rows, &outer, Some(1), PINNED);
     compare(&rows, &inner, None, [3, 2]);

@@ -54,7 +54,7 @@ fn quiet(mount: &Mount) -> (Vec<Row>, Vec<Vec<String>>) {
     (rows, lines)
 }
 
-/// Who made the sockets that processes have open, by inode: /proc's table does
+/// The owners of the sockets that processes have open, by inode: /proc's table does
 /// not say, but the sockets' own attributes do.
 fn owners() -> HashMap<u64, u32> {
     let processes = proc::numbers(Path::new("/proc"));
@@ -70,7 +70,7 @@ fn owners() -> HashMap<u64, u32> {
         .collect()
 }
 
-/// The kernel's sockets are root's. Of one that was closed again nothing is known.
+/// Sockets of the kernel are root's. Nothing is known about a socket that was closed.
 fn owner(owners: &HashMap<u64, u32>, row: &Row) -> Value {
     match row["inode"].as_u64() {
         None => 0.into(),
@@ -116,7 +116,7 @@ fn the_sockets_of_a_new_namespace_are_as_proc_has_them() {
     let mount = Mount::new();
     let host = mount.rows(TABLE);
     in_new_net_namespace(|| {
-        // More than fit one message, so that a dump does not end with its first.
+        // More addresses than fit into one message, so that a dump takes several.
         let batch = tempfile::NamedTempFile::new().expect("a file");
         let add = |host: u32| format!("address add 10.0.0.{host}/32 dev lo\n");
         let addresses: String = (1..250).map(add).collect();

@@ -36,7 +36,7 @@ fn pid_lists_the_processes_of_the_table() {
     let listed = listed(&mount);
     let after = in_table(&mount);
     assert!(listed.contains(&workload.pid()));
-    // Processes come and go beside us; those that stay are in both.
+    // Processes come and go; those that stay are in both.
     let stayed: BTreeSet<u32> = before.intersection(&after).copied().collect();
     assert!(
         listed.is_superset(&stayed),
@@ -47,7 +47,7 @@ fn pid_lists_the_processes_of_the_table() {
     for pid in listed.difference(&came) {
         assert!(!proc::process(*pid).exists(), "{pid} is in no table");
     }
-    // A thread is no process.
+    // A thread is not a process.
     let sleeper = workload.number("sleeper");
     assert!(!listed.contains(&sleeper));
     assert_eq!(
@@ -93,11 +93,11 @@ fn a_process_that_ended_is_gone() {
     assert_eq!(errno(fs::metadata(&table)), Some(libc::ENOENT));
     assert_eq!(errno(File::open(&table)), Some(libc::ENOENT));
     assert_eq!(errno(fs::read_dir(&path)), Some(libc::ENOENT));
-    // An open file of it still can be read: to the end, of no task or of the one.
+    // An open file can still be read to its end, with the task's row or without.
     let mut text = String::new();
     open.read_to_string(&mut text).unwrap();
     assert!(text.lines().count() <= 2, "{text}");
-    // By an open directory the names are looked up anew.
+    // An open directory looks its names up again.
     let opened = rustix::fs::openat(
         &directory,
         "tasks",
@@ -151,7 +151,7 @@ fn inode_numbers_are_stable() {
         assert_eq!(number, inode(&again, path), "{path} on another mount");
         assert!(seen.insert(number), "{path} shares its number");
     }
-    // A listing tells the same numbers as a lookup.
+    // A listing has the same inode numbers as a lookup.
     let entries = fs::read_dir(mount.path(&paths[1])).unwrap();
     let names: Vec<_> = entries.map(|entry| entry.unwrap()).collect();
     assert!(!names.is_empty());

@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Compares a process with /proc; one that burns has its state left to chance.
+/// Compares a process with /proc. The state of a process that burns is not compared.
 fn compare(mount: &Mount, pid: u32) {
     let directory = proc::process(pid);
     let before = Stat::read(&directory).expect("a running process");
@@ -81,7 +81,7 @@ fn the_totals_of_a_process_are_those_of_its_threads() {
     let total = mount.rows("processes");
     let total = sum(find(&total, &[("pid", workload.pid().into())]));
     let ended = total - alive - sum(burner);
-    // What a thread gets of a busy processor is at least a part of its time.
+    // Even on a busy processor, a thread gets part of the time.
     let least = threads::BURNT.as_nanos() as u64 * u64::from(threads::ENDED) / 10;
     assert!(ended >= least, "{ended} is below {least}");
 }
@@ -172,7 +172,7 @@ impl Tmpfs {
 
 impl Drop for Tmpfs {
     fn drop(&mut self) {
-        // Twice where something is bound to it.
+        // Bind mounts need a second unmount.
         while umount2(self.path(), MntFlags::MNT_DETACH).is_ok() {}
     }
 }

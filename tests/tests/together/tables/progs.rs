@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Two functions, of which the second stays one of its own.
+/// Two functions; the compiler does not inline the second.
 const SOURCE: &str = r#"
 __attribute__((noinline)) int apart(int number)
 {
@@ -37,7 +37,7 @@ fn bpftool(arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Programs that are loaded until this is dropped, pinned where nobody else looks.
+/// Programs that stay loaded until this is dropped, pinned in a bpffs of their own.
 struct Loaded(Mounted);
 
 impl Loaded {
@@ -87,7 +87,7 @@ fn boot() -> u64 {
     now.as_nanos() as u64 - (up * 1e9) as u64
 }
 
-/// What bpftool does not show of a program.
+/// Columns of a program that bpftool does not show.
 struct Known {
     attach: Value,
     functions: u64,
@@ -120,7 +120,7 @@ fn compare(row: &Row, bpftool: &Row, known: &Known) {
         .is("functions", known.functions)
         .is("btf", bpftool.get("btf_id").cloned().unwrap_or(Value::Null))
         .is("attach_btf", known.attach_btf);
-    // bpftool was later, and leaves out what is 0.
+    // bpftool ran later, and omits values that are 0.
     let so_far = |key: &str| bpftool.get(key).and_then(Value::as_u64).unwrap_or(0);
     columns
         .between("run_time", 0, so_far("run_time_ns"))
@@ -208,7 +208,7 @@ fn programs_are_as_bpftool_has_them() {
             let name = table.rsplit('/').next().unwrap();
             row["name"] == format!("dump_{name}")
         });
-        // What the other programs are attached to, their names do not say.
+        // The names of the other programs do not say what they are attached to.
         let attached = target.map(|(_, target)| function(&btf, &format!("bpf_iter_{target}")));
         compare(
             row,

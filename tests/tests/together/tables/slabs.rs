@@ -85,7 +85,7 @@ fn compare(row: &Row, before: &Info, after: &Info, counts: [u64; 2]) {
     let slabs = range(before.slabs, after.slabs);
     let objects = range(before.objects, after.objects);
     let partial = range(counts[0], counts[1]);
-    // What bit is which differs between kernels: they are another test's.
+    // Kernels number the flags differently; another test compares them.
     let mut row = row.clone();
     row.remove("flags").expect("flags");
     let mut columns = Columns::of(&row);
@@ -118,7 +118,7 @@ fn caches_are_as_slabinfo_and_sysfs_have_them() {
     if !needs_table(&mount, "kernel/slabs") {
         return;
     }
-    // Other tests make the kernel allocate: what moves one way is bracketed, and
+    // Other tests make the kernel allocate. Values that moved one way are bracketed, and
     // a cache that moved to and fro in between is looked at again.
     let mut left: Vec<String> = by_name(mount.rows("kernel/slabs")).into_keys().collect();
     left.retain(|name| sysfs(name).is_some());
@@ -179,7 +179,7 @@ fn flags_have_a_bit_for_each_that_sysfs_shows() {
     }
 }
 
-/// What lies beyond the nodes that a cache has is some other memory, which adds up to
+/// Memory beyond the nodes of a cache belongs to something else, and adds up to
 /// anything.
 #[test]
 fn no_cache_has_more_than_there_is_memory() {

@@ -22,7 +22,7 @@ fn held(pid: u32) -> BTreeMap<u32, u64> {
     sockets.collect()
 }
 
-/// Those of a process in a table, by descriptor.
+/// A process's rows, in the order of their descriptors.
 fn of_process(mut rows: Vec<Row>, pid: u32) -> Vec<Row> {
     rows.retain(|row| row["pid"] == pid);
     rows
@@ -47,7 +47,7 @@ fn end(row: &Row, address: &str, port: &str) -> String {
     }
 }
 
-/// What each of the workload's descriptors is: family, type and protocol.
+/// Family, type and protocol of each of the workload's descriptors.
 fn kinds(workload: &Workload) -> BTreeMap<u32, (Value, Value, Value)> {
     let kind = |name: &str| match name {
         "unix listener" | "unix stream" => Some(("unix", "stream", 0)),

@@ -24,7 +24,7 @@ fn of(rows: Vec<Row>, processes: &ManyFiles) -> Vec<Row> {
 fn a_million_objects_are_counted_in_one_pass() {
     let mount = Mount::new();
     let processes = ManyFiles::start(56, 18_800);
-    // After so many objects without a row the kernel wants to be asked again.
+    // After this many objects without a row, the kernel returns EAGAIN.
     assert!(processes.rows() > 1_000_000);
     for _ in 0..2 {
         let rows = of(mount.rows(FDS), &processes);
@@ -38,7 +38,7 @@ fn a_million_objects_are_counted_in_one_pass() {
         let least = processes.pids().len() * (processes.rows_each() - 2);
         assert!(devices >= Some(least as u64), "{types:?}");
     }
-    // None of them has a socket: nothing is even counted.
+    // None of them has a socket, so nothing is counted.
     let sockets = of(mount.rows("summary/sockets_by_process"), &processes);
     assert!(sockets.is_empty(), "{sockets:?}");
 }
@@ -74,7 +74,7 @@ fn passes_at_once_do_not_mix() {
                 }
             });
         }
-        // And one that sees them all.
+        // One more reader sees all processes.
         begin.wait();
         for _ in 0..PASSES {
             let rows = mount.rows(FDS);
@@ -105,7 +105,7 @@ fn a_pass_given_up_leaves_nothing_to_the_next() {
         drop(file);
         assert_eq!(of(mount.rows(FDS), &processes), expected);
     }
-    // Readers that are killed, at any time.
+    // Kill readers at any time.
     for _ in 0..10 {
         let mut cat = std::process::Command::new("cat")
             .arg(mount.path(FDS))

@@ -89,7 +89,7 @@ fn the_files_of_a_type_are_those_of_the_table() {
         .arg("files")
         .arg(directory.path());
     let mut reader = Workload::from_command(command);
-    // As the only process of its namespace; it has one file of ours open as it reads.
+    // The only process of its namespace; it has one file of the mount open as it reads.
     let files = reader.rows(&mount.path("files.jsonl"));
     let rows = reader.rows(&mount.path("summary/fds_by_type.jsonl"));
 
@@ -113,7 +113,7 @@ fn the_files_of_a_type_are_those_of_the_table() {
             .done();
     }
     assert_eq!(rows.len(), by_type.len());
-    // The memfd, which never had a name.
+    // The memfd never had a name.
     assert!(find(&rows, &[("type", "REG".into())])["deleted_size"].as_u64() >= Some(5000));
 }
 
@@ -146,7 +146,7 @@ fn the_sockets_of_a_process_are_counted_by_their_states() {
         )
         .is("listening", listening)
         .done();
-    // What the workload opened: see its facts.
+    // The workload's facts say what it opened.
     assert_eq!((sockets.len(), listening), (11, 3), "{sockets:?}");
     let idle = Workload::start("idle", &[]);
     let rows = mount.rows("summary/sockets_by_process");

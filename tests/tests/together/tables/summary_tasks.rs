@@ -77,8 +77,8 @@ fn memory_that_threads_share_counts_once() {
     if !needs_table(&mount, "summary/memory_by_process") {
         return;
     }
-    // One of its threads has a table of descriptors of its own, which the kernel's
-    // walk takes for a reason to show the memory again.
+    // One of its threads has its own descriptor table, for which the kernel's
+    // walk shows the memory a second time.
     let workload = Workload::start("tables", &[]);
     let pid = workload.pid();
     let rows = mount.rows("summary/memory_by_process");
@@ -88,7 +88,7 @@ fn memory_that_threads_share_counts_once() {
     assert!(kernel.is_empty(), "kthreadd has no memory: {kernel:?}");
 }
 
-/// A command in the pid namespace of a process, and the process it became there.
+/// A command in the pid namespace of a process, with its process there.
 struct Inside {
     nsenter: Child,
     pid: u32,
@@ -146,7 +146,7 @@ fn tasks_by_state_of_a_namespace_are_those_put_into_it() {
             sleeper.wait_for("sleep", "stopped");
         }
     }
-    // Its child ends at once and nobody waits for it.
+    // Its child ends at once and is never waited for.
     let parent = Inside::start(first, "true & exec sleep 1000");
     parent.wait_for("sleep", "sleeping");
     let ended = proc::first_child(parent.pid).unwrap();
@@ -173,7 +173,7 @@ fn tasks_by_state_of_a_namespace_are_those_put_into_it() {
         "{rows:?}"
     );
     assert_eq!(sum("processes"), 1 + 5 + 2, "{rows:?}");
-    // All but the one that reads and the one that burns rest, and are not first.
+    // All but the thread that reads and the one that burns are asleep.
     let sleeping = find(&rows, &[("state", "sleeping".into())]);
     let threads = |row: &Row| row["threads"].as_u64().unwrap();
     let resting = reader.facts().len() as u64 - 2 + 2 + 1;

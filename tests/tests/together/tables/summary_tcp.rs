@@ -115,7 +115,7 @@ fn sockets_by_remote_are_those_of_proc() {
     });
 }
 
-/// What of a row of `net/tcp` does not change by itself.
+/// The columns of a row of `net/tcp` that do not change by themselves.
 fn data(mut row: Row) -> Row {
     let columns = ["remote", "remote_port", "sent", "received", "retransmitted"];
     row.retain(|name, _| columns.contains(&name.as_str()));
@@ -124,12 +124,12 @@ fn data(mut row: Row) -> Row {
 
 #[test]
 fn more_remotes_than_the_first_map_holds_are_all_counted() {
-    // MANY_GROUPS of groups.h, and some.
+    // More than MANY_GROUPS of groups.h.
     const REMOTES: u32 = 16_384 + 1_000;
     let mount = Mount::new();
     in_new_net_namespace(|| {
         run("ip link set lo up");
-        // Where the connections wait that ended here first: without descriptors.
+        // Connections that ended here first wait without descriptors.
         std::fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "100000").unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let server = listener.local_addr().unwrap();
@@ -142,7 +142,7 @@ fn more_remotes_than_the_first_map_holds_are_all_counted() {
             connect(&client, &server).unwrap();
             drop(listener.accept().unwrap());
         }
-        // The other ends take their leave a little later.
+        // The other ends close a little later.
         wait_until("only the ends that wait are left", || {
             let states = states();
             states.len() == 2 && states["TIME_WAIT"].0 == u64::from(REMOTES)

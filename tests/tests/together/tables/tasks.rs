@@ -47,7 +47,7 @@ fn compare(row: &Row, pid: u32, tid: u32, before: &Moment) {
         before.runtime,
         after.runtime
     );
-    // /proc splits the sum in ticks that it has sampled and never goes back.
+    // /proc splits the sum by sampled ticks, and never decreases a part.
     for (time, field) in [(utime, 14), (stime, 15)] {
         let low = before.stat.number(field) as u64 * TICK;
         let high = after.stat.number(field) as u64 * TICK;
@@ -70,7 +70,7 @@ fn comm(row: &Row, stat: &Stat) -> Value {
     shown.into()
 }
 
-/// What only grows, before or after the table is read.
+/// Values that only grow, before or after the table is read.
 struct Moment {
     stat: Stat,
     runtime: u64,
@@ -146,7 +146,7 @@ fn threads_are_as_proc_has_them() {
 #[test]
 fn ids_and_namespaces_are_those_of_the_process() {
     let mount = Mount::new();
-    // Where a user without rights can reach the program.
+    // A directory in which an unprivileged user can reach the program.
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(
         directory.path(),
@@ -276,7 +276,7 @@ fn kernel_threads_at_rest_are_as_proc_has_them() {
         if !rests(&stat) {
             continue;
         }
-        // One that was woken since has not switched yet, but rests no more.
+        // A task that was just woken has not switched yet, but is no longer asleep.
         let moment = Moment::of(&directory);
         if !rests(&moment.stat) {
             continue;

@@ -56,7 +56,7 @@ fn shown_by_ss(proc: &Line, end: SocketAddr) -> String {
     }
 }
 
-/// Equal but for clocks and lines' order.
+/// Whether two lists are equal but for clocks and the order of lines.
 fn same(before: &[Expected], after: &[Expected]) -> bool {
     before.len() == after.len()
         && before.iter().all(|one| {
@@ -84,7 +84,7 @@ fn figures(ss: &Socket) -> impl PartialEq + use<> {
     (numbers, ss.queues(), ss.pair("rtt"), ss.memory("d"))
 }
 
-/// The one with the same ends: a state may be two sockets', ends are one's.
+/// The socket with the same ends, which identify it.
 fn of_row<'a>(expected: &'a [Expected], row: &Row) -> &'a Expected {
     let end = |address: &str, port: &str| {
         let address = row[address].as_str().and_then(|text| text.parse().ok());
@@ -134,7 +134,7 @@ fn compare(row: &Row, before: &Expected, after: &Expected) {
             CONGESTION.into_iter().find(|name| ss.has(name)),
         );
     if proc.state == "SYN_RECV" {
-        // /proc does not count the references of what is half open.
+        // /proc does not count the references of half-open connections.
         columns.between("refs", 1, 3);
     } else {
         columns.is("refs", proc.refs);
@@ -173,7 +173,7 @@ fn every_socket_is_as_ss_and_proc_have_it() {
         rows
     });
 
-    // The workload was what it is said to be.
+    // Check that the workload has everything that it is meant to have.
     let all = |column: &str| -> BTreeSet<String> {
         let values = inside.iter().filter(|row| !row[column].is_null());
         values
@@ -205,7 +205,7 @@ fn every_socket_is_as_ss_and_proc_have_it() {
     assert!(all("mark").contains(&MARK.to_string()));
     assert!(all("local").contains("::ffff:127.0.0.1"));
 
-    // And out here nothing of it is to be seen.
+    // Outside of the namespace, none of it is visible.
     let inodes = |rows: &[Row]| -> HashSet<u64> {
         rows.iter()
             .filter_map(|row| row["inode"].as_u64())

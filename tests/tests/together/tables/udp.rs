@@ -63,7 +63,7 @@ fn open() -> io::Result<Vec<UdpSocket>> {
     both.connect(format!("[::ffff:127.0.0.1]:{}", mapped.port()))?;
     sockets.extend([any, both]);
 
-    // Ten bytes a second, of which none comes through in a test's time.
+    // Ten bytes a second: nothing gets through within a test.
     run("tc qdisc add dev lo root tbf rate 80bit burst 2000 limit 100000");
     let sending = UdpSocket::bind("127.0.0.1:0")?;
     for _ in 0..5 {
@@ -112,7 +112,7 @@ fn every_socket_is_as_ss_and_proc_have_it() {
         rows
     });
 
-    // The workload was what it is said to be.
+    // Check that the workload has everything that it is meant to have.
     let some = |column: &str, is: fn(u64) -> bool| {
         let values = inside.iter().filter_map(|row| row[column].as_u64());
         assert!(values.filter(|&value| is(value)).count() > 0, "{column}");
@@ -124,7 +124,7 @@ fn every_socket_is_as_ss_and_proc_have_it() {
     some("mark", |mark| mark == u64::from(MARK));
     some("interface", |index| index > 0);
 
-    // And out here nothing of it is to be seen.
+    // Outside of the namespace, none of it is visible.
     let outside = mount.rows("net/udp");
     assert!(
         outside

@@ -58,7 +58,7 @@ fn open(directory: &Path) -> Vec<OwnedFd> {
         for size in [100, 20, 3] {
             write(&full, size);
         }
-        // Part of what a stream holds, one whole message of the others.
+        // Read part of a stream's data, and one whole message of the others.
         let read = nix::unistd::read(&reader, &mut [0; 60]).unwrap();
         assert_eq!(read, 60);
         let [abandoned, _] = pair(kind);
@@ -182,7 +182,7 @@ fn every_socket_is_as_ss_and_proc_have_it() {
                 (cgroup, if inode == given { OWNER } else { 0 }),
             );
         }
-        // Those without a number are told apart by nothing else than their values.
+        // Rows without an inode number differ only in their values.
         let mut nameless: Vec<_> = rows.iter().filter(|row| row["inode"].is_null()).collect();
         for line in lines.iter().filter(|line| line.inode == 0) {
             let same = |row: &&Row| {

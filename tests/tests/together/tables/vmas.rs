@@ -115,7 +115,7 @@ fn a_mapped_file_of_an_overlay_is_the_overlays() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    // An overlay cannot lie on every filesystem; on one of memory it can.
+    // Not every filesystem supports an overlay, but tmpfs does.
     let script = "mount -t tmpfs none \"$PWD\" && cd \"$PWD\" && mkdir lower upper work merged && \
         cp \"$(command -v \"$1\")\" lower/copy && \
         mount -t overlay none -o lowerdir=lower,upperdir=upper,workdir=work merged && \
@@ -150,7 +150,7 @@ fn a_hundred_thousand_mappings_are_all_there() {
     let workloads: Vec<_> = (0..PROCESSES)
         .map(|_| python(directory.path(), PAGES))
         .collect();
-    // The text has as many fields in each row, and is quicker to take apart.
+    // The text form has the same fields, and is quicker to parse.
     let text = mount.text("vmas");
     for workload in &workloads {
         let pid = workload.number("pid");

@@ -1,11 +1,11 @@
-//! Programs that the administrator brings: loaded, shown in `user/`, unloaded.
-//! Where the kernel's own tests of iterators (tools/testing/selftests/bpf,
-//! prog_tests/bpf_iter.c) promise something, it is promised here of `user/`.
+//! User programs: loaded, shown in `user/`, unloaded.
+//! Promises of the kernel's own tests of iterators (tools/testing/selftests/bpf,
+//! prog_tests/bpf_iter.c) are promises of `user/` as well.
 
 use iterfs_tests::errno::errno_of;
-use iterfs_tests::fixtures::brought::Workshop;
 use iterfs_tests::fixtures::netns::run;
 use iterfs_tests::fixtures::workload::{Cgroup, Workload};
+use iterfs_tests::fixtures::workshop::Workshop;
 use iterfs_tests::mount::control::Control;
 use iterfs_tests::mount::pins::Pins;
 use iterfs_tests::{Mount, oracles::proc};
@@ -17,7 +17,7 @@ use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 
-/// Loads one program of an object under its own name; the text it prints.
+/// Loads one program of an object under its own name, and returns the text that it prints.
 fn loaded(control: &Control, object: &Path, program: &str, parameters: &str) -> String {
     load(control, object, program, parameters);
     control.mount().text(&format!("user/{program}"))
@@ -139,7 +139,7 @@ fn programs_of_one_object_share_its_maps_and_globals() {
     let command = format!("load x {} nothing", object.display());
     let told = control.refused(&command, libc::ENOENT);
     assert!(told.contains("no program 'nothing'"), "{told}");
-    // Only what can be named is offered.
+    // Only programs with valid names are offered.
     let odd = workshop.compile("odd", "odd", &[]);
     let told = control.refused(&format!("load x {}", odd.display()), libc::ENOEXEC);
     assert!(told.contains("name one of huge, "), "{told}");
@@ -155,7 +155,7 @@ fn programs_of_one_object_share_its_maps_and_globals() {
     assert!(!told.contains("no_iterator"), "{told}");
 }
 
-/// What a target needs is told, with an example that works.
+/// The message names the parameter that the target needs, with an example that works.
 #[test]
 fn a_missing_parameter_is_named() {
     let (control, workshop) = with_bpffs();
@@ -225,7 +225,7 @@ fn a_walk_is_narrowed_by_what_the_line_says() {
     control.refused(&no_group, libc::ENOENT);
     let no_map = format!("load x {} cgroups map=4294967295", object.display());
     control.refused(&no_map, libc::ENOENT);
-    // What the kernel would take for something else, or leave aside.
+    // Values that the kernel would misunderstand or ignore.
     let ports = workshop.compile("ports", "ports", &[]);
     let (tasks, ports) = (object.display(), ports.display());
     let map = "array key 4 value 8 entries 1";
@@ -251,14 +251,14 @@ fn a_walk_is_narrowed_by_what_the_line_says() {
         let told = control.refused(&format!("load x {program}"), libc::EINVAL);
         assert!(told.contains(narrowed), "{told}");
     }
-    // Its target must be told where to begin.
+    // The target needs a place to begin.
     control.refused(
         &format!("load x {} cgroups", object.display()),
         libc::EINVAL,
     );
 }
 
-/// Threads share a table of files: it is visited once.
+/// The kernel visits a descriptor table that threads share once.
 #[test]
 fn a_shared_table_of_files_is_visited_once() {
     let (control, workshop) = (Control::new(), Workshop::new());
@@ -332,7 +332,7 @@ fn a_user_program_sums_over_a_maps_elements() {
     let text = loaded(&control, &object, "elements", &format!("map={}", map));
     let (a, b) = (100 * cpus, cpus);
     assert_eq!(text, format!("0 0 {a}\n1 1 {b}\nsum {}\n", a + b));
-    // Values of another size than its program reads.
+    // A map whose values have another size than the program reads.
     let map = control
         .pins()
         .map("narrow", "array key 4 value 4 entries 1", &[]);
@@ -340,8 +340,8 @@ fn a_user_program_sums_over_a_maps_elements() {
     control.refused(&command, libc::EACCES);
 }
 
-/// The number of an object in its pass goes on where the kernel's buffer was full,
-/// and whatever the reads, the bytes are the same.
+/// Sequence numbers go on where the kernel's buffer was full, and the bytes are the same
+/// for reads of any size.
 #[test]
 fn sequence_numbers_and_bytes_do_not_depend_on_the_reads() {
     let (control, workshop) = with_bpffs();
@@ -408,7 +408,7 @@ fn a_pass_that_makes_no_progress_fails() {
     assert!(control.report().contains("does not get on"));
 }
 
-/// What a program keeps with sockets is read, and removed, by passes over the map.
+/// Passes over the map read and remove what a program stores with sockets.
 #[test]
 fn storage_of_sockets_is_read_and_removed_by_user_programs() {
     let (control, workshop) = (Control::new(), Workshop::new());
@@ -451,7 +451,7 @@ fn objects_that_bpftool_links_are_taken() {
     );
 }
 
-/// A table over a net target is the reader's; any other is the host's.
+/// A table over a net target shows the reader's namespace; any other, the host.
 #[test]
 fn a_user_table_shows_its_target_as_its_own_table_would() {
     let (control, workshop) = (Control::new(), Workshop::new());
