@@ -230,7 +230,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
         "repeats commands by the thousand, for minutes under emulation",
     ),
     (
-        "ctl::brought::sequence_numbers_and_bytes_do_not_depend_on_the_reads",
+        "ctl::user_programs::sequence_numbers_and_bytes_do_not_depend_on_the_reads",
         "reads 250,000 bytes one at a time, for minutes under emulation",
     ),
 ];
