@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* A row of one column, COLUMN, whose bytes are all ones. */
+/* One row per pass with the column that COLUMN declares; all its bytes are 0xff. */
 #include "iter.h"
-#include "iterfs/row.h"
+#include <iterfs/row.h>
 
 struct part {
 	__u32 member DOC("member of a part");

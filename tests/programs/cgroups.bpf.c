@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Long lines of cgroups: the number in the walk and the id. With END, a line where the
- * kernel says that the walk is over. */
+/*
+ * A long line for each cgroup: its number in the walk and its id. With END, one more line
+ * at the end of the walk.
+ */
 #include "iter.h"
 
 #define TEN "----------"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the tests' programs read of the kernel, as a user without vmlinux.h writes it. */
+/* The kernel types that the tests' programs use, declared as by a user without vmlinux.h. */
 #ifndef ITER_H
 #define ITER_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Elements of a map: their number in the pass, key and value; at the end the sum. */
+/* A line for each element of a map: its number in the pass, key and value; then the sum. */
 #include "iter.h"
 
-/* Per-cpu maps have a value a cpu, each at a multiple of eight bytes. */
+/* A per-cpu map has a value for each processor, at a multiple of eight bytes. */
 #ifndef CPUS
 #define CPUS 1
 #endif
@@ -11,7 +11,7 @@
 #define END "sum"
 #endif
 
-/* "iter.s/…" is a sleepable one, which this target takes none of. */
+/* "iter.s/…" makes the program sleepable, which this target does not allow. */
 #ifndef SECTION
 #define SECTION "iter/bpf_map_elem"
 #endif

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Programs that do what the kernel bounds: too much for one object, one object again. */
+/* Programs at the kernel's limits: too much output for one object, the same object again. */
 #include "iter.h"
 
 static char kilobyte[1024];
 static int calls;
 
-/* 40 KiB for one object; the kernel's buffer holds 32. */
+/* Writes 40 KiB for each object; the kernel's buffer holds 32. */
 SEC("iter/task")
 int huge(struct bpf_iter__task *ctx)
 {
@@ -18,7 +18,7 @@ int huge(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Two lines, and then too much. */
+/* Prints two lines, and then too much. */
 SEC("iter/task")
 int huge_later(struct bpf_iter__task *ctx)
 {
@@ -36,7 +36,7 @@ int huge_later(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* Asks three times to be called again for the first object. */
+/* Returns 1 three times for the first object, so that the kernel calls it again. */
 SEC("iter/task")
 int again(struct bpf_iter__task *ctx)
 {
@@ -53,7 +53,7 @@ int again(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* The same objects, nothing asked. */
+/* Prints the same objects once each. */
 SEC("iter/task")
 int once(struct bpf_iter__task *ctx)
 {
@@ -66,12 +66,14 @@ int once(struct bpf_iter__task *ctx)
 	return 0;
 }
 
+/* Always asks for the same object. */
 SEC("iter/task")
 int for_ever(struct bpf_iter__task *ctx)
 {
 	return 1;
 }
 
+/* Not an iterator program. */
 SEC("raw_tp/sys_enter")
 int no_iterator(void *ctx)
 {

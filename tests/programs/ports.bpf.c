@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Ports that TCP sockets listen on, and the net namespace each is in. */
+/* The port of each listening TCP socket, and its net namespace. */
 #include "iter.h"
 
 #define TCP_LISTEN 10
 
-/* "iter.s/tcp" is a sleepable one, which this target takes none of. */
+/* "iter.s/tcp" makes the program sleepable, which this target does not allow. */
 #ifndef SECTION
 #define SECTION "iter/tcp"
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* The verifier refuses it: the last call of a pass has no task. */
+/* The verifier refuses this: the task is NULL in the last call of a pass. */
 #include "iter.h"
 
 SEC("iter/task")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* One row a pass, of every kind of column. */
+/* One row per pass, with every kind of column. */
 #include "iter.h"
 #include <iterfs/row.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Takes its time for each kernel symbol, and prints nothing. */
+/* Loops TURNS times for each kernel symbol, and prints nothing. */
 #include "iter.h"
 
 struct bpf_iter__ksym {

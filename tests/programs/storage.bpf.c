@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Keeps a value with each socket that it comes to; shows and removes the values. */
+/* Stores a value with each socket that it comes to, shows the values, removes them. */
 #include "iter.h"
 
 struct {

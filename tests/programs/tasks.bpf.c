@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-/* Lines of what a walk may be narrowed to; several programs, one of them sleepable. */
+/* Several programs, one of them sleepable, over targets whose walks can be restricted. */
 #include "iter.h"
 
 struct {

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * How a row is declared. The struct is the schema: the daemon reads its BTF
- * and knows each column's name, place, type, meaning and how it is shown.
+ * Declares the rows of a table. The struct is the schema: from its BTF the daemon knows
+ * the name, offset, type and meaning of each column, and how to show it.
  *
  *	struct ROW("a process") process {
  *		__u32 pid DOC("process id");
  *		bytes_t rss DOC("resident memory");
  *	};
  *
- * A struct may end in one string of any length (`char path[]`), whose size the
- * program puts into a member of type `tail_length_t`.
+ * A struct may end in one string of any length (`char path[]`). The program stores the
+ * length of the string in a member of type `tail_length_t`.
  *
- * It takes the kernel's __u8 to __u64 from whatever was included before:
- * vmlinux.h or <linux/bpf.h>.
+ * Include vmlinux.h or <linux/bpf.h> first, for the types __u8 to __u64.
  */
 #ifndef ITERFS_PUBLIC_ROW_H
 #define ITERFS_PUBLIC_ROW_H
@@ -20,18 +19,21 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-/* Marks the struct that a program writes, and says what one row is. */
+/* Marks the struct that a program writes. The text names what one row is. */
 #define ROW(text) __attribute__((btf_decl_tag("row:" text)))
-/* Says what a column means. */
+/* Describes a column. */
 #define DOC(text) __attribute__((btf_decl_tag("doc:" text)))
-/* The value that means "there is none": null in JSON, `-` in text. */
+/*
+ * The value that stands for none: null in JSON, `-` in text. It must fit the member,
+ * which must be an integer, an enum, a bool, a device_t, an ipv6_t or a hash_t.
+ */
 #define ABSENT(value) __attribute__((btf_decl_tag("absent:" #value)))
-/* On a member of an enum type: a set of the enum's bits, not one value. */
+/* On a member of an enum type: the value is a set of the enum's bits. */
 #define FLAGS __attribute__((btf_decl_tag("flags")))
 
 /*
- * How a column is shown, where its C type does not say. Enumerators are shown
- * by what follows their `__`.
+ * Types that tell how to show a column, where a plain C type does not. An enumerator is
+ * shown by the part of its name after `__`.
  */
 typedef __u64 bytes_t;	     /* a size in bytes */
 typedef __u64 pages_t;	     /* memory in pages, shown in bytes */
@@ -43,12 +45,9 @@ typedef __u64 address_t;     /* an address in a process's memory, shown 0x... */
 typedef __u8 ipv6_t[16];     /* an IPv6 address in network order */
 typedef __u8 inet_t[17];     /* 4 or 6, and an address of that family; 0 if none */
 typedef __u8 hash_t[8];	     /* bytes, shown in hexadecimal */
-typedef __u16 tail_length_t; /* bytes in the string at the row's end; no column */
+typedef __u16 tail_length_t; /* length of the string at the end of the row; not a column */
 
-/*
- * Writes the row. The type id keeps the struct in the object's BTF even where
- * nothing else would.
- */
+/* Writes a row. The type id keeps the struct in the object's BTF, in any case. */
 #ifndef write_row
 #define write_row(seq, row, size)                                                                  \
 	({                                                                                         \

@@ -33,7 +33,7 @@ struct kmem_cache_per_node_ptrs {
 	struct kmem_cache_node *node;
 };
 
-/* Since 7.1: pairs, of which the node is one pointer. */
+/* Since 7.1: two pointers for each node. */
 struct kmem_cache___per_node {
 	struct kmem_cache_per_node_ptrs per_node[1];
 };

@@ -1,4 +1,4 @@
-/* Maps whose keys and values have members of every sort. */
+/* Maps whose keys and values have members of every kind. */
 
 enum color { COLOR_RED, COLOR_BLUE = 7, COLOR_NONE = -2 };
 enum small { SMALL_ONE = 1, SMALL_TWO } __attribute__((packed));
@@ -82,7 +82,7 @@ struct long_value {
 MAP(in_long, HASH, u32, struct long_value, 4);
 MAP(in_long_cpu, PERCPU_ARRAY, u32, struct { u32 first; u8 middle[20000]; u32 last; }, 2);
 
-/* What the kernel keeps in a value. */
+/* The kernel's own members of a value. */
 struct bpf_spin_lock {
 	u32 val;
 };

@@ -1,4 +1,4 @@
-# Maps memory of every sort, says so on its standard output, and waits.
+# Creates memory mappings of every kind, reports them on standard output, and waits.
 import ctypes, json, mmap, os, socket, struct, sys, threading
 
 directory, pages = os.fsencode(sys.argv[1]), int(sys.argv[2])
@@ -49,14 +49,14 @@ PR_SET_VMA, PR_SET_VMA_ANON_NAME = 0x53564D41, 0
 libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 2 + [ctypes.c_ulong, ctypes.c_char_p]
 refused = libc.prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, named, 2 * PAGE, b"given name")
 
-# A ring of packets: a mapping whose file has a name but no path.
+# A packet ring: the mapping's file has a name but no path.
 packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
 packets.setsockopt(263, 5, struct.pack("IIII", PAGE, 1, 2048, 2))
 keep(packets.fileno(), PAGE, mmap.MAP_SHARED, READ | WRITE)
 
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 
-# Neighbours with other rights do not merge: a mapping a page.
+# Neighbouring mappings with different permissions do not merge: one mapping per page.
 if pages:
     base = must(libc.mmap(None, pages * PAGE, READ, 0x22, -1, 0))
     libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]

@@ -1,4 +1,4 @@
-/* How the maps of the tests are declared (libbpf, bpf_helpers.h). */
+/* Declares the maps of the tests, as libbpf's bpf_helpers.h does. */
 #define SEC(name) __attribute__((section(name), used))
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) typeof(value) *name

@@ -1,4 +1,4 @@
-/* Maps of what is stored with sockets. */
+/* Maps that store values with sockets. */
 
 struct note {
 	u64 number;
