@@ -202,7 +202,7 @@ fn faults(
         // The daemon says so if something is hidden, and if it says so, it is.
         let hidden = subject.hidden_without(members);
         let decides: &[&str] = match subject.name {
-            "tasks" | "processes" => &[rights::OWNER],
+            name if pass::PUBLIC.contains(&name) => &[rights::OWNER],
             "files" => &[rights::OWNER, rights::LOOK],
             "vmas" => &[rights::OWNER, rights::LOOK, rights::MAPPINGS],
             _ => return Ok(faults),

@@ -22,6 +22,9 @@ pub(super) fn is_walked(table: &Table) -> bool {
     !matches!(table.need, Need::Map(_)) && !table.places.contains(&Place::Summary)
 }
 
+/// Tables that show of any process only what /proc tells everybody, except for `exe`.
+pub(super) const PUBLIC: [&str; 2] = ["tasks", "processes"];
+
 /// The fault of a pass that lost its rows.
 pub(super) const NO_ROWS: &str = "no row is left";
 
@@ -95,7 +98,7 @@ impl Rows {
         for record in Records::new(schema, bytes) {
             rows.count += 1;
             let mut process = None;
-            let mut is_told = !matches!(table.name, "tasks" | "processes");
+            let mut is_told = !PUBLIC.contains(&table.name);
             for (column, seen) in schema.columns.iter().zip(&mut rows.columns) {
                 let value = column.value(record);
                 match value {

@@ -77,6 +77,44 @@ fn every_table_is_in_the_manual() {
     }
 }
 
+/// The paths that a path with braces stands for, as in a shell.
+fn expanded(path: &str) -> Vec<String> {
+    let Some((head, rest)) = path.split_once('{') else {
+        return vec![path.to_owned()];
+    };
+    let (list, tail) = rest.split_once('}').expect("a closing brace");
+    let members = list.split(',');
+    members
+        .flat_map(|member| expanded(&format!("{head}{member}{tail}")))
+        .collect()
+}
+
+#[test]
+fn every_table_is_in_the_readme() {
+    let readme = include_str!("../../../../README.md");
+    let rows = readme.lines().filter(|line| line.starts_with("| `"));
+    let listed: Vec<_> = rows
+        .flat_map(|row| row.split('|').nth(1).unwrap_or("").split('`'))
+        .flat_map(expanded)
+        .collect();
+    for table in TABLES {
+        for place in table.places {
+            let directory = match place {
+                Place::Root => "",
+                Place::Process => "pid/<n>/",
+                Place::Net => "net/",
+                Place::Bpf => "bpf/",
+                Place::Map => "bpf/map/<id>/",
+                Place::Cgroup => "cgroup/<path>/",
+                Place::Kernel => "kernel/",
+                Place::Summary => "summary/",
+            };
+            let path = format!("{directory}{}", table.name);
+            assert!(listed.contains(&path), "README.md does not list {path}");
+        }
+    }
+}
+
 #[test]
 fn the_reference_of_the_tables_is_current() {
     let written = Command::new(programs::iterfs())
