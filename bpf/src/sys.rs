@@ -1,4 +1,7 @@
-//! The system calls of BPF links and iterators that libbpf-rs does not wrap.
+//! The system calls of BPF links and iterators that libbpf-rs 0.27 does not wrap, or wraps
+//! with less than is needed here: its links narrow no walk to a process, its `load` drops the
+//! kernel's errno, it opens maps by id only for writing, and its batches allocate for each
+//! element.
 #![allow(unsafe_code)]
 
 use crate::program::attachment::Attachment;
@@ -26,22 +29,6 @@ pub(crate) fn load(object: OpenObject) -> io::Result<Object> {
     }
     // SAFETY: the object was loaded, and the pointer is ours to give away.
     Ok(unsafe { Object::from_ptr(object) })
-}
-
-/// Writes an element of a map (BPF_MAP_UPDATE_ELEM, bpf(2)); key and value have
-/// the map's sizes.
-pub(crate) fn map_update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
-    // SAFETY: the kernel reads as many bytes as the map's key and value have,
-    // which the caller's slices are as long as.
-    let result = unsafe {
-        libbpf_sys::bpf_map_update_elem(
-            map.as_raw_fd(),
-            key.as_ptr().cast(),
-            value.as_ptr().cast(),
-            libbpf_sys::BPF_ANY.into(),
-        )
-    };
-    done(result)
 }
 
 /// What a call of [`map_take`] brought.
@@ -176,12 +163,6 @@ pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
     };
     // SAFETY: the options outlive the call, and their size is told.
     owned(unsafe { libbpf_sys::bpf_map_get_fd_by_id_opts(id, &options) })
-}
-
-/// Opens a program by its id (BPF_PROG_GET_FD_BY_ID, bpf(2)).
-pub(crate) fn program_by_id(id: u32) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes a number.
-    owned(unsafe { libbpf_sys::bpf_prog_get_fd_by_id(id) })
 }
 
 /// Asks the kernel about a program.

@@ -211,7 +211,8 @@ fn status(caller: &Caller) -> Result<String> {
     fs::read_to_string(path).map_err(Error::Caller)
 }
 
-/// The ids and capabilities in a `status` of /proc (proc_pid_status(5)).
+/// The ids and capabilities in a `status` of /proc (proc_pid_status(5)). The crate procfs
+/// makes a map of all its lines, at each open of a user without root.
 fn credentials(status: &str) -> Option<User> {
     let field = |key: &str, at: usize| {
         let line = status.lines().find_map(|line| line.strip_prefix(key))?;

@@ -4,10 +4,9 @@
 //! its own while it lives, so no two passes ever share one.
 
 use crate::load::libbpf_error::os_error;
-use crate::sys;
 use iterfs_mapping::View;
 use iterfs_mapping::error::{Error, Result};
-use libbpf_rs::{MapCore, MapHandle, MapType};
+use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use rustix::thread::gettid;
 use std::cell::RefCell;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -167,7 +166,9 @@ impl Readers {
         let mut value = vec![0; self.value_size];
         let settings = settings.as_bytes();
         value[..settings.len()].copy_from_slice(settings);
-        sys::map_update(self.map.as_fd(), &this_thread(), &value).map_err(Error::Reader)
+        self.map
+            .update(&this_thread(), &value, MapFlags::ANY)
+            .map_err(|error| Error::Reader(os_error(&error)))
     }
 }
 

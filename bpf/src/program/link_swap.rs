@@ -6,6 +6,7 @@ use crate::program::attachment::Attachment;
 use crate::sys;
 use iterfs_mapping::Narrowing;
 use iterfs_mapping::error::{Error, Result};
+use libbpf_rs::Program;
 use libbpf_rs::query::LinkInfo;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -84,5 +85,5 @@ pub(crate) fn program_of(link: BorrowedFd<'_>) -> Result<OwnedFd> {
     };
     let info = LinkInfo::from_fd(link);
     let info = info.map_err(|error| failed(os_error(&error)))?;
-    sys::program_by_id(info.prog_id).map_err(failed)
+    Program::fd_from_id(info.prog_id).map_err(|error| failed(os_error(&error)))
 }

@@ -7,8 +7,8 @@ use crate::sys;
 use iterfs_mapping::contract::Pin;
 use iterfs_mapping::error::{Error, Result};
 use iterfs_mapping::{Narrowing, Order};
-use libbpf_rs::CgroupIterOrder;
 use libbpf_rs::query::{IterType, LinkInfo, LinkTypeInfo};
+use libbpf_rs::{CgroupIterOrder, Program};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
@@ -269,7 +269,7 @@ fn inspect(name: String, path: &Path) -> Option<Pin> {
     let LinkTypeInfo::Iter(iterator) = info.info else {
         return None;
     };
-    let program = sys::program_by_id(info.prog_id).ok()?;
+    let program = Program::fd_from_id(info.prog_id).ok()?;
     let program = sys::program_info(program.as_fd()).ok()?;
     Some(Pin {
         name,

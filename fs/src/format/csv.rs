@@ -49,7 +49,8 @@ fn after(is_last: bool) -> &'static [u8] {
     if is_last { b"\r\n" } else { b"," }
 }
 
-/// Appends a string as a field, in quotes if it needs them.
+/// Appends a string as a field, in quotes if it needs them. The crate csv-core writes whole
+/// rows in order; here only the fields that changed since the row before are written again.
 fn field(out: &mut Vec<u8>, text: &str) {
     if !text.contains(['"', ',', '\r', '\n']) {
         return out.extend_from_slice(text.as_bytes());

@@ -107,7 +107,8 @@ fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field).into_owned()
 }
 
-/// Undoes the `\ooo` that the kernel writes for blanks and backslashes.
+/// Undoes the `\ooo` that the kernel writes for blanks and backslashes. The crate procfs
+/// 0.18 leaves them in paths, and reads no table with a path that is not UTF-8.
 fn unescape(field: &[u8]) -> PathBuf {
     let mut path = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,10 +1,9 @@
 //! What the printer of text mode walks (`programs/lib/text/column.h`), from a schema.
 
-use crate::sys;
+use crate::load::libbpf_error::os_error;
 use iterfs_mapping::row::{Column, Kind, Names, Schema, Unit};
-use libbpf_rs::{MapCore, Object, OpenObject};
+use libbpf_rs::{MapCore, MapFlags, Object, OpenObject};
 use std::io;
-use std::os::fd::AsFd;
 
 /// The maps of the programs that this fills.
 const MAPS: [&str; 3] = [COLUMNS, NAMES, HEADER];
@@ -127,7 +126,8 @@ impl Plan {
             let entries = self.entries(&name).unwrap_or_default();
             for (index, entry) in entries.iter().enumerate() {
                 let key = (index as u32).to_ne_bytes();
-                sys::map_update(map.as_fd(), &key, entry)?;
+                map.update(&key, entry, MapFlags::ANY)
+                    .map_err(|error| os_error(&error))?;
             }
         }
         Ok(())
