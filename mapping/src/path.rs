@@ -117,6 +117,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Node;
 
     #[test]
     fn a_pattern_is_written_for_documents_and_for_rules() {
@@ -140,6 +141,21 @@ mod tests {
             "cgroup/*/cgroup.self"
         );
         assert_eq!(Directory::Maps.pattern(), None);
+    }
+
+    #[test]
+    fn every_table_is_found_by_the_paths_of_its_places() {
+        for id in TableId::all() {
+            let table = id.table();
+            for pattern in table.places.iter().flat_map(|place| place.patterns()) {
+                let path = pattern.written(pattern.differs.map(|_| "1"), table.name);
+                let found = Node::parse(&path);
+                assert!(
+                    matches!(found, Some(Node::File(file)) if file.table == id),
+                    "{path}: {found:?}"
+                );
+            }
+        }
     }
 
     #[test]
