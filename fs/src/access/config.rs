@@ -13,18 +13,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
-/// Read if it is there and no other is named.
+/// The file that is read if it exists and no other is named.
 pub const DEFAULT_PATH: &str = "/etc/iterfs.toml";
 
-/// Why a configuration cannot be taken: in which line of which file.
+/// Why a configuration is invalid, with the file and the line.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{}{}: {what}", path.display(), line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct ConfigError {
     /// The file.
     pub path: PathBuf,
-    /// The line, from 1, where it lies in one.
+    /// The line, counted from 1, if the error belongs to one.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The reason.
     pub what: String,
     /// The kernel's errno if the file cannot be read; none if its text is wrong.
     pub errno: Option<i32>,
@@ -56,10 +56,10 @@ struct RuleTable {
     mode: Option<Spanned<String>>,
 }
 
-/// Who may read, by a mount's options and the configuration there is now.
+/// The policies that follow from a mount's options and the current configuration.
 ///
 /// # Errors
-/// Whatever is wrong with the file, or that one which was named is not there.
+/// The file is invalid, or a file that the options name does not exist.
 pub fn policies(options: &Options) -> Result<Policies, ConfigError> {
     let (path, is_named) = match &options.config {
         Some(path) => (path.as_path(), true),
@@ -90,7 +90,7 @@ pub fn policies(options: &Options) -> Result<Policies, ConfigError> {
 /// The text of a regular file that only root can have written.
 fn read(path: &Path) -> io::Result<String> {
     let refused = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    // O_NONBLOCK: opening a FIFO must not wait for somebody to write to it.
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let metadata = file.metadata()?;
@@ -120,7 +120,7 @@ fn parse(path: &Path, text: &str, options: &Options) -> Result<Policies, ConfigE
     let at = |value: &Spanned<String>, what: String| wrong(Some(line_at(value.span().start)), what);
 
     let others = match (&document.others, options.others) {
-        // What is said at the mount counts.
+        // The mount option overrides the configuration.
         (_, Some(others)) => Some(others),
         (Some(value), None) => {
             let others = Others::parse(value.get_ref());
@@ -133,7 +133,7 @@ fn parse(path: &Path, text: &str, options: &Options) -> Result<Policies, ConfigE
         let pattern = Pattern::new(table.path.get_ref().trim_start_matches('/'))
             .map_err(|error| at(&table.path, format!("path is no pattern: {error}")))?;
         let mut policy = Policy {
-            // What a rule leaves unsaid is as at the mount.
+            // A rule that omits a setting takes it from the mount.
             ..options.policy
         };
         if let Some(owner) = &table.owner {
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(policies.quota().handles, 5);
     }
 
-    /// The example of the manual.
+    /// The example in the manual.
     fn example() -> &'static str {
         let manual = include_str!("../../../docs/iterfs.8");
         let section = manual.split(".Sh CONFIGURATION\n").nth(1).unwrap();

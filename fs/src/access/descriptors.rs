@@ -1,18 +1,20 @@
-//! Descriptors that are kept for those who must always get some.
+//! Descriptors that are reserved for the daemon itself and for the host's root.
 //!
-//! Each open table is a descriptor of the daemon's or several, and the daemon has only so
-//! many. The kernel gives out the lowest that is free: so the number of the next one tells
-//! how few are left, without a count of them.
+//! Each open table takes one or more descriptors of the daemon, and the daemon's number of
+//! descriptors is limited. The kernel hands out the lowest free number, so the number of
+//! the next descriptor tells how few are left without counting them.
 
 use crate::access::quota::AccountId;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, getrlimit};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// Descriptors for the daemon alone, its control file included: commands, lookups.
+/// Descriptors reserved for the daemon, its control file included: commands and lookups
+/// need them.
 const FOR_DAEMON: u64 = 32;
 
-/// And for the host's root: one in so many, and not less than so many.
+/// Descriptors reserved for the host's root besides: one in `FOR_ROOT_OF`, but at least
+/// `FOR_ROOT`.
 const FOR_ROOT_OF: u64 = 8;
 const FOR_ROOT: u64 = 64;
 
@@ -23,13 +25,13 @@ pub(crate) struct Descriptors {
 
 impl Descriptors {
     /// # Errors
-    /// The kernel's.
+    /// The kernel's errno if /dev/null cannot be opened.
     pub(crate) fn new() -> rustix::io::Result<Descriptors> {
         let null = rustix::fs::open("/dev/null", OFlags::CLOEXEC, Mode::empty())?;
         Ok(Descriptors { null })
     }
 
-    /// Whether an account may have one more.
+    /// Whether an account may take one more descriptor.
     pub(crate) fn are_left_for(&self, account: AccountId) -> bool {
         let Ok(next) = rustix::io::fcntl_dupfd_cloexec(&self.null, 0) else {
             return false;
@@ -45,7 +47,8 @@ fn is_below(next: u64, limit: u64, account: AccountId) -> bool {
         true => FOR_DAEMON,
         false => FOR_DAEMON + FOR_ROOT.max(limit / FOR_ROOT_OF),
     };
-    // With a very low limit nobody could read anything: then half is for all.
+    // With a very low limit the reserve would leave nobody anything: then half is for
+    // everybody.
     next < limit.saturating_sub(kept).max(limit / 2)
 }
 
@@ -54,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_are_for_root_and_some_for_nobody() {
+    fn some_are_reserved_for_root_and_some_for_the_daemon() {
         let (user, root) = (AccountId::of_uid(7), AccountId::HOST_ROOT);
         for limit in [200, 1024, 20_000, 1 << 30] {
             assert!(is_below(limit / 2 - 1, limit, user));

@@ -1,30 +1,30 @@
 //! The memory that is kept for readers, bounded for the daemon as a whole.
 //!
-//! Nobody has a fixed part of it. The more readers there are, the less is kept for each:
-//! first what lies behind them shrinks, then what is made ahead of them. Only a reader for
-//! whom not even the least is left is refused. [`crate::access::quota`] counts what each account
-//! has; here stands how much it may have.
+//! No reader has a fixed part of it. The more readers there are, the less the daemon keeps
+//! for each: first the bytes behind each reader shrink, then those ahead of it. A reader is
+//! refused only if not even the least is left for it. [`crate::access::quota`] counts the
+//! bytes of each account; this module decides how many it may hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the daemon may take if the mount does not say, in bytes.
+/// Bytes that the daemon may take if the mount does not set a limit.
 pub const DEFAULT: u64 = 256 * 1024 * 1024;
 
-/// The least that a mount may say.
+/// The lowest limit that a mount may set, in bytes.
 pub const LEAST: u64 = 32 * 1024 * 1024;
 
-/// Bytes kept behind the furthest read, so that a seek back finds the same: this much if
-/// few read, never less than [`LEAST_BEHIND`].
+/// Bytes kept behind the furthest read so that a seek back finds the same bytes: this many
+/// with few readers, never fewer than [`LEAST_BEHIND`].
 pub(crate) const MOST_BEHIND: u64 = 1024 * 1024;
 
-/// Bytes behind the furthest read that are kept however many read.
+/// Bytes kept behind the furthest read however many readers there are.
 pub(crate) const LEAST_BEHIND: u64 = 32 * 1024;
 
-/// Bytes produced ahead of a reader before its pass pauses, at most.
+/// Maximum bytes produced ahead of a reader before its pass pauses.
 pub(crate) const MOST_AHEAD: u64 = 1024 * 1024;
 
-/// What one reader takes at the very least: [`LEAST_BEHIND`], and a step of its pass.
+/// The least that one reader takes: [`LEAST_BEHIND`], and one step of its pass.
 pub(crate) const LEAST_READER: u64 = LEAST_BEHIND + 64 * 1024;
 
 /// The memory of all readers together.
@@ -34,19 +34,19 @@ pub(crate) struct Memory {
     used: AtomicU64,
 }
 
-/// What a reader may keep now.
+/// The bytes that a reader may keep now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Share {
     /// Bytes behind its furthest read.
     pub(crate) behind: u64,
-    /// Bytes ahead of it.
+    /// Bytes ahead of its furthest read.
     pub(crate) ahead: u64,
 }
 
 impl Memory {
-    /// For a daemon that may take `limit` bytes. Three eighths are left to everything
-    /// else: programs, threads, batches in progress, and readers who need a little more to
-    /// get on.
+    /// The memory of a daemon that may take `limit` bytes. Three eighths are left for
+    /// everything else: programs, threads, batches in progress, and the little that readers
+    /// beyond their share need to make progress.
     pub(crate) fn new(limit: u64) -> Arc<Memory> {
         Arc::new(Memory {
             size: limit / 8 * 5,
@@ -54,7 +54,7 @@ impl Memory {
         })
     }
 
-    /// Without a bound.
+    /// Memory without a limit.
     pub(crate) fn unbounded() -> Arc<Memory> {
         Memory::new(u64::MAX)
     }
@@ -67,13 +67,14 @@ impl Memory {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// What the host's root may have in all, which has `own` of it now.
+    /// Bytes that the host's root may hold now, `own` of which it already holds.
     pub(crate) fn allowance_of_root(&self, own: u64) -> u64 {
         self.size.saturating_sub(self.others(own))
     }
 
-    /// What another account may have in all: never more than the others leave after it, so
-    /// that one more account finds some, and root an eighth of everything.
+    /// Bytes that another account may hold now, `own` of which it already holds. It is
+    /// never more than what the account leaves free, so that a new account finds some and
+    /// an eighth of everything stays for root.
     pub(crate) fn allowance(&self, own: u64) -> u64 {
         (self.size / 8 * 7).saturating_sub(self.others(own)) / 2
     }
@@ -84,17 +85,18 @@ impl Memory {
 }
 
 impl Share {
-    /// Whether it is as much as a reader can use, so that memory may lie idle, to be used
-    /// again.
+    /// Whether the share is as much as a reader can use. Then buffers may lie idle until
+    /// they are used again.
     pub(crate) fn is_plenty(self) -> bool {
         self.ahead == MOST_AHEAD
     }
 
-    /// The share of each of `readers` in an allowance of which they have `used`.
+    /// The share of each of `readers` in an allowance, `used` bytes of which they hold.
     ///
-    /// What lies behind a reader can be taken back from it when others come; what lies
-    /// ahead of it cannot. So much less is made ahead: if each of n readers in turn makes an
-    /// eighth of the n-th part and then stops, all of them have less than the whole.
+    /// The daemon can take back the bytes behind a reader when others come, but not those
+    /// ahead of it. So it makes far fewer ahead: if each of n readers in turn makes an
+    /// eighth of the n-th part and then stops, all of them together hold less than the
+    /// whole.
     pub(crate) fn of(allowance: u64, used: u64, readers: u64) -> Share {
         let part = allowance / readers.max(1);
         Share {
@@ -107,7 +109,7 @@ impl Share {
     }
 }
 
-/// Whether so much of an allowance is used that readers must give back what lies behind
+/// Whether so much of an allowance is used that readers must give back the bytes behind
 /// them.
 pub(crate) fn is_tight(allowance: u64, used: u64) -> bool {
     used >= allowance / 4 * 3
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_readers_have_all_they_can_use_and_many_share() {
+    fn few_readers_get_all_they_can_use_and_many_share() {
         let allowance = DEFAULT / 8 * 5;
         let of = |readers| Share::of(allowance, 0, readers);
         let most = Share {
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_last_finds_some() {
+    fn the_last_account_still_finds_some() {
         let memory = Memory::new(DEFAULT);
         for _ in 0..5 {
             let allowance = memory.allowance(0);

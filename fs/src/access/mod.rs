@@ -1,7 +1,8 @@
-//! Who may see and read what: the policies there are now, asked for one caller.
+//! Decides who may see and read what, for one caller at a time.
 //!
-//! [`policy`] has the rules, [`config`] reads them, [`requester`] is who asks, and [`quota`]
-//! bounds what each account takes of [`memory`] and [`descriptors`].
+//! [`policy`] holds the rules, and [`config`] reads them. A [`requester`] is the caller of
+//! one request. [`quota`] bounds how much [`memory`] and how many [`descriptors`] each
+//! account takes.
 
 pub mod config;
 pub(crate) mod descriptors;
@@ -25,14 +26,16 @@ use rustix::process::{Resource, getrlimit};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an open at its user's quota waits for the kernel to tell of a close: close(2)
-/// returns before it does.
+/// How long an open at its user's quota waits for the kernel to report a close: close(2)
+/// returns before the kernel does so.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// With fewer handles open, nobody need look whether descriptors are left.
+/// With fewer open handles than this, there is no need to check how many descriptors are
+/// left.
 const FEW_HANDLES: usize = 16;
 
-/// From where a directory is looked at: what decides about the names in it.
+/// The caller's view from which a directory is read; it decides which names the directory
+/// shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Viewpoint {
     own: Option<User>,
@@ -50,7 +53,7 @@ impl Viewpoint {
     }
 }
 
-/// Decides for each request.
+/// Decides what each requester may see.
 pub(crate) struct Access {
     backend: Arc<dyn Backend>,
     options: Options,
@@ -60,10 +63,10 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// By a mount's options, and the configuration if there is one.
+    /// Access by the mount's options, and by the configuration if there is one.
     ///
     /// # Errors
-    /// A configuration that cannot be taken.
+    /// The configuration is invalid.
     pub(crate) fn new(backend: Arc<dyn Backend>, options: &Options) -> Result<Access> {
         let policies = config::policies(options)?;
         Ok(Access {
@@ -75,7 +78,8 @@ impl Access {
         })
     }
 
-    /// Reads the configuration again. If it cannot be taken, what held still holds.
+    /// Reads the configuration again. If it is invalid, the previous settings stay in
+    /// force.
     pub(crate) fn reload(&self) -> Result<()> {
         let policies = config::policies(&self.options)?;
         *self.policies.write() = Arc::new(policies);
@@ -86,11 +90,11 @@ impl Access {
         Arc::clone(&self.policies.read())
     }
 
-    /// A seat for one more open table or directory.
+    /// Takes a seat for one more open table or directory.
     ///
     /// # Errors
-    /// [`Failure::TooManyOpen`] past the user's quota, [`Failure::NoDescriptors`] if what
-    /// is left is kept for others.
+    /// [`Failure::TooManyOpen`] past the user's quota, [`Failure::NoDescriptors`] if the
+    /// remaining descriptors are reserved for others.
     pub(crate) fn seat(&self, requester: &Requester) -> Result<Seat> {
         let may_be_short = self.accounts.handles() >= FEW_HANDLES;
         if may_be_short && !self.descriptors.are_left_for(requester.account()) {
@@ -99,7 +103,7 @@ impl Access {
         self.control_seat(requester)
     }
 
-    /// A seat for the control file, which takes no descriptor.
+    /// Takes a seat for the control file, which needs no descriptor.
     ///
     /// # Errors
     /// [`Failure::TooManyOpen`] past the user's quota.
@@ -123,7 +127,7 @@ impl Access {
             Node::File(file) => {
                 let policy = self.policy(&policies, node);
                 match policies.others() == Others::Own && self.shows_own(file) {
-                    // Everybody may open it; whose rows it shows is decided then.
+                    // Everybody may open the file; the open decides which rows it shows.
                     true => Policy {
                         mode: policy.mode | 0o444,
                         ..policy
@@ -134,7 +138,7 @@ impl Access {
         }
     }
 
-    /// What a requester may see of a file or directory; none if nothing.
+    /// How much of a file or directory a requester may see; `None` if nothing.
     ///
     /// # Errors
     /// [`Failure::Tables`] if the caller cannot be identified.
@@ -155,7 +159,8 @@ impl Access {
             Rights::None => Ok(None),
             Rights::Own => {
                 let user = requester.user(&*self.backend)?;
-                // A caller whose real user is root without being root acts for another.
+                // Real uid 0 with another effective uid: root acts for another user, so
+                // show nothing.
                 Ok((user.uid != 0).then_some(View {
                     own: Some(user),
                     ..view
@@ -199,7 +204,7 @@ impl Access {
         })
     }
 
-    /// The most that a requester may see of any file that a directory is there for.
+    /// The most that a requester may see of any file below a directory.
     fn rights_in(
         &self,
         policies: &Policies,
@@ -207,7 +212,7 @@ impl Access {
         directory: Directory,
     ) -> Rights {
         let below: &[Directory] = match directory {
-            // There for everybody who may enter it.
+            // Everybody may enter these directories.
             Directory::Root | Directory::User => return Rights::All,
             Directory::Processes => &[Directory::Process(1)],
             Directory::NetNamespaces => &[Directory::NetNamespace(1)],
@@ -229,8 +234,8 @@ impl Access {
         all.max().unwrap_or(Rights::None)
     }
 
-    /// Whether a file's program shows a user its own processes alone when it is told to.
-    /// Nobody owns the list of net namespaces.
+    /// Whether the program of a file can show a user only their own processes. Net
+    /// namespaces belong to no user.
     fn shows_own(&self, file: File) -> bool {
         let form = self.backend.form(file.table);
         matches!(form.scope, Scope::PidNamespace | Scope::PidAndNetNamespace)
@@ -238,8 +243,8 @@ impl Access {
     }
 }
 
-/// Handles that users other than root may have open together: each is a descriptor
-/// of this process, and some are for itself and for root.
+/// Maximum number of handles that all users other than root may have open together. Each
+/// takes a descriptor of this process, which reserves some for itself and for root.
 fn capacity() -> u64 {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     descriptors / 4 * 3

@@ -1,8 +1,7 @@
 //! Who owns the tree and who may read it.
 //!
-//! The kernel checks the mode bits (`default_permissions`), groups included. An
-//! open is checked again here, by the same bits, so that no cached attribute lets
-//! a caller in.
+//! The kernel checks the mode bits (`default_permissions`), groups included. The daemon
+//! checks each open again by the same bits, so that no cached attribute lets a caller in.
 
 use crate::access::quota::Quota;
 use glob::{MatchOptions, Pattern};
@@ -15,7 +14,8 @@ pub struct Policy {
     pub uid: u32,
     /// Group that owns the tree.
     pub gid: u32,
-    /// Permission bits of files; directories add search where there is read.
+    /// Permission bits of files; a directory adds the search bit wherever the read bit is
+    /// set.
     pub mode: u16,
 }
 
@@ -29,17 +29,17 @@ impl Default for Policy {
     }
 }
 
-/// What those may read whom nothing else lets in.
+/// What users see when no rule gives them access.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Others {
     /// Nothing.
     None,
-    /// Of the tables of processes, what is about their own.
+    /// In the tables of processes, the rows about their own processes.
     Own,
 }
 
 impl Others {
-    /// Reads the value of the option.
+    /// Parses the value of the `others` option.
     pub fn parse(text: &str) -> Option<Others> {
         match text {
             "none" => Some(Others::None),
@@ -48,7 +48,7 @@ impl Others {
         }
     }
 
-    /// The value of the option.
+    /// The value of the `others` option.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Others::None => "none",
@@ -60,14 +60,14 @@ impl Others {
 /// A rule for the tables whose paths match a pattern.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The pattern. What differs between directories, a process, a map, a cgroup or
-    /// a net namespace, is `*` in the paths it is compared with.
+    /// The pattern. The paths that it is compared with have `*` in place of the part that
+    /// varies between directories: a process, a map, a cgroup or a net namespace.
     pub pattern: Pattern,
-    /// What holds for them.
+    /// The policy of these tables.
     pub policy: Policy,
 }
 
-/// Who may read what.
+/// The policies of a mount: who may read which table.
 #[derive(Clone, Debug)]
 pub struct Policies {
     default: Policy,
@@ -76,18 +76,18 @@ pub struct Policies {
     rules: Vec<Rule>,
 }
 
-/// How much of a table somebody may read, from the least.
+/// How much of a table a user may read, in increasing order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Rights {
     /// Nothing.
     None,
-    /// What is about their own processes.
+    /// The rows about the user's own processes.
     Own,
     /// Everything.
     All,
 }
 
-/// Patterns tell directories apart as shells do.
+/// A `*` does not match the `/` between directories, as in shells.
 const MATCHING: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
@@ -99,7 +99,7 @@ impl Rule {
         self.pattern.matches_with(path, MATCHING)
     }
 
-    /// Whether there is any table that it is for.
+    /// Whether the rule matches the path of any table.
     pub fn matches_something(&self) -> bool {
         let user = self.pattern.as_str().starts_with("user/");
         let mut tables = TABLES.iter().flat_map(|table| {
@@ -111,7 +111,7 @@ impl Rule {
     }
 }
 
-/// A file's path, as rules are compared with it.
+/// A file's path, in the form that rules are compared with.
 fn starred(file: File) -> String {
     let name = file.table.table().name;
     match file.directory.pattern() {
@@ -121,7 +121,8 @@ fn starred(file: File) -> String {
 }
 
 impl Policies {
-    /// By the mount's own policy and rules, of which the last that matches counts.
+    /// Policies from the mount's own policy and its rules. The last rule that matches a
+    /// path applies.
     pub fn new(
         default: Policy,
         others: Option<Others>,
@@ -136,25 +137,25 @@ impl Policies {
         }
     }
 
-    /// The bounds of each user.
+    /// The limits of each user.
     pub fn quota(&self) -> Quota {
         self.quota
     }
 
-    /// What holds for a file of the layout.
+    /// The policy of a file of the layout.
     pub fn of_file(&self, file: File) -> Policy {
         let of_table = self.default.for_audience(file.table.table().audience);
         self.of_path(&starred(file)).unwrap_or(of_table)
     }
 
-    /// What holds for a table that was brought.
+    /// The policy of a user program's table.
     pub fn of_user_table(&self, name: &str) -> Policy {
         self.of_path(&format!("user/{name}"))
             .unwrap_or(self.default)
     }
 
-    /// What holds for directories. Where rules let in more than the owner and the
-    /// group, everybody may go through; what is listed is decided when it is.
+    /// The policy of directories. If rules admit more users than the owner and the group,
+    /// everybody may enter; what a directory lists is decided when it is read.
     pub fn of_directories(&self) -> Policy {
         let mode = match self.rules.is_empty() && self.others == Others::None {
             true => self.default.directory_mode(),
@@ -166,7 +167,7 @@ impl Policies {
         }
     }
 
-    /// Whether others may read what is their own.
+    /// What users see when no rule gives them access.
     pub fn others(&self) -> Others {
         self.others
     }
@@ -180,7 +181,7 @@ impl Policies {
 }
 
 impl Policy {
-    /// What holds for a table of this audience.
+    /// The policy of a table for this audience.
     pub fn for_audience(self, audience: Audience) -> Policy {
         match audience {
             Audience::Readers => self,
@@ -192,7 +193,7 @@ impl Policy {
         }
     }
 
-    /// What holds for the control file.
+    /// The policy of the control file.
     pub fn for_control(form: Control) -> Policy {
         Policy {
             uid: 0,
@@ -209,7 +210,7 @@ impl Policy {
         self.mode | (self.mode & 0o444) >> 2
     }
 
-    /// Whether a user may read who is in some groups.
+    /// Whether a user may read, given a predicate for membership in a group.
     pub fn may_read(self, uid: u32, is_in_group: impl FnOnce(u32) -> bool) -> bool {
         let bits = if uid == 0 {
             return true;
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_can_be_entered_by_who_may_read() {
+    fn whoever_may_read_may_enter_directories() {
         let mode = |mode| Policy {
             mode,
             ..Policy::default()

@@ -1,4 +1,4 @@
-//! Who asks, for the length of one request.
+//! The sender of one request, with the facts about its thread.
 
 use crate::access::quota::AccountId;
 use crate::error::{Failure, Result};
@@ -9,29 +9,31 @@ use std::sync::OnceLock;
 /// The thread and user that a FUSE request names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sender {
-    /// Thread id in the daemon's pid namespace; 0 if the thread cannot be seen from there.
+    /// Thread id in the daemon's pid namespace; 0 if the thread is not visible there.
     pub thread: u32,
-    /// Its user, in the daemon's user namespace.
+    /// The user that the thread acts as, in the daemon's user namespace.
     pub uid: u32,
-    /// Its group, likewise. The kernel does not tell the supplementary groups; it has
-    /// checked them against the mode bits itself (`default_permissions`).
+    /// The group that the thread acts as, in the same user namespace. A request does not
+    /// carry the supplementary groups; the kernel has already checked them against the mode
+    /// bits (`default_permissions`).
     pub gid: u32,
 }
 
-/// A sender with the facts about its thread, which are read once, when its request arrives.
+/// A sender with the facts about its thread, which the daemon reads once, when the request
+/// arrives.
 #[derive(Clone, Debug)]
 pub struct Requester {
     sender: Sender,
     caller: Result<Caller>,
     account: AccountId,
-    /// Both are read if the policy asks for them, and then kept.
+    /// The user and the groups are read only if the policy asks for them, and then kept.
     user: OnceLock<User>,
     groups: OnceLock<Box<[u32]>>,
 }
 
 impl Requester {
-    /// Looks at the sender of a request that waits for its answer. A thread that cannot be
-    /// identified is refused whatever it asks for.
+    /// Reads the facts about the sender of a request, which waits for its reply. If its
+    /// thread cannot be identified, every request of it is refused.
     pub fn identify(callers: &(impl Callers + ?Sized), sender: Sender) -> Requester {
         let caller = callers.identify(sender.thread);
         let account = match &caller {
@@ -50,13 +52,13 @@ impl Requester {
     /// The thread and its namespaces.
     ///
     /// # Errors
-    /// [`Failure::Tables`] if they could not be read.
+    /// [`Failure::Tables`] if they cannot be read.
     pub fn caller(&self) -> Result<Caller> {
         self.caller.clone()
     }
 
-    /// The user that the thread really is, which is not the one it acts as in a
-    /// set-user-ID program.
+    /// The real user of the thread, which in a set-user-ID program is not the user that it
+    /// acts as.
     ///
     /// # Errors
     /// As [`Requester::caller`].
@@ -68,8 +70,8 @@ impl Requester {
         Ok(*self.user.get_or_init(|| user))
     }
 
-    /// Whether the group that it acts as, or a supplementary one, is this group. A thread
-    /// whose groups cannot be read is in none.
+    /// Whether the thread acts as this group or has it as a supplementary group. If the
+    /// groups of a thread cannot be read, it has none.
     pub fn is_in_group(&self, callers: &(impl Callers + ?Sized), gid: u32) -> bool {
         let read = || {
             let groups = self
@@ -80,12 +82,12 @@ impl Requester {
         self.sender.gid == gid || self.groups.get_or_init(read).contains(&gid)
     }
 
-    /// The user that it acts as.
+    /// The user that the thread acts as.
     pub fn uid(&self) -> u32 {
         self.sender.uid
     }
 
-    /// The account that pays for what it asks.
+    /// The account that the request is charged to.
     pub fn account(&self) -> AccountId {
         self.account
     }
