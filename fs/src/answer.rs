@@ -2,16 +2,16 @@
 
 use crate::error::Result;
 
-/// Takes the outcome of a read or write, once, on any thread.
+/// Receives the outcome of a read or write, once, on any thread.
 pub trait Answer: Send {
-    /// Whether its caller was interrupted, so that nobody waits for it.
+    /// Whether the caller was interrupted, so that nobody waits for the outcome.
     fn is_abandoned(&self) -> bool;
 
-    /// Has the caller wait to the end, signals or not. Returns false if it is abandoned:
-    /// then nothing should be done.
+    /// Makes the caller wait until the operation ends, signals or not. Returns false if the
+    /// caller has already given up: then the operation should do nothing.
     fn commit(&self) -> bool;
 
-    /// Takes bytes, none of them at the end of a file or for a write; or a failure.
+    /// Sends bytes (none at the end of a file or for a write), or a failure.
     fn send(self: Box<Self>, outcome: Result<&[u8]>);
 }
 

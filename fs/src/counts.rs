@@ -1,4 +1,4 @@
-//! What was opened, read and refused, table by table, for the control file to tell.
+//! Opens, reads and refusals of each table, for the report of the control file.
 
 use crate::error::Failure;
 use iterfs_mapping::Subject;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What happened to a table since the mount.
+/// The events of a table since the mount.
 #[derive(Debug, Default)]
 pub struct Counts {
     opens: AtomicU64,
@@ -16,13 +16,13 @@ pub struct Counts {
     failure: Mutex<Option<Failure>>,
 }
 
-/// The same, to be shown.
+/// A copy of [`Counts`], to be shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) opens: u64,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
-    /// The last failure, if there was one.
+    /// The last failure, if any.
     pub(crate) failure: Option<Failure>,
 }
 
@@ -31,7 +31,7 @@ impl Counts {
         self.opens.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Adds rows and bytes, as they are made for a reader.
+    /// Adds rows and bytes when they are made for a reader.
     pub(crate) fn made(&self, rows: u64, bytes: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -51,7 +51,7 @@ impl Counts {
     }
 }
 
-/// The counts of all tables that were ever opened.
+/// The counts of every table that was ever opened.
 #[derive(Debug, Default)]
 pub(crate) struct AllCounts(RwLock<HashMap<Subject, Arc<Counts>>>);
 
@@ -64,12 +64,12 @@ impl AllCounts {
         Arc::clone(self.0.write().entry(subject).or_default())
     }
 
-    /// Forgets the tables that are there no more.
+    /// Forgets the tables that no longer exist.
     pub(crate) fn retain(&self, there: impl Fn(Subject) -> bool) {
         self.0.write().retain(|subject, _| there(*subject));
     }
 
-    /// A table's counts, to show.
+    /// A table's counts, to be shown.
     pub(crate) fn counted(&self, subject: Subject) -> Counted {
         let counts = self.0.read().get(&subject).cloned();
         counts.map(|counts| counts.counted()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Open files and directories, by the numbers the kernel holds for them.
+//! Open files and directories, by the handle numbers that the kernel holds.
 
 use crate::access::quota::Seat;
 use crate::control::ControlFile;
@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What is open.
+/// An open file or directory.
 pub(crate) enum Handle {
-    /// A table that is read.
+    /// A table opened for reading.
     Table(Arc<Stream>),
-    /// A table opened for writing alone: there is nothing to do with it.
+    /// A table opened only for writing; no operation succeeds on it.
     WriteOnly,
     /// The control file.
     Control(Arc<ControlFile>),
@@ -21,10 +21,10 @@ pub(crate) enum Handle {
     Directory(Arc<Listing>),
 }
 
-/// Fewer handles than this leave little behind when they are closed.
+/// With fewer handles than this, little memory is left to give back when they are closed.
 const MANY: usize = 64;
 
-/// The open handles. The lock is held to look up or change the table alone.
+/// The open handles. The lock is held only to look up or change the map.
 #[derive(Default)]
 pub(crate) struct Handles {
     open: RwLock<Open>,
@@ -34,7 +34,7 @@ pub(crate) struct Handles {
 #[derive(Default)]
 struct Open {
     handles: HashMap<u64, (Handle, Seat)>,
-    /// The most at once since most were closed.
+    /// The highest number of open handles since most of them were last closed.
     most: usize,
 }
 
@@ -54,8 +54,8 @@ impl Handles {
         number
     }
 
-    /// Closes a handle. Says whether most of many have been closed now, so that memory they
-    /// were using can be given back.
+    /// Closes a handle. Returns whether most of many handles are closed now, so that the
+    /// memory that they used can be given back.
     pub(crate) fn remove(&self, number: u64) -> bool {
         let mut open = self.open.write();
         let handle = open.handles.remove(&number);
@@ -65,7 +65,7 @@ impl Handles {
             open.handles.shrink_to_fit();
         }
         drop(open);
-        // Closing it may be a system call, so it happens out of the lock.
+        // Dropping the handle may make a system call, so do it without the lock.
         drop(handle);
         were_many
     }

@@ -1,13 +1,13 @@
 //! The filesystem: BPF iterators as files.
 //!
-//! From the outside in: [`mount`] takes the place in the tree of mounts, [`session`] reads
-//! the kernel's requests, [`fuse`] takes them apart for the plain [`operations`]. Behind
-//! those, [`tree`] says which nodes a caller sees, [`access`] how much of them, and
-//! [`stream`] and [`mod@format`] turn a pass into the bytes of a file, on the threads of the
-//! [`scheduler`]. [`control`] carries out commands.
+//! From the outside in: [`mount`] puts the filesystem into the tree of mounts, [`session`]
+//! reads the kernel's requests, and [`fuse`] translates them for the plain [`operations`].
+//! Behind those, [`tree`] decides which nodes a caller sees, and [`access`] how much of
+//! them. [`stream`] and [`mod@format`] turn a pass into the bytes of a file, on the threads
+//! of the [`scheduler`]. [`control`] executes commands.
 //!
-//! Tables are reached through the contract in `iterfs-mapping` alone: nothing here knows
-//! BPF, and the unit tests put tables in memory behind the contract.
+//! This crate reaches tables only through the contract in `iterfs-mapping`: nothing here
+//! knows BPF, and the unit tests put tables in memory behind the contract.
 
 pub mod access;
 pub mod answer;

@@ -1,4 +1,5 @@
-//! The file operations, plainly: no FUSE here, and no kernel but through the [contract]
+//! The file operations. They know no FUSE, and reach the kernel only through the
+//! [contract].
 //!
 //! [contract]: iterfs_mapping::contract.
 
@@ -24,7 +25,7 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// How long the kernel may keep what does not depend on who asks.
+/// How long the kernel may keep attributes that do not depend on the caller.
 const STABLE: Duration = Duration::from_secs(3600);
 
 /// A mounted tree.
@@ -36,17 +37,17 @@ pub struct Operations {
     tree: Arc<Tree>,
     handles: Handles,
     scheduler: Arc<Scheduler>,
-    /// The control file has threads of its own: commands that wait for each other hold up
-    /// no reader, and no reader holds up a command or a report.
+    /// The control file has its own threads: commands that wait for each other delay no
+    /// reader, and no reader delays a command or a report.
     commands: Serial,
     reports: Serial,
     mounted: SystemTime,
 }
 
-/// What is known of a node.
+/// The attributes of a node.
 #[derive(Clone, Copy, Debug)]
 pub struct Attributes {
-    /// Which node.
+    /// The node.
     pub node: Node,
     /// Its owner.
     pub uid: u32,
@@ -54,19 +55,19 @@ pub struct Attributes {
     pub gid: u32,
     /// Its permission bits.
     pub mode: u16,
-    /// All its times: when the tree was mounted.
+    /// All its times: the time of the mount.
     pub time: SystemTime,
-    /// How long this may be believed.
+    /// How long the kernel may keep the attributes.
     pub lifetime: Duration,
 }
 
 impl Operations {
-    /// A tree over a backend's tables, shown and read as the options say; `scheduler` has
-    /// threads for slow operations.
+    /// A tree of a backend's tables, shown and protected as the options say. `scheduler`
+    /// runs slow operations.
     ///
     /// # Errors
-    /// A configuration or a directory of programs that cannot be used; the kernel's, if it
-    /// starts no threads.
+    /// The configuration or the directory of programs is invalid, or the kernel refuses to
+    /// start a thread.
     pub fn new(
         backend: Arc<dyn Backend>,
         options: &Options,
@@ -96,8 +97,8 @@ impl Operations {
         })
     }
 
-    /// Finds out about the sender of a request that waits for its answer: once, for all
-    /// that the request needs.
+    /// Reads the facts about the sender of a request, which waits for its reply: once, for
+    /// everything that the request needs.
     pub fn identify(&self, sender: Sender) -> Requester {
         Requester::identify(&*self.backend, sender)
     }
@@ -115,17 +116,17 @@ impl Operations {
         Ok(self.describe(node))
     }
 
-    /// What is known of a node that was looked up before.
+    /// The attributes of a node that was looked up before.
     ///
     /// # Errors
     /// [`Failure::NotFound`] or [`Failure::Denied`] if the requester's tree does not have
-    /// it, and the requester does not have it open either.
+    /// the node and the requester does not have it open either.
     pub fn attributes(&self, requester: &Requester, node: Node) -> Result<Attributes> {
         self.tree.admit_holder(requester, node)?;
         Ok(self.describe(node))
     }
 
-    /// What is known of an entry of a directory, for the one that listed it.
+    /// The attributes of a directory entry, for the caller that listed it.
     pub fn entry_attributes(&self, entry: &Entry) -> Attributes {
         self.describe(entry.node)
     }
@@ -145,7 +146,7 @@ impl Operations {
         }
     }
 
-    /// What a symbolic link holds.
+    /// The target of a symbolic link.
     pub fn link_target(&self, requester: &Requester, node: Node) -> Result<String> {
         self.tree.admit(requester, node)?;
         match node {
@@ -154,20 +155,20 @@ impl Operations {
         }
     }
 
-    /// Whether a requester may ask about the filesystem that a node is in.
+    /// Checks that a requester may ask about the filesystem of a node.
     pub fn statistics(&self, requester: &Requester, node: Node) -> Result<()> {
         self.tree.admit_holder(requester, node)
     }
 
-    /// Has `forget` called with each node of which the kernel may keep attributes,
-    /// whenever those may have changed.
+    /// Calls `forget` with each node whose attributes the kernel may keep, whenever they
+    /// may have changed.
     pub fn on_change(&self, forget: impl Fn(Node) + Send + Sync + 'static) {
         self.control.on_reload(Box::new(move || {
             stable_nodes().for_each(&forget);
         }));
     }
 
-    /// Opens a table; the handle's number is for [`Operations::read`].
+    /// Opens a table. [`Operations::read`] takes the number of the handle.
     pub fn open(&self, requester: &Requester, node: Node, wanted: Wanted) -> Result<u64> {
         if let Node::Control(form) = node {
             return self.open_control(requester, form);
@@ -175,7 +176,7 @@ impl Operations {
         let seat = self.access.seat(requester)?;
         if wanted == Wanted::Write {
             self.tree.admit(requester, node)?;
-            // As in /proc, root gets a descriptor that every write fails on.
+            // As in /proc, root gets a descriptor on which every write fails.
             return Ok(self.handles.insert(Handle::WriteOnly, seat));
         }
         let view = self.access.view(requester, node)?;
@@ -204,7 +205,7 @@ impl Operations {
         Ok(self.handles.insert(Handle::Control(Arc::new(file)), seat))
     }
 
-    /// Refuses a requester that may not use the control file: only root of the host may.
+    /// Refuses the control file to everybody but the host's root.
     fn check_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<()> {
         let node = Node::Control(form);
         let view = self.access.view(requester, node)?;
@@ -212,8 +213,8 @@ impl Operations {
         presence.map(drop).ok_or(Failure::NotFound)
     }
 
-    /// Runs what may take a while for somebody: here, or on another thread if too many
-    /// are kept already.
+    /// Runs a job that may take a while: on this thread, or on another one if too many
+    /// threads are busy with such jobs.
     pub(crate) fn run(&self, requester: &Requester, job: impl FnOnce() + Send + 'static) {
         let account = requester.account();
         match self.scheduler.try_inline(account) {
@@ -222,11 +223,11 @@ impl Operations {
         }
     }
 
-    /// Reads an open table, now or when it has bytes.
+    /// Reads an open table, now or once it has bytes.
     ///
-    /// The kernel does not move a file's position for the asynchronous reads of io_uring,
-    /// so that those from the current position get the same bytes for ever
-    /// (fs/fuse/file.c, fuse_direct_IO()). Such a repetition fails.
+    /// The kernel does not advance a file's position for the asynchronous reads of
+    /// io_uring, so reads at the current position would return the same bytes forever
+    /// (fs/fuse/file.c, fuse_direct_IO()). Such a repeated read fails.
     pub fn read(
         &self,
         sender: Sender,
@@ -248,7 +249,8 @@ impl Operations {
         thread != 0 && self.backend.reads_asynchronously(thread)
     }
 
-    /// Asking the kernel about every program takes a while: not here.
+    /// A report asks the kernel about every program, which takes a while, so another thread
+    /// makes it.
     fn read_control(&self, handle: u64, size: usize, answer: Box<dyn Answer>) {
         let Some(file) = self.handles.control(handle) else {
             return answer.send(Err(Failure::BadHandle));
@@ -260,15 +262,15 @@ impl Operations {
         });
     }
 
-    /// The reader of an open table waits no longer.
+    /// Notes that the reader of an open table no longer waits.
     pub(crate) fn abandoned(&self, handle: u64) {
         if let Some(stream) = self.handles.table(handle) {
             stream.abandoned();
         }
     }
 
-    /// Writes to an open file. The control file takes a command from whoever may open
-    /// it now, whatever process opened it; every other file refuses the write.
+    /// Writes to an open file. The control file accepts a command from any caller who may
+    /// open it now, whichever process opened it; every other file refuses the write.
     pub fn write(
         &self,
         requester: &Requester,
@@ -280,17 +282,17 @@ impl Operations {
         let Some(file) = self.handles.control(handle) else {
             return answer.send(Err(Failure::Unwritable));
         };
-        // Checked here, while the writer waits and cannot exit, not on the thread of
+        // Check here, while the writer waits and cannot exit, not on the thread that runs
         // commands.
         if let Err(failure) = self.check_control(requester, file.form()) {
             return answer.send(Err(failure));
         }
         let control = Arc::clone(&self.control);
-        // One byte more than a command may have shows that it is too long.
+        // One byte beyond the limit shows that the command is too long.
         let bytes = bytes[..bytes.len().min(MAX_LENGTH + 1)].to_vec();
         self.commands.run(move || {
-            // A command that has begun is carried out, and its writer learns what came of
-            // it. One whose writer has gone does not begin.
+            // A command that has begun is finished, and its writer learns the outcome. If
+            // the writer has already gone, the command does not begin.
             if answer.commit() {
                 let done = file.write(&control, offset, &bytes);
                 answer.send(done.map(|()| &[][..]));
@@ -298,20 +300,20 @@ impl Operations {
         });
     }
 
-    /// Does what the command `reload` does, soon. The log says how it came out.
+    /// Runs the command `reload` soon. The outcome is logged.
     pub fn reload(&self) {
         let control = Arc::clone(&self.control);
         self.commands.run(move || control.reload_unasked());
     }
 
-    /// Closes a handle of either kind.
+    /// Closes a handle of a file or a directory.
     pub fn release(&self, handle: u64) {
         if self.handles.remove(handle) {
             self.scheduler.run(AccountId::HOST_ROOT, sys::trim_heaps);
         }
     }
 
-    /// Opens a directory; the handle's number is for [`Operations::list`].
+    /// Opens a directory. [`Operations::list`] takes the number of the handle.
     pub fn open_directory(&self, requester: &Requester, node: Node) -> Result<u64> {
         let Node::Directory(_) = node else {
             return Err(Failure::NotADirectory);
@@ -324,9 +326,9 @@ impl Operations {
         Ok(self.handles.insert(Handle::Directory(listing), seat))
     }
 
-    /// The entries of an open directory. Its first reading decides what they
-    /// are; reading from the start again looks again. Whoever reads it, it is what
-    /// the one that opened it sees, if the reader's own tree has the directory at all.
+    /// The entries of an open directory. The first reading determines them, and a reading
+    /// from the start does so again. Every reader sees the entries that the opener sees,
+    /// provided that the reader's own tree has the directory at all.
     pub fn list(
         &self,
         requester: &Requester,
@@ -350,13 +352,14 @@ impl Operations {
             Some(view) if listing.viewpoint() == Viewpoint::of(&view) => {
                 listing.set(self.tree.entries(&view, directory)?)
             }
-            // A descriptor that was handed on: its new holder looks for nobody.
+            // The descriptor was passed on; show its new holder only what the opener has
+            // listed.
             _ => found.ok_or(Failure::Denied),
         }
     }
 }
 
-/// The path that messages call a table by.
+/// A table's path, for messages.
 fn path(node: Node, contents: Contents) -> String {
     match (node, contents) {
         (Node::File(file), _) => file.path(),
@@ -369,13 +372,13 @@ fn serial(name: &str) -> Result<Serial> {
     Serial::start(name).map_err(|error| Failure::NoThread(Arc::new(error)))
 }
 
-/// Whether a node is there for everyone and always, so that the kernel may keep
-/// what it was told; until a reload, after which it is told to forget.
+/// Whether a node always exists for everybody, so that the kernel may keep its name and
+/// attributes. After a reload, the kernel is told to forget them.
 pub(crate) fn is_stable(node: Node) -> bool {
     let directory = match node {
         Node::Directory(directory) => directory,
         Node::File(file) => file.directory,
-        // There for some callers, or for some time.
+        // These exist only for some callers, or only for some time.
         Node::User(_) | Node::Control(_) | Node::NetNamespaceName(_) => return false,
     };
     STABLE_DIRECTORIES.contains(&directory)
@@ -399,11 +402,11 @@ fn stable_nodes() -> impl Iterator<Item = Node> {
     })
 }
 
-/// What a file is opened for.
+/// The access that an open asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wanted {
-    /// To read, or to read and write.
+    /// For reading, or for reading and writing.
     Read,
-    /// To write alone.
+    /// Only for writing.
     Write,
 }

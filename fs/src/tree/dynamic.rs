@@ -1,4 +1,4 @@
-//! The part of the tree that comes and goes with what runs: processes, maps, cgroups, net
+//! The part of the tree that changes as the system runs: processes, maps, cgroups, net
 //! namespaces, user tables.
 
 use crate::error::Result;
@@ -7,7 +7,7 @@ use iterfs_mapping::number::parse_id;
 use iterfs_mapping::{Directory, Format, Need, Node, TableId, UserFile, View};
 use std::ffi::{OsStr, OsString};
 
-/// The directories in one that are there now to a reader, with their names.
+/// The directories below `parent` that a reader sees now, with their names.
 pub(crate) fn list(
     backend: &dyn Backend,
     view: &View,
@@ -49,7 +49,7 @@ pub(crate) fn list(
     }
 }
 
-/// The node of a name that the kernel or the administrator gave.
+/// The node of a name that the kernel or the administrator assigned.
 pub(crate) fn find(backend: &dyn Backend, parent: Directory, name: &OsStr) -> Result<Option<Node>> {
     match parent {
         Directory::Cgroup(id) => {
@@ -93,7 +93,7 @@ pub(crate) fn user_files(backend: &dyn Backend) -> impl Iterator<Item = (String,
     })
 }
 
-/// The tables that are in a directory now.
+/// The tables that a directory has now.
 pub(crate) fn tables_in(backend: &dyn Backend, directory: Directory) -> Result<Vec<TableId>> {
     if let Directory::Map(id) = directory {
         let map = backend.maps()?.into_iter().find(|map| map.id == id);
@@ -103,7 +103,7 @@ pub(crate) fn tables_in(backend: &dyn Backend, directory: Directory) -> Result<V
     Ok(here.collect())
 }
 
-/// The names that stand beside the directories of net namespaces.
+/// Symbolic links to the directories of net namespaces, by the names of the namespaces.
 pub(crate) fn links(backend: &dyn Backend, parent: Directory) -> Result<Vec<(OsString, Node)>> {
     if parent != Directory::NetNamespaces {
         return Ok(Vec::new());
@@ -114,15 +114,15 @@ pub(crate) fn links(backend: &dyn Backend, parent: Directory) -> Result<Vec<(OsS
         .collect())
 }
 
-/// The names of net namespaces. A name that is a number would hide the namespace of that
-/// number.
+/// The names of net namespaces. A numeric name is left out: it would hide the namespace
+/// that has this number.
 fn names(backend: &dyn Backend) -> Result<Vec<(OsString, u32)>> {
     let mut names = backend.net_namespace_names()?;
     names.retain(|(name, _)| name.to_str().and_then(parse_id).is_none());
     Ok(names)
 }
 
-/// The tables that walk maps of a map's type.
+/// The tables that walk maps of this map's type.
 fn tables_of(backend: &dyn Backend, map: &Map) -> impl Iterator<Item = TableId> {
     Directory::Map(map.id).tables().filter(|table| {
         let fits = match table.table().need {

@@ -1,9 +1,9 @@
-//! Inode numbers: each says what it stands for, so there is no table of them.
+//! Inode numbers. Each number encodes its node, so no table of inodes is needed.
 //!
-//! A number is the same for the same path whenever and by whomever it is looked
-//! up. The top byte is the kind of directory, ten bits the file in it (0 for the
-//! directory itself), the rest the directory's own number: a pid, or the id of a
-//! cgroup, which the kernel counts up from 1 (fs/kernfs/dir.c).
+//! The same path always has the same number, whoever looks it up. The top byte is the kind
+//! of directory, the next ten bits the file in it (0 for the directory itself), and the
+//! rest the directory's own number: a pid, or the id of a cgroup, which the kernel counts
+//! up from 1 (fs/kernfs/dir.c).
 
 use iterfs_mapping::{Control, Directory, File, Format, Node, TableId, UserFile};
 
@@ -15,10 +15,10 @@ const FILE_SHIFT: u32 = 46;
 const FILE: u64 = (1 << (KIND_SHIFT - FILE_SHIFT)) - 1;
 const NUMBER: u64 = (1 << FILE_SHIFT) - 1;
 
-/// Each table has as many files in a directory as there are formats.
+/// In a directory, each table has one file per format.
 const FORMATS: u64 = Format::ALL.len() as u64;
 
-/// The kinds of what is no directory of the layout.
+/// Kinds of nodes that are not directories of the layout.
 const USER: u64 = 10;
 const CONTROL: u64 = 11;
 const NAME: u64 = 14;
@@ -39,7 +39,7 @@ pub fn number(node: Node) -> u64 {
     }
 }
 
-/// The node of an inode number, if we could have given it out.
+/// The node of an inode number, or `None` if iterfs never hands out this number.
 pub fn node(number: u64) -> Option<Node> {
     if number == ROOT {
         return Some(Node::Directory(Directory::Root));
@@ -61,7 +61,7 @@ pub fn node(number: u64) -> Option<Node> {
         (kind, bits) => {
             let directory = directory(kind, own)?;
             match bits {
-                // The root has its own number, and only that.
+                // The root has its own number and no other.
                 0 if directory == Directory::Root => None,
                 0 => Some(Node::Directory(directory)),
                 bits => Some(Node::File(file(directory, bits)?)),

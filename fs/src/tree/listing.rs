@@ -1,4 +1,4 @@
-//! An open directory: who sees it, and what its last reading found.
+//! An open directory: its opener's view, and the entries that its last reading found.
 
 use crate::access::Viewpoint;
 use crate::access::quota::{Account, Charge};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Entry {
     /// The name.
     pub name: OsString,
-    /// What it stands for.
+    /// The node that it names.
     pub node: Node,
 }
 
@@ -22,11 +22,11 @@ pub struct Entry {
 pub(crate) struct Listing {
     viewpoint: Viewpoint,
     account: Arc<Account>,
-    /// Held to look or replace alone.
+    /// Held only to look at the value or replace it.
     found: Mutex<Option<Found>>,
 }
 
-/// Names, and the bytes they take of their user's quota.
+/// Entries, and the bytes that they take of their user's quota.
 #[derive(Debug)]
 struct Found {
     entries: Arc<[Entry]>,
@@ -34,7 +34,7 @@ struct Found {
 }
 
 impl Listing {
-    /// A directory that nobody has read, to be charged to an account.
+    /// A directory that nobody has read yet, charged to an account.
     pub(crate) fn new(viewpoint: Viewpoint, account: Arc<Account>) -> Arc<Listing> {
         Arc::new(Listing {
             viewpoint,
@@ -43,18 +43,18 @@ impl Listing {
         })
     }
 
-    /// From where its opener looks.
+    /// The view of the process that opened the directory.
     pub(crate) fn viewpoint(&self) -> Viewpoint {
         self.viewpoint
     }
 
-    /// What the last reading from the start found.
+    /// The entries that the last reading from the start found.
     pub(crate) fn entries(&self) -> Option<Arc<[Entry]>> {
         let found = self.found.lock();
         found.as_ref().map(|found| Arc::clone(&found.entries))
     }
 
-    /// Replaces what was found.
+    /// Replaces the entries.
     ///
     /// # Errors
     /// [`Failure::TooMuchKept`] past the user's quota.

@@ -1,13 +1,14 @@
-//! The tree as a caller sees it: which nodes there are, and which of them its tree has.
+//! The tree as a caller sees it: which nodes exist, and which of them the caller's tree
+//! has.
 //!
 //! Every operation asks here before it answers with names, attributes or bytes. A caller
-//! need not have found a node by a path: it may hold a descriptor that another process
-//! opened with O_PATH, or make a file handle for open_by_handle_at(2). So no operation takes
-//! for granted that a lookup let its caller pass. Reading an open table is the exception:
-//! its handle shows what its opener sees.
+//! may reach a node without a path: it may hold a descriptor that another process opened
+//! with O_PATH, or make a file handle for open_by_handle_at(2). So no operation assumes
+//! that a lookup has admitted its caller. Reading an open table is the exception: its
+//! handle shows what its opener sees.
 //!
-//! [`dynamic`] has the nodes that come and go, [`inode`] their numbers, [`listing`] an open
-//! directory, and [`sightings`] saves looks at a process.
+//! [`dynamic`] holds the nodes that come and go, [`inode`] their numbers, and [`listing`]
+//! an open directory. [`sightings`] avoids repeated looks at a process.
 
 mod dynamic;
 pub mod inode;
@@ -25,14 +26,14 @@ use sightings::Sightings;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-/// The nodes, and who may know of them.
+/// The nodes, and who may learn of them.
 pub(crate) struct Tree {
     backend: Arc<dyn Backend>,
     access: Arc<Access>,
     sightings: Sightings,
 }
 
-/// A directory that is there now.
+/// A directory that exists now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Presence {
     /// The process of `pid/<n>`.
@@ -48,8 +49,8 @@ impl Tree {
         }
     }
 
-    /// The node of a name in a directory, if there can be one. Whether it is there now, and
-    /// for whom, is another question: [`Tree::has`].
+    /// The node of a name in a directory, if the layout has one. [`Tree::has`] tells
+    /// whether it exists now, and for whom.
     pub(crate) fn child(&self, directory: Directory, name: &OsStr) -> Result<Option<Node>> {
         match name.to_str().and_then(|name| directory.child(name)) {
             Some(node) => Ok(Some(node)),
@@ -73,18 +74,18 @@ impl Tree {
         Ok(Some(node))
     }
 
-    /// The text file of each table that is here and needs nothing to be named.
+    /// The text file of each table that this kernel has and whose path needs no parameter.
     pub(crate) fn whole_tables(&self) -> impl Iterator<Item = File> {
         let here = TableId::all().filter(|id| self.backend.present(*id));
         here.filter(|id| id.table().need == Need::Nothing)
             .filter_map(File::whole)
     }
 
-    /// Lets a caller pass whose tree has a node, supposing that the node exists.
+    /// Admits a caller whose tree has a node, on the assumption that the node exists.
     ///
-    /// Whether it does is asked again where that costs a search and tells the caller
-    /// something: at lookup and at open. A node that every caller's tree has costs no
-    /// system call here.
+    /// Lookup and open check again that it exists, where this takes a search and reveals
+    /// something to the caller. For a node that is in every caller's tree, this makes no
+    /// system call.
     ///
     /// # Errors
     /// [`Failure::NotFound`] if the caller's tree does not have it, [`Failure::Denied`]
@@ -108,9 +109,9 @@ impl Tree {
         Ok(())
     }
 
-    /// As [`Tree::admit`], but a caller that has the node open may ask for its attributes:
-    /// a descriptor that was handed on can be read, and most programs call fstat(2) before
-    /// they read.
+    /// Like [`Tree::admit`], but a caller that has the node open may also ask for its
+    /// attributes: a descriptor that was passed on can be read, and most programs call
+    /// fstat(2) before they read.
     ///
     /// # Errors
     /// Those of [`Tree::admit`].
@@ -127,18 +128,18 @@ impl Tree {
     /// Whether a requester finds the node now.
     ///
     /// # Errors
-    /// [`Failure::Denied`] and [`Failure::NotFound`] if it may not even ask.
+    /// [`Failure::Denied`] or [`Failure::NotFound`] if the requester may not even ask.
     pub(crate) fn has(&self, requester: &Requester, node: Node) -> Result<bool> {
         let view = self.glimpse(requester, node)?;
         if let Node::Directory(Directory::Process(_)) = node {
-            // A path begins with its directories: this is a new one.
+            // A path begins with its directories, so this starts a new path.
             self.sightings.forget(&view);
         }
         self.is_shown(&view, node)
     }
 
-    /// How much a requester may learn of a node's being there: as much as it may read, or
-    /// if that is nothing, its own.
+    /// The view by which a requester may learn whether a node exists: its view of the node's
+    /// directory, or else one that is limited to its own processes.
     fn glimpse(&self, requester: &Requester, node: Node) -> Result<View> {
         let place = Node::Directory(node.directory());
         if let Some(view) = self.access.view(requester, place)? {
@@ -157,7 +158,7 @@ impl Tree {
         })
     }
 
-    /// Whether a reader's tree may have a node of this scope.
+    /// Whether the scope of a node lets a reader's tree have it.
     fn is_in_scope(&self, view: &View, node: Node) -> bool {
         !self.is_of_host(node) || view.caller.is_on_host
     }
@@ -167,8 +168,8 @@ impl Tree {
         Ok(self.presence(view, node)?.is_some())
     }
 
-    /// The directory of a node, if a reader's tree has the node now: the one rule for what
-    /// is listed, found and opened.
+    /// The directory of a node, if a reader's tree has the node now. Listing, lookup and
+    /// open all use this rule.
     pub(crate) fn presence(&self, view: &View, node: Node) -> Result<Option<Presence>> {
         if !self.is_in_scope(view, node) {
             return Ok(None);
@@ -194,7 +195,7 @@ impl Tree {
         Ok(is_there.then_some(presence))
     }
 
-    /// Looks whether a directory is there now to a reader.
+    /// Checks whether a directory exists now for a reader.
     fn look(&self, view: &View, directory: Directory) -> Result<Option<Presence>> {
         let is_there = match directory {
             Directory::Process(pid) => {
@@ -273,7 +274,7 @@ impl Tree {
         Ok(entries)
     }
 
-    /// Whether only callers on the host have the node in their trees.
+    /// Whether the node is only in the trees of callers on the host.
     fn is_of_host(&self, node: Node) -> bool {
         if node.directory().scope() == Some(Scope::Host) {
             return true;
@@ -289,7 +290,7 @@ impl Tree {
         }
     }
 
-    /// Whether the kernel has any of the tables that a directory is there for.
+    /// Whether the kernel has any table that a directory can hold.
     fn has_purpose(&self, directory: Directory) -> bool {
         directory.purpose().is_none_or(|place| {
             TableId::all().any(|id| id.table().places.contains(&place) && self.backend.present(id))
@@ -297,8 +298,8 @@ impl Tree {
     }
 }
 
-/// Whether a node comes and goes on the host, so that only callers who may read some of its
-/// tables learn of it: a search for it costs, and its being there says something.
+/// Whether a node comes and goes on the host. Only callers who may read some of its tables
+/// learn of it, because searching for it costs time and its existence reveals something.
 fn is_hidden(node: Node) -> bool {
     matches!(node, Node::NetNamespaceName(_))
         || matches!(

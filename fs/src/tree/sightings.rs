@@ -1,23 +1,23 @@
-//! Processes that a thread has just been shown.
+//! Processes that a thread has just seen.
 //!
-//! One open(2) of `pid/42/files` is three requests that need process 42: the lookups of
+//! One open(2) of `pid/42/files` sends three requests that need process 42: the lookups of
 //! both names, and the open. The thread that sends them waits for each, so nothing that it
-//! can see happens between two of them, and one look at the process serves all three.
+//! can observe happens between two of them, and one look at the process serves all three.
 
 use iterfs_mapping::View;
 use iterfs_mapping::contract::Process;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 
-/// How long a look serves. Much longer than the requests of one open(2) take, and much
-/// shorter than it takes to use a number again.
+/// How long a look is valid: much longer than the requests of one open(2) take, and much
+/// shorter than the kernel takes to reuse a pid.
 const LIFETIME: Duration = Duration::from_millis(10);
 
-/// How many threads have a look kept. A thread that shares its place with another only
-/// looks again.
+/// Number of threads whose last look is kept. A thread that shares its place with another
+/// one only has to look again.
 const THREADS: usize = 64;
 
-/// The last look of some threads. The lock is held to copy one in or out.
+/// The last look of some threads. The lock is held only to copy one in or out.
 #[derive(Debug)]
 pub(crate) struct Sightings(Mutex<[Option<Sighting>; THREADS]>);
 
@@ -46,14 +46,14 @@ impl Sightings {
         }
     }
 
-    /// The process of this number, if the same viewer has just been shown it.
+    /// The process with this pid, if the same viewer has just seen it.
     pub(crate) fn find(&self, view: &View, pid: u32) -> Option<Process> {
         let sighting = self.0.lock()[place(view)?]?;
         let is_same = sighting.view == *view && sighting.process.pid == pid;
         (is_same && sighting.at.elapsed() < LIFETIME).then_some(sighting.process)
     }
 
-    /// Forgets what a viewer was shown.
+    /// Forgets the process that a viewer saw.
     pub(crate) fn forget(&self, view: &View) {
         if let Some(place) = place(view) {
             self.0.lock()[place] = None;
@@ -61,7 +61,7 @@ impl Sightings {
     }
 }
 
-/// The place of a viewer's thread. The daemon itself looks each time.
+/// The place of a viewer's thread. The daemon itself has none and looks every time.
 fn place(view: &View) -> Option<usize> {
     Some(view.caller.thread? as usize % THREADS)
 }
