@@ -190,7 +190,7 @@ impl Operations {
         let pass = self.backend.open(contents, &view).map_err(Failure::from);
         let pass = pass.inspect_err(|failure| {
             let path = path(node, contents);
-            tracing::error!(path, "cannot be opened: {failure}");
+            tracing::error!(path, "cannot open the table: {failure}");
             counts.failed(failure);
         })?;
         let scheduler = Arc::clone(&self.scheduler);

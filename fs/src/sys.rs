@@ -38,7 +38,9 @@ pub fn give_memory_back() {
         // SAFETY: mallopt() takes two integers and may be called at any time.
         let taken = unsafe { libc::mallopt(parameter, value) };
         if taken == 0 {
-            tracing::warn!("the C library refuses its option {parameter}; memory may stay taken");
+            tracing::warn!(
+                "the C library refuses the option {parameter}; the daemon may keep memory that it no longer uses"
+            );
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Leaving the foreground.
+//! Starting the daemon in the background.
 //!
-//! `iterfs mount` starts itself again as the daemon, whose standard output is a
-//! pipe to the one that waits: the daemon writes one word when the mount
-//! answers, or one line that says why it will not. Nothing forks with threads
-//! running.
+//! `iterfs mount` starts itself again as the daemon, whose standard output is a pipe to the
+//! process that waits: the daemon writes one word once the mount is ready, or one line that
+//! says why mounting failed. No process forks while it has several threads.
 
 use crate::sys;
 use anyhow::{Context, Result};
@@ -13,54 +12,54 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
 use std::process::{Command, ExitCode, Stdio};
 
-/// What the daemon says when the mount answers.
+/// The word that the daemon writes once the mount is ready.
 const READY: &str = "ready\n";
 
 /// The flag that makes a process the daemon.
 pub(crate) const FLAG: &str = "--daemon";
 
-/// Starts the daemon with this process's arguments, the command's name first,
-/// and waits for its word.
+/// Starts the daemon with this process's arguments, the command's name first, and waits
+/// until it reports.
 pub(crate) fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode> {
-    let program = std::env::current_exe().context("this program's file is not known")?;
+    let program = std::env::current_exe().context("cannot find the file of this program")?;
     let mut arguments = arguments.into_iter();
     let mut daemon = Command::new(program)
         .args(arguments.next())
-        // Not at the end, where a `--` of the user's may make it an operand.
+        // Not at the end, where a `--` from the user may turn the flag into an operand.
         .arg(FLAG)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .context("the daemon cannot be started")?;
+        .context("cannot start the daemon")?;
     let mut word = String::new();
     if let Some(mut output) = daemon.stdout.take() {
         output
             .read_to_string(&mut word)
-            .context("the daemon cannot be heard")?;
+            .context("cannot read from the daemon")?;
     }
     if word == READY {
         return Ok(ExitCode::SUCCESS);
     }
-    let status = daemon.wait().context("the daemon cannot be waited for")?;
+    let status = daemon.wait().context("cannot wait for the daemon")?;
     match word.trim_end() {
-        "" => eprintln!("iterfs: the daemon ended before the mount answered ({status})"),
+        "" => eprintln!("iterfs: the daemon ended before the mount was ready ({status})"),
         line => eprintln!("{line}"),
     }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(ExitCode::from(code.filter(|code| *code != 0).unwrap_or(1)))
 }
 
-/// Descriptors that the daemon was started with, standard input, output and error aside.
+/// Descriptors that the daemon inherited, apart from standard input, output and error.
 ///
-/// The lock of a flock(1) or the end of somebody's pipe may be among them, which would
-/// stay open for as long as the mount does.
+/// They may include the lock of a flock(1) or the end of another program's pipe, which
+/// would stay open for as long as the mount exists.
 #[derive(Debug)]
 pub(crate) struct Inherited(Vec<RawFd>);
 
 impl Inherited {
-    /// Notes what is open. Must come before this process opens anything of its own.
+    /// Notes the open descriptors. Call this before the process opens any of its own.
     pub(crate) fn note() -> Inherited {
         Inherited(open_descriptors().unwrap_or_default())
     }
@@ -87,22 +86,23 @@ fn open_descriptors() -> rustix::io::Result<Vec<RawFd>> {
     Ok(open)
 }
 
-/// Detaches from whoever started the daemon, once the mount answers, and tells the
-/// process that waits for it.
+/// Detaches from the process that started the daemon, once the mount is ready, and reports
+/// to the process that waits.
 ///
-/// Not earlier: an automounter lets only processes of its own process group through to
-/// the directory while it waits for the mount, and has all others wait, too (autofs,
-/// fs/autofs/root.c, autofs_d_manage()).
+/// This must not happen earlier: while an automounter waits for the mount, it lets only
+/// processes of its own process group through to the directory, and makes all others wait
+/// (autofs, fs/autofs/root.c, autofs_d_manage()).
 pub(crate) fn ready(inherited: Inherited) -> Result<()> {
-    rustix::process::setsid().context("a new session cannot be made")?;
+    rustix::process::setsid().context("cannot create a session")?;
     // The working directory may be the one that is mounted on.
-    rustix::process::chdir("/").context("the root directory cannot be entered")?;
+    rustix::process::chdir("/").context("cannot change to the root directory")?;
     inherited.close();
     let mut output = std::io::stdout();
     output
         .write_all(READY.as_bytes())
         .and_then(|()| output.flush())
-        .context("nobody waits for the mount")?;
-    let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).context("/dev/null")?;
-    rustix::stdio::dup2_stdout(null).context("standard output cannot be closed")
+        .context("the process that waits for the mount is gone")?;
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty())
+        .context("cannot open /dev/null")?;
+    rustix::stdio::dup2_stdout(null).context("cannot close standard output")
 }

@@ -1,9 +1,9 @@
-//! Where the log goes: standard error in the foreground, syslog otherwise.
+//! The destination of the log: standard error in the foreground, syslog otherwise.
 //!
-//! What goes wrong may go wrong thousands of times a second, at a reader's pleasure.
-//! So warnings and errors are limited for each place in the code that logs them,
-//! whatever they say: tracing-throttle, the crate for that, goes by the whole text, in
-//! which a path or a number may differ each time.
+//! A reader can make an error happen thousands of times a second. So warnings and errors
+//! are limited for each place in the code that logs them, whatever their text. The crate
+//! tracing-throttle compares the whole text, in which a path or a number may differ each
+//! time.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -18,21 +18,22 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, registry};
 
-/// The variable that says what is logged, such as `debug` or `iterfs_bpf=debug`.
+/// The environment variable that filters the log, such as `debug` or `iterfs_bpf=debug`.
 const VARIABLE: &str = "ITERFS_LOG";
 
-/// Lines from one place in the code within one [`WINDOW`].
+/// Maximum number of lines from one place in the code within one [`WINDOW`].
 const BURST: u32 = 10;
 
-/// How long it is until more come.
+/// The time after which a place may log again.
 const WINDOW: Duration = Duration::from_secs(10);
 
 fn filter() -> EnvFilter {
     EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
-/// Logs to standard error, in colours on a terminal that has them (<https://no-color.org>).
-/// Whoever reads it may go away: a line that cannot be written is lost, and no more.
+/// Logs to standard error, in colours on a terminal that supports them
+/// (<https://no-color.org>). The reader of the log may go away: then lines are lost without
+/// further consequences.
 pub(crate) fn to_standard_error() {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let format = fmt::format().with_target(false);
@@ -59,7 +60,7 @@ pub(crate) fn to_syslog() {
     }
 }
 
-/// A layer that writes lines in a format, of which it leaves some out.
+/// A layer that writes lines in a format and leaves some of them out.
 fn limited<S, F>(format: F) -> fmt::Layer<S, DefaultFields, Limited<F>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
@@ -69,13 +70,14 @@ where
         format,
         limiter: Mutex::default(),
     };
-    // An error is a line that is left out, or one that the log's reader is not there for.
+    // An error is a line that is left out, or one that the reader of the log no longer
+    // receives.
     fmt::layer()
         .event_format(limited)
         .log_internal_errors(false)
 }
 
-/// A format of lines that leaves some of them out.
+/// A format that leaves some lines out.
 struct Limited<F> {
     format: F,
     limiter: Mutex<Limiter>,
@@ -112,7 +114,7 @@ where
                 let seconds = WINDOW.as_secs();
                 format!("more such lines are left out for up to {seconds} s")
             }
-            // Nothing is written of a line that cannot be formatted.
+            // A line that cannot be formatted is not written at all.
             Verdict::LeaveOut => return Err(std::fmt::Error),
         };
         let mut line = String::new();
@@ -122,18 +124,18 @@ where
     }
 }
 
-/// What is to become of a line.
+/// The fate of a line.
 #[derive(Debug, Eq, PartialEq)]
 enum Verdict {
-    /// It is written. So many were left out before it.
+    /// Write it. This many were left out before it.
     Write { left_out: u64 },
-    /// It is the last that is written for some time.
+    /// Write it as the last one for some time.
     WriteLast,
-    /// It is left out.
+    /// Leave it out.
     LeaveOut,
 }
 
-/// Counts lines by where they come from.
+/// Counts lines by the place in the code that logs them.
 #[derive(Default)]
 struct Limiter(HashMap<Identifier, Window>);
 

@@ -1,4 +1,4 @@
-//! What the daemon may do: no more than it needs. docs/SECURITY.md says what for.
+//! The capabilities of the daemon: no more than it needs. docs/SECURITY.md says what for.
 
 use rustix::io::{self, Errno};
 use rustix::thread::{
@@ -7,7 +7,7 @@ use rustix::thread::{
     set_no_new_privs,
 };
 
-/// What the daemon needs from its start to its end.
+/// The capabilities that the daemon needs from start to end.
 const NEEDED: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::BPF)
     .union(CapabilitySet::PERFMON)
@@ -15,21 +15,21 @@ const NEEDED: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::SYSLOG);
 
-/// Needed besides to enter another mount namespace (fs/namespace.c,
-/// mntns_install()), at the end once more.
+/// The capability that entering another mount namespace needs besides (fs/namespace.c,
+/// mntns_install()); the daemon enters it once more at the end.
 const FOR_NAMESPACE: CapabilitySet = CapabilitySet::SYS_CHROOT;
 
 /// Gives up, for this thread and those that it starts, all capabilities that the daemon
 /// does not need, and the right to gain any by execve(2).
 ///
 /// # Errors
-/// If the kernel refuses, which it does not if only less is asked for.
+/// The kernel refuses, which it does not if the process only gives capabilities up.
 pub(crate) fn drop_unneeded(enters_mount_namespace: bool) -> io::Result<()> {
     let needed = match enters_mount_namespace {
         true => NEEDED | FOR_NAMESPACE,
         false => NEEDED,
     };
-    // While CAP_SETPCAP is there, which this needs.
+    // This needs CAP_SETPCAP, which is about to be given up.
     limit_bounding_set(needed)?;
     clear_ambient_capability_set()?;
     let held = capabilities(None)?;
@@ -53,13 +53,13 @@ fn limit_bounding_set(needed: CapabilitySet) -> io::Result<()> {
         match capability_is_in_bounding_set(capability) {
             Ok(true) => {}
             Ok(false) => continue,
-            // Beyond the last that the kernel knows.
+            // The number lies beyond the last capability that the kernel knows.
             Err(Errno::INVAL) => break,
             Err(errno) => return Err(errno),
         }
         match remove_capability_from_bounding_set(capability) {
-            // Who started us took CAP_SETPCAP away. The bounding set is about what
-            // execve(2) gives, and with no_new_privs that is nothing.
+            // The process that started the daemon has taken CAP_SETPCAP away. The bounding
+            // set limits what execve(2) grants, and with no_new_privs that is nothing.
             Err(Errno::PERM) => return Ok(()),
             removed => removed?,
         }

@@ -1,7 +1,8 @@
 //! Signals to the daemon.
 //!
-//! None of them ends the daemon and leaves its mount behind, except SIGKILL and those of
-//! a fault (SIGSEGV, SIGABRT and the like): it unmounts, reloads, or ignores them.
+//! No signal ends the daemon and leaves its mount behind, except SIGKILL and those of a
+//! fault (SIGSEGV, SIGABRT and the like): the daemon unmounts, reloads, or ignores the
+//! signal.
 
 use crate::sys;
 use iterfs_fs::mount::{MountError, Mountpoint};
@@ -19,16 +20,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// These unmount.
+/// Signals that unmount.
 const ENDING: [i32; 3] = [SIGTERM, SIGINT, SIGQUIT];
 
-/// By default these would end the process. They mean nothing to the daemon.
+/// Signals that by default end a process. The daemon ignores them.
 const MEANINGLESS: [i32; 11] = [
     SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGPIPE, SIGIO, SIGPWR, SIGSTKFLT, SIGXCPU,
     SIGXFSZ,
 ];
 
-/// How long open files may hold up the end after a signal.
+/// How long open files may delay the end after a signal.
 const GRACE: Duration = Duration::from_millis(500);
 
 type Reload = Box<dyn Fn() + Send>;
@@ -39,19 +40,19 @@ pub(crate) struct Signals(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// What is to be unmounted. There is nothing before the mount.
+    /// The mount to unmount; `None` before it is made.
     mountpoint: Option<Mountpoint>,
     reload: Option<Reload>,
 }
 
 impl Signals {
-    /// Takes charge of the signals. Must be called before anything is mounted.
+    /// Takes charge of the signals. Call this before anything is mounted.
     ///
-    /// `is_on_terminal` is whether SIGHUP means that the terminal is gone: then it
-    /// unmounts, else it reloads.
+    /// `is_on_terminal` says whether SIGHUP means that the terminal is gone: then it
+    /// unmounts, otherwise it reloads.
     ///
     /// # Errors
-    /// If no thread can be started.
+    /// The thread cannot be started.
     pub(crate) fn begin(is_on_terminal: bool) -> io::Result<Signals> {
         MEANINGLESS
             .into_iter()
@@ -65,7 +66,7 @@ impl Signals {
             .spawn(move || {
                 for signal in received.forever() {
                     if signal == SIGHUP && !is_on_terminal {
-                        // What holds until then is read when the mount is made.
+                        // Before that, the mount reads the current configuration anyway.
                         state.lock().reload.iter().for_each(|reload| reload());
                     } else {
                         end(&state, signal);
@@ -75,7 +76,7 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Mounts, while a signal that would unmount has to wait.
+    /// Mounts while signals that unmount have to wait.
     ///
     /// # Errors
     /// Those of `mount`.
@@ -89,18 +90,18 @@ impl Signals {
         Ok((fuse, mountpoint))
     }
 
-    /// Says how to reload. `reload` must not take long.
+    /// Sets the function that reloads. It must not take long.
     pub(crate) fn on_reload(&self, reload: impl Fn() + Send + 'static) {
         self.0.lock().reload = Some(Box::new(reload));
     }
 }
 
-/// Unmounts, which ends the session. Files that are still open would keep it alive: they
-/// fail when the process ends all the same.
+/// Unmounts, which ends the session. Files that are still open would keep the session
+/// alive, but they fail anyway when the process ends.
 fn end(state: &Mutex<State>, signal: i32) {
     match &state.lock().mountpoint {
         Some(mountpoint) => mountpoint.unmount(),
-        // Nothing is mounted, so the signal may do what it does to any program.
+        // Nothing is mounted, so let the signal take its default action.
         None => {
             let _ = signal_hook::low_level::emulate_default_handler(signal);
             return;

@@ -98,9 +98,7 @@ fn read(path: &Path) -> io::Result<String> {
         return refused("it is not a regular file");
     }
     if trusted::is_owned_by_another(&metadata) || trusted::is_writable_by_others(&metadata) {
-        return refused(
-            "it must be root's, and nobody else may write to it: chown root, chmod go-w",
-        );
+        return refused("only root may own it and write to it; run: chown root, chmod go-w");
     }
     io::read_to_string(file)
 }
@@ -124,14 +122,14 @@ fn parse(path: &Path, text: &str, options: &Options) -> Result<Policies, ConfigE
         (_, Some(others)) => Some(others),
         (Some(value), None) => {
             let others = Others::parse(value.get_ref());
-            Some(others.ok_or_else(|| at(value, "others is \"own\" or \"none\"".into()))?)
+            Some(others.ok_or_else(|| at(value, "others must be \"own\" or \"none\"".into()))?)
         }
         (None, None) => None,
     };
     let mut rules = Vec::new();
     for table in &document.allow {
         let pattern = Pattern::new(table.path.get_ref().trim_start_matches('/'))
-            .map_err(|error| at(&table.path, format!("path is no pattern: {error}")))?;
+            .map_err(|error| at(&table.path, format!("path is not a valid pattern: {error}")))?;
         let mut policy = Policy {
             // A rule that omits a setting takes it from the mount.
             ..options.policy
@@ -147,7 +145,8 @@ fn parse(path: &Path, text: &str, options: &Options) -> Result<Policies, ConfigE
         }
         let rule = Rule { pattern, policy };
         if !rule.matches_something() {
-            let known = "no table has such a path; write what differs between directories as *";
+            let known =
+                "no table has such a path; write * for the part that varies between directories";
             return Err(at(&table.path, known.into()));
         }
         rules.push(rule);

@@ -1,13 +1,13 @@
-//! What may be written to the control file.
+//! The commands of the control file.
 
 use iterfs_mapping::contract::ObjectFile;
 use iterfs_mapping::{Narrowing, Order};
 use std::path::PathBuf;
 
-/// The longest command, in bytes.
+/// The maximum length of a command, in bytes.
 pub const MAX_LENGTH: usize = 4096;
 
-/// The longest name in `user`.
+/// The maximum length of a name in `user`, in bytes.
 const MAX_NAME: usize = 64;
 
 /// One command.
@@ -15,21 +15,22 @@ const MAX_NAME: usize = 64;
 pub enum Command {
     /// `pin [PATH [PIN]]`
     Pin {
-        /// The table's path below the mount; every table if there is none.
+        /// The table's path below the mount; without it, every table.
         path: Option<String>,
-        /// The pin's path below the directory of pins; the table's if there is none.
+        /// The pin's path below the directory of pins; without it, derived from the table's
+        /// path.
         pin: Option<String>,
     },
     /// `unpin [PATH]`
     Unpin {
-        /// The table's path; every pin of ours if there is none.
+        /// The table's path; without it, every pin that iterfs made.
         path: Option<String>,
     },
     /// `update PATH OBJECT [PROGRAM]`, `update PATH default`
     Update {
         /// The table's path.
         path: String,
-        /// The new program; the table's own if there is none.
+        /// The new program; without it, the table's own.
         object: Option<ObjectFile>,
     },
     /// `load NAME OBJECT [PROGRAM] [PARAMETER=VALUE …]`
@@ -38,7 +39,7 @@ pub enum Command {
         name: String,
         /// The program.
         object: ObjectFile,
-        /// The part of its target that it walks; a cgroup by its path.
+        /// The part of its target that it walks. A cgroup is given by its path.
         narrowing: Narrowing<String>,
     },
     /// `unload NAME`
@@ -50,34 +51,34 @@ pub enum Command {
     Reload,
 }
 
-/// Why a write is no command.
+/// The reason why a write is not a valid command.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CommandError {
-    /// More bytes than a command may have.
+    /// More than [`MAX_LENGTH`] bytes.
     #[error("a command has at most {MAX_LENGTH} bytes")]
     TooLong,
-    /// Not written at the beginning.
+    /// A write that does not begin at offset 0.
     #[error("a command must be written with one write(2), from offset 0")]
     Offset,
-    /// Not text.
+    /// Bytes that are not UTF-8 text.
     #[error("a command must be UTF-8 text")]
     NotText,
-    /// A byte that no command has.
+    /// A NUL byte.
     #[error("a command must not contain a NUL byte")]
     Nul,
     /// Several lines.
     #[error("a write must be one command, and this one has several lines")]
     Lines,
-    /// No word at all.
+    /// No words.
     #[error("empty command; use {COMMANDS}")]
     Empty,
-    /// A first word that is no command.
+    /// An unknown first word.
     #[error("unknown command '{0}'; use {COMMANDS}")]
     Unknown(String),
     /// Too few or too many words.
     #[error("usage: {0}")]
     Form(&'static str),
-    /// A parameter that cannot be taken.
+    /// An invalid parameter.
     #[error(
         "invalid parameter '{0}'; use pid=N, tid=N, map=ID, cgroup=PATH, order=self|descendants|ancestors|each"
     )]
@@ -85,13 +86,13 @@ pub enum CommandError {
     /// Parameters that exclude each other.
     #[error("give one of pid=, tid=, map= and cgroup=, and order= only with cgroup=")]
     Parameters,
-    /// A name that `user` cannot have.
+    /// An invalid name for a table in `user`.
     #[error("invalid table name '{0}': use letters, digits, _ and -, at most {MAX_NAME}")]
     Name(String),
-    /// A file that depends on where the daemon happens to be.
+    /// A path that depends on the daemon's working directory.
     #[error("'{0}' is not an absolute path; the daemon has another working directory")]
     Relative(String),
-    /// A backslash that begins no escape.
+    /// A backslash that does not begin an escape.
     #[error("invalid escape in '{0}': write \\ooo, such as \\040 for a blank")]
     Escape(String),
 }
@@ -109,11 +110,11 @@ const RELOAD: &str = "reload";
 const DEFAULT: &str = "default";
 
 impl Command {
-    /// Reads what was written: words between blanks, in which `\ooo` stands for a
-    /// byte, on one line.
+    /// Parses a write: one line of words separated by blanks, in which `\ooo` stands for a
+    /// byte.
     ///
     /// # Errors
-    /// Whatever keeps it from being one of the commands.
+    /// The reason why it is not one of the commands.
     pub fn parse(bytes: &[u8]) -> Result<Command, CommandError> {
         if bytes.len() > MAX_LENGTH {
             return Err(CommandError::TooLong);
@@ -166,10 +167,10 @@ impl Command {
     }
 }
 
-/// A name that a table in `user` may have.
+/// Checks a name for a table in `user`.
 ///
 /// # Errors
-/// [`CommandError::Name`] for any other.
+/// [`CommandError::Name`] if the name is invalid.
 pub fn checked_name(name: &str) -> Result<String, CommandError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed) {
@@ -203,7 +204,7 @@ fn file(path: &str, program: Option<&str>) -> Result<ObjectFile, CommandError> {
 
 fn narrowing(words: &[&str]) -> Result<Narrowing<String>, CommandError> {
     let mut narrowed = Narrowing::Nothing;
-    // Of the kernel's orders, or none of them: each by itself.
+    // The given order; `Some(None)` is `each`, which walks each cgroup by itself.
     let mut order: Option<Option<Order>> = None;
     for word in words {
         let bad = || CommandError::Parameter((*word).to_owned());
@@ -240,7 +241,7 @@ fn narrowing(words: &[&str]) -> Result<Narrowing<String>, CommandError> {
     }
 }
 
-/// A word with its `\ooo` undone, as tables write what would split a word.
+/// Decodes the `\ooo` escapes of a word, which tables write for bytes that would split it.
 fn unescaped(word: &str) -> Result<String, CommandError> {
     if !word.contains('\\') {
         return Ok(word.into());

@@ -15,22 +15,22 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// What names of objects end in.
+/// The suffix of an object's name.
 const SUFFIX: &str = ".o";
 
-/// A directory of objects, and what was loaded from it.
+/// A directory of objects, and the tables loaded from it.
 pub(super) struct Directory {
     path: PathBuf,
     loaded: BTreeMap<String, Origin>,
 }
 
-/// Which table was loaded, and from which state of the object's file.
+/// A loaded table, and the state of the object's file when it was loaded.
 struct Origin {
     table: u32,
     stamp: Stamp,
 }
 
-/// What differs between two states of a file: inode number and time of change.
+/// Distinguishes two states of a file: inode number and time of change.
 type Stamp = (u64, i64, i64);
 
 /// An object in the directory.
@@ -48,7 +48,7 @@ impl Directory {
         }
     }
 
-    /// Whether root alone decides what is in it.
+    /// Checks that only root can change the content of the directory.
     pub(super) fn check(&self) -> Result<()> {
         let metadata = fs::metadata(&self.path).map_err(|error| self.unreadable(&error))?;
         if !metadata.is_dir() {
@@ -57,12 +57,12 @@ impl Directory {
         self.check_owner(&self.path, &metadata)
     }
 
-    /// Makes `user` show what is here: loads what is new or changed, unloads what
-    /// is gone. An object that does not load leaves the others alone, and what
-    /// stood under its name stays.
+    /// Makes `user` show the objects in the directory: loads those that are new or changed,
+    /// and unloads those that are gone. If an object cannot be loaded, the others still
+    /// are, and its table stays as it was.
     ///
     /// # Errors
-    /// Every failure, of all objects.
+    /// The failures of all objects.
     pub(super) fn reload(&mut self, backend: &dyn Backend, pinning: &Pinning) -> Result<String> {
         self.check()?;
         let mut failures = Vec::new();
@@ -75,7 +75,7 @@ impl Directory {
                     Ok(())
                 }
                 Entry::Occupied(_) => Err(self.unusable(format!(
-                    "two objects are both user/{}: {} is one",
+                    "two objects claim the name user/{}; rename one, such as {}",
                     object.name,
                     object.path.display()
                 ))),
@@ -87,7 +87,7 @@ impl Directory {
             let mut standing = standing.iter();
             standing.any(|standing| standing.number == table && standing.name == name)
         };
-        // What was unloaded by hand meanwhile is loaded again.
+        // An object whose table was unloaded by hand since the last reload is loaded again.
         self.loaded
             .retain(|name, origin| stands(name, origin.table));
         for name in self.gone(&there)? {
@@ -124,7 +124,7 @@ impl Directory {
         }
     }
 
-    /// The tables whose file is there no more, in whatever state.
+    /// The tables whose object no longer exists, valid or not.
     fn gone(&self, there: &BTreeMap<String, Object>) -> Result<Vec<String>> {
         let mut files = Vec::new();
         for file in fs::read_dir(&self.path).map_err(|error| self.unreadable(&error))? {
@@ -136,7 +136,7 @@ impl Directory {
         Ok(gone.cloned().collect())
     }
 
-    /// The objects in it, or what is wrong with one.
+    /// The objects in the directory; for an invalid one, the reason.
     fn objects(&self) -> Result<Vec<Result<Object>>> {
         let failed = |error| self.unreadable(&error);
         let mut objects = Vec::new();
@@ -151,7 +151,7 @@ impl Directory {
 
     fn object(&self, stem: &str, path: PathBuf) -> Result<Object> {
         let name = checked_name(stem).map_err(Failure::Command)?;
-        // Not following a link: it would lead out of root's directory.
+        // Do not follow symbolic links: they may lead out of root's directory.
         let metadata = path
             .symlink_metadata()
             .map_err(|error| self.unreadable(&error))?;
@@ -165,11 +165,16 @@ impl Directory {
 
     fn check_owner(&self, path: &Path, metadata: &Metadata) -> Result<()> {
         if trusted::is_owned_by_another(metadata) {
-            return Err(self.unusable(format!("{} is not root's: chown root it", path.display())));
+            return Err(self.unusable(format!(
+                "{} does not belong to root; run: chown root",
+                path.display()
+            )));
         }
         if trusted::is_writable_by_others(metadata) {
             let path = path.display();
-            return Err(self.unusable(format!("others may write to {path}: chmod go-w it")));
+            return Err(self.unusable(format!(
+                "users other than root may write to {path}; run: chmod go-w"
+            )));
         }
         Ok(())
     }
@@ -191,7 +196,7 @@ impl Directory {
     }
 }
 
-/// The name of the table of an object's file: `x.bpf.o` and `x.o` are both x.
+/// The name of the table for an object's file: `x` for both `x.bpf.o` and `x.o`.
 fn stem(file: &OsStr) -> Option<&str> {
     let stem = file.to_str()?.strip_suffix(SUFFIX)?;
     Some(stem.strip_suffix(".bpf").unwrap_or(stem))

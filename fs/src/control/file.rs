@@ -1,7 +1,7 @@
 //! An open control file.
 //!
-//! The file is a stream: what is read next is what was not read yet, whatever the
-//! offset. A write replaces it by the outcome of its command.
+//! The file is a stream: each read continues where the last one ended, whatever its offset.
+//! A write replaces the unread bytes with the outcome of its command.
 
 use super::Control;
 use super::report;
@@ -9,7 +9,7 @@ use crate::error::{Failure, Result};
 use iterfs_mapping::Control as Form;
 use parking_lot::Mutex;
 
-/// What one open file has to tell.
+/// The bytes of one open control file.
 pub(crate) struct ControlFile {
     form: Form,
     rest: Mutex<Option<Vec<u8>>>,
@@ -23,16 +23,16 @@ impl ControlFile {
         }
     }
 
-    /// Which of the two control files it is.
+    /// Which of the two control files this is.
     pub(crate) fn form(&self) -> Form {
         self.form
     }
 
-    /// The next bytes, at most `size`: of the report, or of a command's outcome.
+    /// The next bytes of the report, or of a command's outcome; at most `size`.
     pub(crate) fn read(&self, control: &Control, size: usize) -> Result<Vec<u8>> {
         let told = self.rest.lock().is_some();
         if !told {
-            // Asking the kernel takes a while, so not under the lock.
+            // Asking the kernel takes a while, so do it without the lock.
             let report = match self.form {
                 Form::Text => report::text(control)?,
                 Form::Json => report::json(control)?,
@@ -45,7 +45,7 @@ impl ControlFile {
         Ok(std::mem::replace(rest, after))
     }
 
-    /// Runs a command, and keeps its outcome to be read.
+    /// Runs a command, and keeps its outcome for the next read.
     pub(crate) fn write(&self, control: &Control, offset: u64, bytes: &[u8]) -> Result<()> {
         if self.form == Form::Json {
             return Err(Failure::Unwritable);

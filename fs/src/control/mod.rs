@@ -1,10 +1,9 @@
-//! The control file: commands in, what is loaded and pinned out.
+//! The control file: it accepts commands, and reports which programs are loaded and pinned.
 //!
-//! One way: bytes become a [`command`], a command changes programs and pins, and
-//! its outcome is kept for whoever reads the same open file; [`report`] shows
-//! what there is now. The pins' directory and the kernel hold the state: nothing
-//! is remembered here but the last failure and what came from the directory of
-//! programs.
+//! Data flows one way: bytes become a [`command`], a command changes programs and pins, and
+//! its outcome is kept for the reader of the same open file. [`report`] shows the current
+//! state. The state itself is in the directory of pins and in the kernel. This module
+//! remembers only the last failure and the tables loaded from the directory of programs.
 
 pub mod command;
 mod directory;
@@ -29,26 +28,26 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-/// What the control file works on.
+/// The state that commands change and reports show.
 pub struct Control {
-    /// What the mount was made with, for the report.
+    /// The options of the mount, for the report.
     options: String,
     backend: Arc<dyn Backend>,
     tree: Arc<Tree>,
     pinning: Pinning,
     directory: Option<Mutex<ProgramDirectory>>,
     access: Arc<Access>,
-    /// Told after who may read has changed.
+    /// Called after a reload has changed who may read.
     reloaded: OnceLock<Box<dyn Fn() + Send + Sync>>,
     counts: Arc<AllCounts>,
     last_failure: Mutex<Option<Refusal>>,
-    /// What is wrong with objects of the directory of programs, since it was last read.
+    /// The failures of objects at the last reading of the directory of programs.
     refused: Mutex<Option<Failure>>,
-    /// Held through a command, so that there is one at a time.
+    /// Held while a command runs, so that only one runs at a time.
     turn: Mutex<()>,
 }
 
-/// A command that failed, for the control file to tell.
+/// A failed command, for the report.
 #[derive(Clone, Debug)]
 struct Refusal {
     command: String,
@@ -56,10 +55,10 @@ struct Refusal {
 }
 
 impl Control {
-    /// A control file, with the directory of programs that the options name.
+    /// A control file for the directory of programs that the options name.
     ///
     /// # Errors
-    /// A directory of programs that others than root may write to.
+    /// Users other than root may write to the directory of programs.
     pub(crate) fn new(
         backend: Arc<dyn Backend>,
         tree: Arc<Tree>,
@@ -83,27 +82,28 @@ impl Control {
         };
         if let Some(directory) = &control.directory {
             directory.lock().check()?;
-            // A program that does not load keeps the mount from nothing else.
+            // A program that cannot be loaded does not make the mount fail.
             let loaded = directory.lock().reload(&*control.backend, &control.pinning);
             if let Err(failure) = loaded {
-                // The directory has logged each; the control file tells them, too.
+                // The directory has logged each failure; the report shows them, too.
                 *control.refused.lock() = Some(failure);
             }
         }
         Ok(control)
     }
 
-    /// Has `reloaded` called after a reload has changed who may read; once.
+    /// Sets the function that is called after a reload has changed who may read. Only the
+    /// first call counts.
     pub(crate) fn on_reload(&self, reloaded: Box<dyn Fn() + Send + Sync>) {
         let _ = self.reloaded.set(reloaded);
     }
 
-    /// The command `reload`, of which the log tells the outcome.
+    /// Runs the command `reload`, and logs its outcome.
     pub(crate) fn reload_unasked(&self) {
         let _ = self.execute(b"reload");
     }
 
-    /// Does what was written, and says in a line what that was.
+    /// Executes a command, and returns its outcome in one line.
     fn execute(&self, bytes: &[u8]) -> Result<String> {
         let _turn = self.turn.lock();
         let done = Command::parse(bytes)
@@ -186,7 +186,7 @@ impl Control {
         }
     }
 
-    /// The id of the cgroup that a path from the root of the cgroups leads to.
+    /// The id of the cgroup at a path from the root of the cgroups.
     fn cgroup(&self, path: &str) -> Result<u64> {
         let mut id = 0;
         for name in names(path) {
@@ -211,7 +211,7 @@ impl Control {
         done
     }
 
-    /// Counts no more what was unloaded.
+    /// Drops the counts of tables that were unloaded.
     fn forget(&self) {
         let there = self.backend.user_tables();
         self.counts.retain(|subject| match subject {

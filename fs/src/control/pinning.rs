@@ -1,4 +1,4 @@
-//! Which tables are pinned, and where.
+//! The pins: which tables are pinned, and where.
 
 use super::counted;
 use crate::error::{Failure, Result};
@@ -11,25 +11,25 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// As many bytes of a program's name as the kernel keeps
-/// (include/linux/bpf.h, BPF_OBJ_NAME_LEN).
+/// Maximum length of a program's name that the kernel keeps, in bytes (include/linux/bpf.h,
+/// BPF_OBJ_NAME_LEN).
 const PROGRAM_NAME: usize = 15;
 
 /// The pins, and the tables that they show.
 pub(super) struct Pinning {
     backend: Arc<dyn Backend>,
     tree: Arc<Tree>,
-    /// What the links show that were pinned or updated here, by their ids: nothing else may
-    /// tell what a link shows that runs a user program.
+    /// The tables of the links that were pinned or updated here, by link id. If a link runs
+    /// a user program, there may be no other record of its table.
     known: Mutex<HashMap<u32, Shown>>,
 }
 
-/// What a pin shows.
+/// The table that a pin shows.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     /// The table's path.
     pub(super) path: String,
-    /// The table and its part, if the table is there.
+    /// The table and its part, if the table still exists.
     contents: Option<Contents>,
 }
 
@@ -42,7 +42,7 @@ impl Pinning {
         }
     }
 
-    /// What is pinned now, and which tables that shows.
+    /// The current pins, each with the table that it shows if that is known.
     pub(super) fn list(&self) -> Result<Vec<(Pin, Option<Shown>)>> {
         let pins = self.backend.pins()?;
         let loaded = self.backend.loaded();
@@ -67,8 +67,8 @@ impl Pinning {
         Ok(shown.collect())
     }
 
-    /// What the pin of an earlier daemon shows: by its program if that is one of
-    /// ours, else by where it is.
+    /// The table that a pin of an earlier daemon shows: recognized by the program if it is
+    /// a built-in one, or else by the pin's path.
     fn recognized(&self, pin: &Pin) -> Option<Shown> {
         let files = TableId::all().filter(|id| id.table().target.name == pin.target);
         let files = files.filter_map(|table| {
@@ -95,7 +95,7 @@ impl Pinning {
         })
     }
 
-    /// Pins a table that a path led to.
+    /// Pins the table at a path.
     pub(super) fn add(
         &self,
         path: &str,
@@ -136,7 +136,8 @@ impl Pinning {
                 Err(Failure::Tables(error)) if matches!(*error, Error::NoText(..)) => {}
                 Err(failure) => {
                     for name in made {
-                        // What cannot be undone is still to be seen in the directory.
+                        // A pin that cannot be removed again is still visible in the
+                        // directory.
                         let _ = self.backend.unpin(&name);
                     }
                     return Err(failure);
@@ -146,7 +147,7 @@ impl Pinning {
         Ok(format!("pinned {}", counted(made.len(), "table")))
     }
 
-    /// Removes the pins of a path, or every one.
+    /// Removes the pins of a path, or all pins.
     pub(super) fn remove(&self, path: Option<&str>) -> Result<String> {
         let pins = self.list()?;
         let Some(path) = path else {
@@ -155,14 +156,14 @@ impl Pinning {
             }
             return Ok(format!("unpinned {}", counted(pins.len(), "link")));
         };
-        // The table may be gone, so its path is not looked up.
+        // The table may be gone, so do not look up its path.
         let own = name_of(path);
         let plain = plain(path);
         let found: Vec<_> = pins
             .into_iter()
             .filter(|(pin, shown)| {
                 let shows = shown.as_ref().map(|shown| &*shown.path);
-                // A place says what is there only if nothing else does.
+                // A pin's path identifies its table only if nothing else does.
                 shows.map_or(pin.name == own, |path| path == plain)
             })
             .collect();
@@ -175,23 +176,24 @@ impl Pinning {
         Ok(format!("unpinned {path}"))
     }
 
-    /// Puts another program into a table's link and its pinned ones; says how many of those
-    /// there are. `contents` has the part of the table that its path named.
+    /// Replaces the program of a table's link and of its pinned links. Returns how many
+    /// pinned links there are. `contents` includes the part of the table that its path
+    /// named.
     pub(super) fn update(&self, contents: Contents, object: &ObjectFile) -> Result<usize> {
         let pinned = self.links(contents.subject())?;
         self.backend.update(contents, object, &pinned)?;
         Ok(pinned.len())
     }
 
-    /// Puts a table's own program back into all of them.
+    /// Restores a table's own program in all of its links.
     pub(super) fn restore(&self, instance: Instance) -> Result<usize> {
         let pinned = self.links(Subject::Table(instance.table))?;
         self.backend.restore(instance, &pinned)?;
         Ok(pinned.len())
     }
 
-    /// The pinned links of a table, whole and narrowed. What they show is remembered from
-    /// here on, as their programs are about to change.
+    /// The pinned links of a table, whether whole or narrowed. Their tables are remembered
+    /// from here on, because their programs are about to change.
     fn links(&self, of: Subject) -> Result<Vec<PinnedLink>> {
         let mut links = Vec::new();
         for (pin, shown) in self.list()? {
@@ -208,13 +210,13 @@ impl Pinning {
     }
 }
 
-/// Where a table is pinned if nothing else is said. A bpffs keeps names with a dot
-/// for itself.
+/// The default path of a table's pin. bpffs reserves names with a dot for itself.
 fn name_of(path: &str) -> String {
     plain(path).replace('.', "_")
 }
 
-/// Whether a program's name, as far as the kernel keeps it, is that of a table's own.
+/// Whether a program's name, as far as the kernel keeps it, is that of the table's own
+/// program.
 fn is_own(table: TableId, program: &str) -> bool {
     let own = format!("dump_{}", table.table().object);
     program == &own[..own.len().min(PROGRAM_NAME)]

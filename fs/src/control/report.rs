@@ -1,4 +1,4 @@
-//! What a fresh read of the control file tells.
+//! The report that a newly opened control file returns.
 
 use super::{Control, Refusal};
 use crate::counts::Counted;
@@ -18,10 +18,10 @@ struct Line {
     tag: Option<[u8; 8]>,
     link: Option<u32>,
     pin: Option<String>,
-    /// Of a user's program, the file that it was loaded from, and its rows.
+    /// For a user program, the file that it was loaded from; `rows` describes its columns.
     object: Option<String>,
     rows: Option<Arc<Schema>>,
-    /// None of a pin: who reads it does not ask us.
+    /// `None` for a pin: its readers do not go through the daemon.
     counted: Option<Counted>,
 }
 
@@ -29,8 +29,8 @@ const HEADER: [&str; 10] = [
     "path", "target", "program", "tag", "link", "pin", "opens", "rows", "bytes", "error",
 ];
 
-/// The report as columns. Lines that begin with `#` give the mount's options, and say
-/// more of what failed.
+/// The report in columns. Lines that begin with `#` show the mount's options and the
+/// details of failures.
 pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
     let lines = lines(control)?;
     let mut table = vec![HEADER.map(String::from)];
@@ -71,7 +71,7 @@ pub(super) fn text(control: &Control) -> Result<Vec<u8>> {
     Ok(text.into_bytes())
 }
 
-/// The same as one JSON object.
+/// The report as one JSON object.
 pub(super) fn json(control: &Control) -> Result<Vec<u8>> {
     let lines: Vec<_> = lines(control)?.iter().map(Line::json).collect();
     let refusal = control.last_failure.lock().as_ref().map(|refusal| {
@@ -99,7 +99,7 @@ fn of_failure(failure: &Failure) -> Value {
     })
 }
 
-/// What is wrong with objects of the directory of programs, one by one.
+/// The failures of objects in the directory of programs, one by one.
 fn refused(control: &Control) -> Vec<Failure> {
     match control.refused.lock().clone() {
         Some(Failure::Several(failures)) => failures,
@@ -107,14 +107,14 @@ fn refused(control: &Control) -> Vec<Failure> {
     }
 }
 
-/// A failed command's outcome: a line, and below what the verifier had to say.
+/// The outcome of a failed command: one line, and below it the verifier's log.
 pub(super) fn failure(failure: &Failure) -> String {
     let log = failure.verifier_log().unwrap_or_default();
     let line = one_line(&failure.to_string());
     format!("{}: {line}\n{log}", failure.errno_name())
 }
 
-/// What names a path or a word, whatever that holds.
+/// Escapes a path or a word, so that it fits into one line whatever it contains.
 pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -245,7 +245,7 @@ fn hexadecimal(tag: [u8; 8]) -> String {
     tag.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A path as one word, the way the tables write it.
+/// A path as one word, as the tables write it.
 fn escaped(path: &str) -> String {
     let mut word = Vec::new();
     crate::format::word(&mut word, path.as_bytes());

@@ -1,4 +1,5 @@
-//! The FUSE side: takes requests apart, calls [`Operations`], replies. No logic.
+//! The FUSE adapter: takes requests apart, calls [`Operations`], replies. It holds no
+//! logic.
 
 pub(crate) mod size;
 
@@ -18,11 +19,11 @@ use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// An offset below 0 has the kernel drop what it knows of an inode but its data
+/// A negative offset makes the kernel drop all that it knows of an inode except its data
 /// (fs/fuse/inode.c, fuse_reverse_inval_inode()).
 const ATTRIBUTES_ALONE: i64 = -1;
 
-/// Bytes of a block, as statfs(2) tells it.
+/// The block size that statfs(2) reports, in bytes.
 const BLOCK: u32 = 4096;
 
 /// A mounted filesystem.
@@ -32,7 +33,7 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Serves these operations.
+    /// An adapter that serves these operations.
     pub fn new(operations: Arc<Operations>) -> Arc<Adapter> {
         Arc::new(Adapter {
             operations,
@@ -40,11 +41,11 @@ impl Adapter {
         })
     }
 
-    /// Begins to serve a mount whose device this is.
+    /// Begins to serve the mount of this device.
     ///
     /// # Errors
-    /// Those of the first exchange with the kernel, and of starting threads. Nothing stays
-    /// mounted then.
+    /// The first exchange with the kernel fails, or a thread cannot be started. Nothing
+    /// stays mounted then.
     pub fn serve(
         self: &Arc<Self>,
         device: OwnedFd,
@@ -53,18 +54,19 @@ impl Adapter {
         session::begin(device, self, mountpoint)
     }
 
-    /// Begins to tell the kernel what it does not ask for: that attributes have changed,
-    /// and that tables have bytes. `minor` is the version of the protocol that it speaks.
+    /// Begins to notify the kernel, unasked, that attributes have changed and that tables
+    /// have bytes. `minor` is the version of the protocol that the kernel speaks.
     pub fn notify(&self, notifier: &Notifier, minor: u32) {
         if minor >= size::FIRST_MINOR {
             self.sizes.begin(notifier.clone());
         }
         let notifier = notifier.clone();
         self.operations.on_change(move |node| {
-            // Of a node that the kernel does not know there is nothing to forget.
+            // If the kernel does not know the node, there is nothing to forget.
             let inode = INodeNo(inode::number(node));
             let _ = notifier.inval_inode(inode, ATTRIBUTES_ALONE, 0);
-            // While a table is open the kernel takes up attributes only with its name.
+            // While a table is open, the kernel takes up new attributes only from a lookup
+            // of its name.
             if let Node::File(file) = node {
                 let directory = INodeNo(inode::number(Node::Directory(file.directory)));
                 let _ = notifier.inval_entry(directory, file.name().as_ref());
@@ -86,7 +88,7 @@ impl Handler for Adapter {
                 let requester = self.operations.identify(sender);
                 let operations = Arc::clone(&self.operations);
                 operations.run(&requester.clone(), move || {
-                    // Its turn may have come after its caller gave up.
+                    // The caller may have given up before this request got its turn.
                     if !reply.is_abandoned() {
                         self.handle_slow(&requester, inode, slow, reply);
                     }
@@ -107,9 +109,10 @@ impl Handler for Adapter {
             } => {
                 let size = bytes.len() as u32;
                 let answer = Box::new(WriteAnswer { reply, size });
-                // While the writer waits and cannot exit.
+                // Identify the writer now, while it waits and cannot exit.
                 let requester = self.operations.identify(sender);
-                // Appended where the kernel believes the end to be: at no position.
+                // An append goes to the end that the kernel believes in, which is not a
+                // real position.
                 let offset = if offset < END { offset } else { 0 };
                 self.operations
                     .write(&requester, handle, offset, &bytes, answer);
@@ -120,18 +123,18 @@ impl Handler for Adapter {
                 reply.done();
             }
             Operation::ListExtendedAttributes { size } => reply.no_extended_attributes(size),
-            // The answers are those of /proc: no name can be made, and none can go.
+            // As in /proc: names cannot be created or removed.
             Operation::ChangeAccess | Operation::Remove => {
                 reply.failed(&Failure::Unchangeable);
             }
             Operation::Create => reply.failed(&Failure::NotFound),
-            // A table has no holes to tell of.
+            // Tables have no holes to report.
             Operation::Sync | Operation::Seek => reply.error(Errno::EINVAL),
-            // isatty(3), which many a program asks of each file, is an ioctl.
+            // isatty(3), which many programs call for each file, is an ioctl.
             Operation::Ioctl => reply.error(Errno::ENOTTY),
             Operation::Destroy => reply.done(),
-            // The kernel then gives its own answer, mostly without asking again. FLUSH is
-            // one of these: there is nothing to flush.
+            // ENOSYS: the kernel then gives its own answer, mostly without asking again.
+            // FLUSH is one of these, since there is nothing to flush.
             Operation::Other | Operation::Forget { .. } | Operation::Interrupt { .. } => {
                 reply.error(Errno::ENOSYS);
             }
@@ -155,7 +158,7 @@ impl Adapter {
                 Err(failure) => reply.failed(&failure),
             },
             Slow::GetAttributes { by_handle } => match self.attributes(requester, inode) {
-                // The kernel would seek to what it believes to be the end.
+                // The kernel would seek to the end that it believes in.
                 Ok(found) if by_handle && can_seek(found.node) && self.sizes.are_raised() => {
                     reply.error(Errno::ESPIPE);
                 }
@@ -167,7 +170,8 @@ impl Adapter {
                 }
                 Err(failure) => reply.failed(&failure),
             },
-            // Truncating is allowed and does nothing, as in /proc: `> file` opens so.
+            // Truncating is allowed and does nothing, as in /proc: `> file` opens with
+            // O_TRUNC.
             Slow::Truncate => match self.attributes(requester, inode) {
                 Ok(found) => {
                     let size = match has_bytes(found.node) {
@@ -239,8 +243,8 @@ impl Adapter {
         self.operations.lookup(requester, node(directory)?, name)
     }
 
-    /// Hands an open handle to its caller, or closes it: a caller that gave up waiting
-    /// never will.
+    /// Hands an open handle to its caller. If the caller has given up waiting, it never
+    /// closes the handle, so close it here.
     fn opened(&self, inode: u64, opened: Result<u64>, flags: FopenFlags, reply: Reply) {
         match opened {
             Ok(handle) => {
@@ -300,7 +304,7 @@ impl Answer for ReadAnswer {
     }
 }
 
-/// Answers a write, of which all is written or nothing.
+/// Answers a write, which is complete or fails.
 struct WriteAnswer {
     reply: Reply,
     size: u32,
@@ -327,23 +331,23 @@ fn node(inode: u64) -> Result<Node> {
     inode::node(inode).ok_or(Failure::NotFound)
 }
 
-/// Whether a node is a file, of which nobody knows how many bytes it has.
+/// Whether a node is a file, whose number of bytes is unknown.
 fn has_bytes(node: Node) -> bool {
     can_seek(node) || matches!(node, Node::Control(_))
 }
 
-/// Whether a node is a table, which unlike the control file has positions.
+/// Whether a node is a table, which unlike the control file can seek.
 fn can_seek(node: Node) -> bool {
     matches!(node, Node::File(_) | Node::User(_))
 }
 
-/// Whether an inode is a table's whose attributes the kernel may keep.
+/// Whether an inode is a table whose attributes the kernel may keep.
 fn is_kept_table(inode: u64) -> bool {
     node(inode).is_ok_and(|node| has_bytes(node) && is_stable(node))
 }
 
-/// Nothing is cached. The control file has no positions: what is written is a
-/// command, what is read is what was not read yet.
+/// Nothing is cached. The control file has no positions: each write is a command, and each
+/// read returns the bytes that were not read yet.
 fn open_flags(inode: u64) -> FopenFlags {
     match node(inode) {
         Ok(Node::Control(_)) => FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_STREAM,

@@ -1,7 +1,7 @@
 //! The directory to mount on, and the mount that its path leads to.
 //!
-//! No filesystem is asked for anything here: a server may not have begun, hang, or be
-//! dead, and an automounter waits for us to mount.
+//! This module sends no request to any filesystem: its server may not have begun, hang, or
+//! be dead, and an automounter waits for us to mount.
 
 use super::MountError;
 use super::table::Mounts;
@@ -12,11 +12,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// STATX_MNT_ID_UNIQUE, since Linux 6.8: gives an id that is never reused instead of
-/// that of the mount table. Older kernels ignore it.
+/// STATX_MNT_ID_UNIQUE, since Linux 6.8: returns a mount id that is never reused instead of
+/// the one in the mount table. Older kernels ignore it.
 const UNIQUE_MOUNT_ID: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
-/// Tells a mount from all others.
+/// Identifies a mount among all others.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Identity {
     /// The filesystem's device, as the mount table writes it.
@@ -24,16 +24,16 @@ pub(super) struct Identity {
     mount: u64,
 }
 
-/// A directory, held without being opened.
+/// A directory, referred to without opening it.
 #[derive(Debug)]
 pub(super) struct Directory {
-    /// A descriptor that refers to it (O_PATH).
+    /// A descriptor that refers to the directory (O_PATH).
     pub(super) descriptor: OwnedFd,
-    /// Its absolute path, without symbolic links.
+    /// The absolute path, without symbolic links.
     pub(super) path: PathBuf,
-    /// The mount that it is in, by its id in the mount table.
+    /// The id of the mount that the directory is in, as in the mount table.
     pub(super) mount_id: u64,
-    /// The same mount.
+    /// The identity of the same mount.
     pub(super) identity: Identity,
 }
 
@@ -41,7 +41,7 @@ impl Directory {
     /// Finds a directory by its path.
     pub(super) fn open(path: &Path, mounts: &Mounts) -> Result<Directory, MountError> {
         let failed = |errno: Errno| MountError::NoDirectory(path.into(), errno.into());
-        // Without O_DIRECTORY, which would set an automounter off.
+        // Without O_DIRECTORY, which would trigger an automount.
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let descriptor = match rustix::fs::open(path, flags, Mode::empty()) {
             Err(Errno::NOTDIR) => return Err(MountError::NotADirectory(path.into())),

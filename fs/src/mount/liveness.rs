@@ -1,4 +1,4 @@
-//! Whether anybody serves a FUSE mount.
+//! Checks whether a server answers the requests of a FUSE mount.
 
 use rustix::io::Errno;
 use std::io;
@@ -7,33 +7,33 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-/// How long a server may take over an answer. It is not long for one that is busy: the
-/// daemon answers statfs(2) at once.
+/// How long a server may take to answer. A busy server does not need long: the daemon
+/// answers statfs(2) at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What became of a request to a FUSE server.
+/// The outcome of a request to a FUSE server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Liveness {
     /// The server answered.
     Alive,
-    /// The kernel has no connection to a server any more, or has given it up.
+    /// The kernel has no connection to a server any more, or has aborted it.
     Dead,
-    /// Neither happened within [`PATIENCE`].
+    /// No reply came within [`PATIENCE`].
     Silent,
 }
 
-/// Asks the server of the filesystem that a descriptor refers to.
+/// Sends a request to the server of the filesystem that a descriptor refers to.
 ///
-/// The request is statfs(2), of which the kernel caches nothing: attributes of a dead
-/// mount may be cached, so stat(2) can succeed there.
+/// The request is statfs(2), whose result the kernel never caches. It may have cached the
+/// attributes of a dead mount, so stat(2) can succeed there.
 ///
 /// # Errors
-/// If no thread can be started to wait for the answer.
+/// The thread that waits for the reply cannot be started.
 pub(super) fn ask(descriptor: &OwnedFd) -> io::Result<Liveness> {
     let descriptor = descriptor.try_clone()?;
     let (answer, answered) = channel();
-    // A hanging server holds up that thread alone, which ends with the process: the
-    // kernel lets go of a request that was not read yet (fs/fuse/dev.c,
+    // A hanging server blocks only that thread, which ends with the process: the kernel
+    // drops a request that the server has not read yet (fs/fuse/dev.c,
     // request_wait_answer()).
     thread::Builder::new()
         .name("liveness".into())

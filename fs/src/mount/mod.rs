@@ -1,7 +1,7 @@
-//! The place in the tree of mounts: taking it, and giving it back.
+//! Mounting and unmounting.
 //!
-//! Done here and not by fuser, because a mount may only be taken off by the one
-//! that put it there: what others mount over ours stays.
+//! This is done here and not by fuser, so that the daemon unmounts nothing but its own
+//! mount: a mount that somebody else puts over it stays.
 
 mod directory;
 mod liveness;
@@ -24,54 +24,54 @@ use table::{Mounted, Mounts};
 /// The type that the mount table shows.
 pub const FILESYSTEM: &str = "fuse.iterfs";
 
-/// Why a mount could not be made.
+/// The reason why mounting or unmounting failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
-    /// The directory is not there, or not to be reached.
+    /// The directory does not exist, or cannot be reached.
     #[error("{0}: {1}; make the directory first")]
     NoDirectory(PathBuf, io::Error),
-    /// Something other than a directory.
+    /// The path is not a directory.
     #[error("{0} is not a directory")]
     NotADirectory(PathBuf),
-    /// An iterfs is mounted there already.
-    #[error("{0} is already an iterfs mount; take it off with: umount {0}")]
+    /// An iterfs is already mounted there.
+    #[error("an iterfs is already mounted on {0}; unmount it with: umount {0}")]
     Busy(PathBuf),
-    /// An iterfs whose daemon hangs.
+    /// The daemon of the iterfs that is mounted there hangs.
     #[error(
-        "{0} is an iterfs mount whose daemon does not answer; \
+        "the daemon of the iterfs on {0} does not answer; \
          kill that daemon or unmount with: umount --lazy {0}"
     )]
     Hangs(PathBuf),
     /// A dead mount of another filesystem.
     #[error("a dead mount of type {1} is on {0}; unmount it first with: umount {0}")]
     Foreign(PathBuf, String),
-    /// A dead mount that cannot be taken off.
-    #[error("{0} is a dead mount that cannot be unmounted: {1}")]
+    /// A dead mount that cannot be unmounted.
+    #[error("cannot unmount the dead mount on {0}: {1}")]
     Stale(PathBuf, io::Error),
-    /// The kernel's account of mounts.
-    #[error("the mounts on {0} cannot be examined: {1}")]
+    /// The mount table cannot be read.
+    #[error("cannot examine the mounts on {0}: {1}")]
     Unknown(PathBuf, io::Error),
-    /// No FUSE device.
+    /// The FUSE device cannot be opened.
     #[error("/dev/fuse: {0}; load the module with: modprobe fuse")]
     NoFuse(io::Error),
-    /// No process table.
+    /// The process filesystem is missing.
     #[error("/proc: {0}; mount it with: mount -t proc proc /proc")]
     NoProc(io::Error),
-    /// A mount namespace that cannot be entered.
+    /// The mount namespace cannot be entered.
     #[error("{0}: {1}; name a mount namespace such as /proc/PID/ns/mnt")]
     Namespace(PathBuf, io::Error),
-    /// A mount of ours that cannot be taken off.
-    #[error("unmounting {0} failed: {1}")]
+    /// A mount of ours cannot be unmounted.
+    #[error("cannot unmount {0}: {1}")]
     Stays(PathBuf, io::Error),
-    /// The mount itself.
-    #[error("mounting on {0} failed: {1}")]
+    /// The kernel refuses the mount.
+    #[error("cannot mount on {0}: {1}")]
     Refused(PathBuf, io::Error),
 }
 
-/// Dead mounts that may lie on each other, beyond which something else is wrong.
+/// Number of dead mounts on one directory beyond which something else must be wrong.
 const MAX_DEAD: usize = 64;
 
-/// A mount of ours.
+/// A mount that this process made.
 #[derive(Clone, Debug)]
 pub struct Mountpoint {
     namespace: Namespace,
@@ -79,12 +79,12 @@ pub struct Mountpoint {
     identity: Identity,
 }
 
-/// Mounts on a directory, from which dead mounts of ours are cleared away first. The
-/// descriptor takes the requests, of which the first must be answered before
-/// anybody can use the mount.
+/// Mounts on a directory, after unmounting dead iterfs mounts from it. The returned
+/// descriptor receives the requests. The mount can be used once the first of them is
+/// answered.
 ///
 /// # Errors
-/// Nothing is mounted then.
+/// Nothing is mounted in case of an error.
 pub fn mount(
     namespace: &Namespace,
     directory: &Path,
@@ -107,7 +107,7 @@ pub fn mount(
     Ok((fuse, mountpoint))
 }
 
-/// Looks whether a directory can be mounted on, and clears away dead mounts of ours.
+/// Checks that a directory can be mounted on, and unmounts dead iterfs mounts from it.
 ///
 /// Returns its absolute path.
 fn prepare(directory: &Path, mounts: &Mounts) -> Result<PathBuf, MountError> {
@@ -116,9 +116,9 @@ fn prepare(directory: &Path, mounts: &Mounts) -> Result<PathBuf, MountError> {
         let unknown = |error| MountError::Unknown(found.path.clone(), error);
         let all = mounts.all().map_err(unknown)?;
         let mounted = all.iter().find(|mounted| mounted.id == found.mount_id);
-        // A dead mount of another filesystem is not ours to unmount, nor to hide.
+        // A dead mount of another filesystem is not ours to unmount, nor to cover.
         let Some(Mounted { filesystem, .. }) = mounted
-            // Otherwise the directory only lies in that mount.
+            // Otherwise, the directory only lies within that mount.
             .filter(|mounted| mounted.directory == found.path)
             .filter(|mounted| mounted.filesystem.starts_with("fuse"))
         else {
@@ -137,7 +137,7 @@ fn prepare(directory: &Path, mounts: &Mounts) -> Result<PathBuf, MountError> {
         tracing::info!("unmounted a dead iterfs from {}", found.path.display());
         found = Directory::open(directory, mounts)?;
     }
-    let endless = io::Error::other("dead mounts come back as they are unmounted");
+    let endless = io::Error::other("more dead mounts appear as they are unmounted");
     Err(MountError::Stale(found.path, endless))
 }
 
@@ -148,8 +148,8 @@ fn attach(
     read_only: bool,
 ) -> Result<(), MountError> {
     let refused = |error: io::Error| MountError::Refused(directory.into(), error);
-    // fuse(4): the mode of the root's type, and who mounts. Reads are as large
-    // as the protocol negotiates.
+    // fuse(4): the mode of the root's type, and the mounting user. The maximum size of
+    // reads is what the protocol negotiates.
     let data = format!(
         "fd={},rootmode=40000,user_id={},group_id={},default_permissions,allow_other",
         fuse.as_raw_fd(),
@@ -166,15 +166,16 @@ fn attach(
 }
 
 impl Mountpoint {
-    /// Unmounts, if the mount is still there and nothing lies over it.
+    /// Unmounts, if the mount still exists and no other mount covers it.
     pub fn unmount(&self) {
         self.unmount_within(Duration::ZERO);
     }
 
-    /// Unmounts what a session left behind that ended although nobody unmounted: its
-    /// connection was aborted. Returns whether there was anything.
+    /// Unmounts a mount whose session ended although nobody unmounted it, because its
+    /// connection was aborted. Returns whether a mount was left.
     ///
-    /// `umount -f` aborts first and then unmounts; it is given `patience` for that.
+    /// `umount -f` aborts the connection and then unmounts; it may take `patience` to do
+    /// so.
     pub fn unmount_aborted(&self, patience: Duration) -> bool {
         self.unmount_within(patience)
     }
@@ -195,7 +196,9 @@ impl Mountpoint {
                 rustix::mount::unmount(&self.directory, UnmountFlags::DETACH)
                     .map_err(|errno| stays(errno.into()))?;
             } else {
-                tracing::warn!("another mount lies over the iterfs on {directory}, which stays");
+                tracing::warn!(
+                    "another mount covers the iterfs on {directory}, which stays mounted"
+                );
             }
             Ok(true)
         });

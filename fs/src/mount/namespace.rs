@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-/// A mount namespace to mount in: this process's, or another that is entered for
-/// as long as it takes and no longer. `/proc`, by which callers are known, is
-/// always this process's own.
+/// The mount namespace to mount in: this process's own, or another one, which a thread
+/// enters only for as long as it needs it. The daemon always uses its own `/proc`, by which
+/// it identifies callers.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
     other: Option<(PathBuf, Arc<OwnedFd>)>,
 }
 
 impl Namespace {
-    /// The namespace of a file such as `/proc/PID/ns/mnt`.
+    /// A namespace given by a file such as `/proc/PID/ns/mnt`.
     ///
     /// # Errors
     /// [`MountError::Namespace`] if the file cannot be opened.
@@ -32,7 +32,7 @@ impl Namespace {
         })
     }
 
-    /// Works there, on a thread that is made for it and never comes back.
+    /// Runs `work` in the namespace, on a new thread that never leaves it.
     pub(super) fn enter<T: Send>(
         &self,
         work: impl FnOnce(&Mounts) -> Result<T, MountError> + Send,
@@ -58,7 +58,7 @@ impl Namespace {
     }
 }
 
-/// Moves this thread, and its root and working directory alone, as setns(2) demands.
+/// Moves this thread with its own root and working directory, as setns(2) requires.
 fn move_to(namespace: BorrowedFd<'_>) -> rustix::io::Result<()> {
     sys::unshare_directories()?;
     move_into_link_name_space(namespace, Some(LinkNameSpaceType::Mount))

@@ -1,26 +1,27 @@
-//! The options of `-o`: ours, those of mount(8) that concern us not, and no others.
+//! The options of `-o`: those of iterfs, and those of mount(8) that do not concern it. All
+//! others are refused.
 
 use crate::access::memory;
 use crate::access::policy::{Others, Policy};
 use nix::unistd::{Group, User};
 use std::path::PathBuf;
 
-/// What a mount was asked for.
+/// The options of a mount.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Options {
-    /// Who may read.
+    /// Owner, group and mode of the tree.
     pub policy: Policy,
     /// Whether the mount is read-only to the kernel.
     pub read_only: bool,
-    /// What the mount table shows as its source, if that is said.
+    /// The source that the mount table shows, if it is named.
     pub source: Option<String>,
-    /// The directory of a bpffs that links are pinned below.
+    /// The bpffs directory below which links are pinned.
     pub pins: PathBuf,
-    /// The directory whose objects are tables in `user`.
+    /// The directory whose objects appear as tables in `user`.
     pub programs: Option<PathBuf>,
-    /// What others may read; as the configuration has it if it is not said.
+    /// What users without other access may see; if not given, the configuration decides.
     pub others: Option<Others>,
-    /// The configuration; `/etc/iterfs.toml` if it is there and none is named.
+    /// The configuration file; if not given, `/etc/iterfs.toml` if it exists.
     pub config: Option<PathBuf>,
     /// Bytes of memory that the daemon may take.
     pub memory: u64,
@@ -41,43 +42,43 @@ impl Default for Options {
     }
 }
 
-/// An option that cannot be taken.
+/// An invalid option.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum OptionError {
-    /// Not an option of ours.
-    #[error("unknown option '{0}'; see iterfs(8) for those there are")]
+    /// An unknown option.
+    #[error("unknown option '{0}'; iterfs(8) lists the options")]
     Unknown(String),
-    /// An iterfs keeps the options it was mounted with.
-    #[error("an iterfs cannot be remounted; unmount it and mount it anew")]
+    /// An attempt to remount: an iterfs keeps the options that it was mounted with.
+    #[error("an iterfs cannot be remounted; unmount it and mount it again")]
     Remount,
-    /// An option that needs a value, or must not have one.
-    #[error("the option '{0}' is written {1}")]
+    /// A missing value, or a value for an option that takes none.
+    #[error("option '{0}' is invalid; write it as {1}")]
     Form(String, &'static str),
     /// A user or group that does not exist.
-    #[error("there is no {0} '{1}'")]
+    #[error("no {0} '{1}' exists; use an existing {0}, by name or by number")]
     Nobody(&'static str, String),
-    /// A directory that depends on where the command is run.
-    #[error("'{0}' is no absolute path")]
+    /// A path that depends on the working directory of the command.
+    #[error("'{0}' is not an absolute path")]
     Relative(String),
-    /// A size that is not one, or too small to serve anybody.
+    /// An invalid size, or one that is too small to serve anybody.
     #[error(
-        "'{0}' is not a size of memory: use a number of at least {least}M, such as memory=256M",
+        "'{0}' is not a valid memory size: use at least {least}M, such as memory=256M",
         least = memory::LEAST >> 20
     )]
     Memory(String),
-    /// A mode that is not one.
+    /// An invalid mode.
     #[error("'{0}' is not a mode: use octal digits up to 0777, such as mode=0440")]
     Mode(String),
-    /// A mode that lets somebody write.
-    #[error("mode={0} lets tables be written; use read bits alone, such as mode=0440")]
+    /// A mode with write or execute bits.
+    #[error("mode={0} includes write or execute bits; use only read bits, such as mode=0440")]
     Writable(String),
 }
 
-/// The option that makes unknown options no fault, as of mount.nfs and of `mount -s`.
+/// The option that ignores unknown options, as mount.nfs and `mount -s` have it.
 const SLOPPY: &str = "sloppy";
 
-/// Options that mount(8) passes on or users write in fstab, of no concern to a
-/// filesystem that stores nothing (mount(8), FILESYSTEM-INDEPENDENT MOUNT OPTIONS).
+/// Options that mount(8) passes on or users write in fstab, and that mean nothing to a
+/// filesystem without storage (mount(8), FILESYSTEM-INDEPENDENT MOUNT OPTIONS).
 const IGNORED: &[&str] = &[
     "rw",
     "defaults",
@@ -125,7 +126,7 @@ impl Options {
     /// Reads a comma-separated list, such as `gid=adm,mode=0440`.
     ///
     /// # Errors
-    /// The first option that cannot be taken.
+    /// The first invalid option.
     pub fn parse(lists: &[String]) -> Result<Options, OptionError> {
         let mut options = Options::default();
         let words = || {
@@ -179,14 +180,15 @@ impl Options {
     }
 }
 
-/// The source of a mount that was given none.
+/// The source of a mount whose options name none.
 const SOURCE: &str = "iterfs";
 
 const MEBIBYTE: u64 = 1 << 20;
 
 impl Options {
-    /// What the mount table shows as the mount's source. The kernel keeps none of our
-    /// options, so unless it is named it holds those that are not as by default.
+    /// The source that the mount table shows. The kernel keeps none of the options of
+    /// iterfs, so unless a source is named, it lists the options that differ from their
+    /// defaults.
     pub fn source(&self) -> String {
         if let Some(source) = &self.source {
             return source.clone();
@@ -199,7 +201,7 @@ impl Options {
         }
     }
 
-    /// All options as they hold, in the form of `-o`.
+    /// All options in force, in the form of `-o`.
     pub fn in_force(&self) -> String {
         self.words().collect::<Vec<_>>().join(",")
     }
@@ -236,7 +238,7 @@ fn absolute(path: &str) -> Result<PathBuf, OptionError> {
     }
 }
 
-/// A user's number, by name or number.
+/// A user's id, by name or number.
 pub(crate) fn user(name: &str) -> Result<u32, OptionError> {
     if let Ok(uid) = name.parse() {
         return Ok(uid);
@@ -247,7 +249,7 @@ pub(crate) fn user(name: &str) -> Result<u32, OptionError> {
     }
 }
 
-/// A group's number, by name or number.
+/// A group's id, by name or number.
 pub(crate) fn group(name: &str) -> Result<u32, OptionError> {
     if let Ok(gid) = name.parse() {
         return Ok(gid);
@@ -258,7 +260,7 @@ pub(crate) fn group(name: &str) -> Result<u32, OptionError> {
     }
 }
 
-/// Bytes of memory: a number with K, M or G (powers of 1024) after it, or without.
+/// A number of bytes, with or without a suffix K, M or G (powers of 1024).
 fn size(text: &str) -> Result<u64, OptionError> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'K' | 'k')) => (&text[..at], 10),

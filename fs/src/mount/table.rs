@@ -1,4 +1,4 @@
-//! The mount table, as a thread's mount namespace has it.
+//! The mount table of a thread's mount namespace.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 /// A line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
 #[derive(Debug, PartialEq)]
 pub(super) struct Mounted {
-    /// The mount's id, which statx(2) gives as `stx_mnt_id`. Ids are reused.
+    /// The mount's id, which statx(2) returns as `stx_mnt_id`. The kernel reuses ids.
     pub(super) id: u64,
     /// The filesystem's device, as `major:minor`.
     pub(super) device: String,
-    /// Where it is mounted.
+    /// The directory that it is mounted on.
     pub(super) directory: PathBuf,
     /// The filesystem's type, with its subtype: `fuse.iterfs`.
     pub(super) filesystem: String,
@@ -26,17 +26,17 @@ pub(super) struct Mounted {
 
 /// The mount table of the namespace that a thread is in.
 pub(super) struct Mounts {
-    /// This process's `/proc`. That of another namespace may not know us.
+    /// This process's `/proc`. The one of another namespace may not show this process.
     pub(super) proc: OwnedFd,
 }
 
 impl Mounts {
-    /// All mounts, in the kernel's order: the lowest on a directory comes first.
+    /// All mounts in the kernel's order: the lowest one on a directory comes first.
     pub(super) fn all(&self) -> io::Result<Vec<Mounted>> {
         entries(&mut self.open()?)
     }
 
-    /// Waits until no mount is left for which `holds`, for as long as `patience`.
+    /// Waits, at most for `patience`, until no mount is left for which `holds` is true.
     /// Returns whether one is left.
     pub(super) fn wait_while(
         &self,
@@ -53,8 +53,8 @@ impl Mounts {
             if left.is_zero() {
                 return Ok(true);
             }
-            // The kernel reports an exceptional condition whenever the table has
-            // changed since it was opened or polled.
+            // The kernel reports an exceptional condition if the table has changed since it
+            // was opened or polled.
             let mut changed = [PollFd::new(&file, PollFlags::PRI)];
             let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
             match poll(&mut changed, Some(&timeout)) {
@@ -94,8 +94,8 @@ fn parse_line(line: &[u8]) -> Option<Mounted> {
     })
 }
 
-/// The directories that an iterfs is mounted on, as this process sees them; the lowest on
-/// a directory comes first.
+/// The directories that an iterfs is mounted on, as this process sees them. The lowest
+/// mount on a directory comes first.
 pub fn directories_of_iterfs() -> io::Result<Vec<PathBuf>> {
     let table = std::fs::read("/proc/self/mountinfo")?;
     let mounts = table.split(|byte| *byte == b'\n').filter_map(parse_line);

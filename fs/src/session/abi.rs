@@ -5,7 +5,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What a request asks for (enum fuse_opcode).
+/// The operation of a request (enum fuse_opcode).
 pub(super) mod opcode {
     pub(in crate::session) const LOOKUP: u32 = 1;
     pub(in crate::session) const FORGET: u32 = 2;
@@ -63,12 +63,12 @@ pub(super) struct InHeader {
     pub(super) padding: u16,
 }
 
-/// struct fuse_out_header: before every answer.
+/// struct fuse_out_header: before every reply.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct OutHeader {
     pub(super) len: u32,
-    /// 0, or an errno below 0.
+    /// 0, or a negative errno.
     pub(super) error: i32,
     pub(super) unique: u64,
 }
@@ -95,7 +95,7 @@ pub(super) struct Attr {
     pub(super) flags: u32,
 }
 
-/// struct fuse_entry_out: the answer to LOOKUP, and before each name of READDIRPLUS.
+/// struct fuse_entry_out: the reply to LOOKUP, and before each name of READDIRPLUS.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct EntryOut {
@@ -126,7 +126,7 @@ pub(super) struct GetattrIn {
     pub(super) dummy: u32,
 }
 
-/// struct fuse_forget_one: an inode, and how many of its lookups are forgotten.
+/// struct fuse_forget_one: an inode, and the number of its lookups that are forgotten.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct ForgetOne {
@@ -134,7 +134,7 @@ pub(super) struct ForgetOne {
     pub(super) nlookup: u64,
 }
 
-/// struct fuse_batch_forget_in, and what follows it.
+/// struct fuse_batch_forget_in, which the entries follow.
 #[derive(FromBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(super) struct BatchForgetIn {
@@ -143,7 +143,7 @@ pub(super) struct BatchForgetIn {
     pub(super) inodes: [ForgetOne],
 }
 
-/// struct fuse_setattr_in: which members it changes. The values follow.
+/// struct fuse_setattr_in: the members that a request changes. Their values follow.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct SetattrIn {
@@ -202,14 +202,14 @@ pub(super) struct WriteOut {
     pub(super) padding: u32,
 }
 
-/// struct fuse_release_in: which handle. Flags follow.
+/// struct fuse_release_in: the handle. Flags follow.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct ReleaseIn {
     pub(super) fh: u64,
 }
 
-/// struct fuse_getxattr_in, which LISTXATTR has as well.
+/// struct fuse_getxattr_in, which LISTXATTR uses as well.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct GetxattrIn {
@@ -217,7 +217,7 @@ pub(super) struct GetxattrIn {
     pub(super) padding: u32,
 }
 
-/// struct fuse_getxattr_out: how much there is.
+/// struct fuse_getxattr_out: the size of the attribute.
 #[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct GetxattrOut {
@@ -241,7 +241,7 @@ pub(super) struct Rename2In {
     pub(super) padding: u32,
 }
 
-/// struct fuse_interrupt_in: the request that its caller no longer waits for.
+/// struct fuse_interrupt_in: the request whose caller no longer waits.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct InterruptIn {

@@ -1,4 +1,4 @@
-//! The connection to the kernel: requests come out of it, answers go in.
+//! The connection to the kernel: requests come out of it, replies go in.
 
 use super::abi::OutHeader;
 use fuser::Errno;
@@ -7,7 +7,7 @@ use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 use zerocopy::IntoBytes;
 
-/// An open /dev/fuse, with a mount behind it. Any thread may use it.
+/// An open /dev/fuse that serves a mount. Any thread may use it.
 #[derive(Debug)]
 pub(super) struct Device(OwnedFd);
 
@@ -16,7 +16,7 @@ impl Device {
         Device(fuse)
     }
 
-    /// Waits for the next request and returns its length. One call gives one request.
+    /// Waits for the next request and returns its length. Each call returns one request.
     ///
     /// # Errors
     /// ENODEV once the mount is gone, ECONNABORTED after an abort (fuse(4),
@@ -24,7 +24,7 @@ impl Device {
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match io::read(&self.0, &mut *buffer) {
-                // The request was withdrawn while it was being copied out.
+                // The request was withdrawn while the kernel was copying it out.
                 Err(io::Errno::NOENT | io::Errno::INTR | io::Errno::AGAIN) => {}
                 result => return result,
             }
@@ -32,7 +32,7 @@ impl Device {
     }
 
     /// Answers a request, with bytes or an errno. Returns false if the kernel no longer
-    /// knows the request: then the caller never hears of the answer.
+    /// knows the request, so that the caller never gets the reply.
     pub(super) fn answer(&self, unique: u64, answer: Result<&[u8], Errno>) -> bool {
         let (error, bytes) = match answer {
             Ok(bytes) => (0, bytes),
@@ -49,7 +49,7 @@ impl Device {
             // The request was aborted, or the mount is gone.
             Err(io::Errno::NOENT | io::Errno::NODEV) => false,
             Err(errno) => {
-                tracing::error!("the kernel refused an answer: {errno}");
+                tracing::error!("the kernel refused a reply: {errno}");
                 false
             }
         }

@@ -1,10 +1,11 @@
 //! The conversation with the kernel, from its first request to the unmount.
 //!
-//! fuser shakes hands (INIT), knows the flags and sends notifications. The loop behind
-//! that is our own, for fuser 0.18 answers INTERRUPT with ENOSYS: the kernel then never
-//! sends another, and a reader cannot be killed before its read is answered. A few threads
-//! take requests from the [`device`]; each request is parsed once ([`request`]) and owes
-//! one answer ([`reply`]), unless its caller gives up first ([`interrupts`]).
+//! fuser negotiates the protocol (INIT), encodes the flags and sends notifications. The
+//! loop after that is our own, because fuser 0.18 answers INTERRUPT with ENOSYS: the kernel
+//! then never sends another INTERRUPT, and a reader cannot be killed before its read is
+//! answered. A few threads take requests from the [`device`]. Each request is parsed once
+//! ([`request`]) and gets one reply ([`reply`]), unless its caller gives up first
+//! ([`interrupts`]).
 
 mod abi;
 mod device;
@@ -29,54 +30,57 @@ use std::time::Duration;
 /// Threads that take requests from the kernel.
 const WORKERS: usize = 4;
 
-/// Of these, how many may be kept by one request at once, so that some are left to serve.
+/// How many of these slow requests may occupy at once; the rest stay free to serve.
 pub const MAX_INLINE: usize = WORKERS - 2;
 
-/// The largest read or write the kernel may send as one request, in bytes.
+/// The largest read or write that the kernel may send as one request, in bytes.
 const MAX_REQUEST: usize = 1024 * 1024;
 
-/// Room for a request's headers, beside the bytes to write (fs/fuse/dev.c,
-/// fuse_dev_do_read() demands that much).
+/// Room for a request's headers besides the bytes to write; fuse_dev_do_read() requires
+/// this much (fs/fuse/dev.c).
 const HEADERS: usize = 4096;
 
 /// RELEASE is a background request. The kernel holds back those beyond a limit while it
-/// goes on sending others, so that under busy readers thousands of closed handles wait
-/// (16 in fuser; 7588 waited for 100 readers). Without a limit they come in their turn.
+/// keeps sending other requests, so under busy readers thousands of closed handles wait
+/// (the limit is 16 in fuser; 7588 handles waited with 100 readers). Without a limit they
+/// arrive in their turn.
 const MAX_BACKGROUND: u16 = u16::MAX;
 
-/// How long requests in progress may hold up the end after an unmount.
+/// How long requests in progress may delay the end after an unmount.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Serves requests.
 pub(crate) trait Handler: Send + Sync + 'static {
-    /// Answers a request, now or later. A thread that takes requests runs it, so it must
-    /// not wait long.
+    /// Answers a request, now or later. This runs on a thread that takes requests, so it
+    /// must not wait long.
     fn handle(self: Arc<Self>, request: Request, reply: Reply);
 
-    /// The kernel no longer holds an inode. It may be about to hold it again.
+    /// Notes that the kernel no longer holds an inode. It may look the inode up again at
+    /// any time.
     fn forgotten(&self, inode: u64);
 
-    /// The reader of an open file was interrupted and waits no longer.
+    /// Notes that the reader of an open file was interrupted and no longer waits.
     fn abandoned(&self, handle: u64);
 }
 
 /// How a mount ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
-    /// It was unmounted, or `umount -f` aborted its connection: the mount may be left.
+    /// It was unmounted, or `umount -f` aborted its connection; then the mount may still
+    /// exist.
     Unmounted,
-    /// Its connection was aborted through fusectl. The mount is left, and dead.
+    /// Its connection was aborted through fusectl. The mount still exists, but it is dead.
     Aborted,
 }
 
-/// What the threads of a session share.
+/// State that the threads of a session share.
 #[derive(Debug)]
 struct Connection {
     device: Device,
     interrupts: Interrupts,
 }
 
-/// A mount that answers.
+/// A mount that answers requests.
 pub struct Session {
     connection: Arc<Connection>,
     notifier: Notifier,
@@ -84,11 +88,11 @@ pub struct Session {
     ends: Receiver<Result<End>>,
 }
 
-/// Why a session does not begin, or breaks.
+/// The reason why a session cannot begin, or ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// No descriptor is left for the device.
-    #[error("the descriptor of /dev/fuse cannot be duplicated: {0}")]
+    /// The process has no descriptor left for the device.
+    #[error("cannot duplicate the descriptor of /dev/fuse: {0}")]
     Descriptor(std::io::Error),
     /// The first exchange with the kernel failed.
     #[error("the kernel did not accept the mount: {0}")]
@@ -99,11 +103,11 @@ pub enum SessionError {
     /// All threads that serve have ended.
     #[error("no thread is left to serve the mount")]
     NoThread,
-    /// The device broke.
+    /// The device failed.
     #[error("cannot read /dev/fuse: {0}")]
     Device(io::Errno),
-    /// The kernel sent something that is no request.
-    #[error("the kernel sent {0} bytes that are no FUSE request")]
+    /// The kernel sent bytes that do not form a request.
+    #[error("the kernel sent {0} bytes that are not a FUSE request")]
     NoRequest(usize),
 }
 
@@ -144,7 +148,7 @@ fn start(fuse: OwnedFd, handler: &Arc<impl Handler>) -> Result<Session> {
     })
 }
 
-/// Starts the threads that take requests, and the one for those that are given up.
+/// Starts the threads that take requests, and the one that answers interrupted requests.
 fn start_threads(
     connection: &Arc<Connection>,
     handler: &Arc<impl Handler>,
@@ -164,7 +168,7 @@ fn start_threads(
 }
 
 impl Session {
-    /// Tells the kernel what has changed.
+    /// The notifier that tells the kernel about changes.
     pub fn notifier(&self) -> Notifier {
         self.notifier.clone()
     }
@@ -174,13 +178,13 @@ impl Session {
         self.kernel_minor
     }
 
-    /// Serves until the mount is taken off, and says how that came about.
+    /// Serves until the mount is unmounted or aborted, and returns how it ended.
     ///
     /// # Errors
-    /// If the device breaks.
+    /// The device failed.
     pub fn run(self) -> Result<End> {
         let first = self.ends.recv().map_err(|_| SessionError::NoThread)?;
-        // The others learn of it as well, unless the kernel keeps one waiting.
+        // The other threads notice too, unless the kernel keeps one waiting.
         for _ in 1..WORKERS {
             if self.ends.recv_timeout(GRACE).is_err() {
                 break;
@@ -191,25 +195,25 @@ impl Session {
     }
 }
 
-/// What fuser needs to know to shake hands, and the kernel's minor version.
+/// The settings that fuser negotiates with the kernel, and the kernel's minor version.
 struct Greeting(Arc<AtomicU32>);
 
 impl Filesystem for Greeting {
     fn init(&mut self, _: &fuser::Request, config: &mut KernelConfig) -> std::io::Result<()> {
         self.0.store(config.kernel_abi().1, Ordering::Relaxed);
-        // The size of reads follows that of writes.
+        // The maximum size of reads follows that of writes.
         let _ = config.set_max_write(MAX_REQUEST as u32);
         let _ = config.set_max_background(MAX_BACKGROUND);
-        // Looking a process up costs a pass, so `ls pid` asks for names alone and
-        // `ls -l pid` for both at once.
+        // Looking up a process costs a pass, so `ls pid` asks only for names, and `ls -l
+        // pid` for names and attributes at once.
         let _ = config
             .add_capabilities(InitFlags::FUSE_DO_READDIRPLUS | InitFlags::FUSE_READDIRPLUS_AUTO);
         let _ = config.add_capabilities(InitFlags::FUSE_PARALLEL_DIROPS);
-        // An asynchronous read is answered once. Otherwise the kernel makes it a read that
-        // moves no position, and io_uring goes on after a short one with the same bytes
-        // again (fs/fuse/file.c, fuse_direct_IO()).
+        // With this flag, each asynchronous read gets one reply. Without it, the kernel
+        // turns the read into one that does not advance the position, and after a short one
+        // io_uring reads the same bytes again (fs/fuse/file.c, fuse_direct_IO()).
         let _ = config.add_capabilities(InitFlags::FUSE_ASYNC_DIO);
-        // Tells an abort from an unmount.
+        // With this flag, an abort can be told from an unmount.
         let _ = config.add_capabilities(InitFlags::FUSE_ABORT_ERROR);
         Ok(())
     }
@@ -237,7 +241,7 @@ impl<H: Handler> Worker<H> {
             .name("requests".into())
             .spawn(move || {
                 let ended = worker.serve();
-                // Nobody listens once the process ends.
+                // The receiver is gone once the process ends.
                 let _ = worker.end.send(ended);
             })
             .map(drop)
@@ -261,7 +265,7 @@ impl<H: Handler> Worker<H> {
                 interrupts.begin(unique, request.handle_being_read());
             }
             match request.operation {
-                // No answer is expected, and none would find its request.
+                // The kernel expects no reply, and would not find the request of one.
                 Operation::Forget { inodes } => {
                     inodes
                         .iter()
@@ -269,8 +273,9 @@ impl<H: Handler> Worker<H> {
                     continue;
                 }
                 Operation::Interrupt { unique: of } => {
-                    // Read before the request that it is about was noted: it comes again.
-                    // The kernel drops it if that has been answered.
+                    // This thread read the INTERRUPT before the request that it refers to
+                    // was noted. The EAGAIN makes the kernel send it again, unless the
+                    // request has been answered.
                     if !interrupts.interrupt(of) {
                         device.answer(unique, Err(Errno::EAGAIN));
                     }
@@ -284,14 +289,14 @@ impl<H: Handler> Worker<H> {
     }
 }
 
-/// A thread may have to end: one that cannot leave a net namespace panics. Another takes
-/// its place, so that as many as ever serve.
+/// A thread that cannot leave a net namespace panics and so ends. Another thread takes its
+/// place, so that the number of threads stays the same.
 impl<H: Handler> Drop for Worker<H> {
     fn drop(&mut self) {
         if thread::panicking()
             && let Err(error) = Worker::start(&self.connection, &self.handler, &self.end)
         {
-            tracing::error!("a thread that ended cannot be replaced: {error}");
+            tracing::error!("cannot replace a thread that ended: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the kernel is told.
+//! Replies to the kernel.
 
 use super::Connection;
 use super::abi::{self, Attr, Dirent, EntryOut};
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use zerocopy::IntoBytes;
 
-/// The answer that a request is owed. One that is dropped is an error (EIO): no caller
-/// waits for ever.
+/// The reply that a request is owed. If it is dropped, the caller gets EIO, so that no
+/// caller waits forever.
 #[derive(Debug)]
 pub(crate) struct Reply {
     connection: Arc<Connection>,
@@ -35,12 +35,12 @@ impl Reply {
         }
     }
 
-    /// Whether the caller was interrupted and waits no longer.
+    /// Whether the caller was interrupted and no longer waits.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.is_interruptible && !self.connection.interrupts.waits(self.unique)
     }
 
-    /// Has the caller wait to the end, signals or not. Returns false if it has given up.
+    /// Makes the caller wait to the end, signals or not. Returns false if it has given up.
     pub(crate) fn commit(&self) -> bool {
         !self.is_interruptible || self.connection.interrupts.commit(self.unique)
     }
@@ -55,17 +55,17 @@ impl Reply {
         self.send(Err(errno));
     }
 
-    /// Answers with why something failed.
+    /// Answers with the errno of a failure.
     pub(crate) fn failed(self, failure: &Failure) {
         self.error(failure.errno());
     }
 
-    /// Says that something is done.
+    /// Answers that an operation has succeeded.
     pub(crate) fn done(self) {
         self.bytes(&[]);
     }
 
-    /// Answers with what was found under a name.
+    /// Answers a lookup with the node's attributes.
     pub(crate) fn entry(self, found: &Attributes, size: Size) {
         self.bytes(entry_out(found, size).as_bytes());
     }
@@ -82,8 +82,8 @@ impl Reply {
         self.bytes(out.as_bytes());
     }
 
-    /// Answers with an open handle. Returns false if the caller never hears of it, and so
-    /// never closes it.
+    /// Answers with an open handle. Returns false if the caller never learns of the handle,
+    /// and so never closes it.
     #[must_use]
     pub(crate) fn opened(mut self, handle: u64, flags: FopenFlags) -> bool {
         let out = abi::OpenOut {
@@ -94,14 +94,14 @@ impl Reply {
         self.send(Ok(out.as_bytes()))
     }
 
-    /// Says how many bytes were written.
+    /// Answers with the number of bytes written.
     pub(crate) fn written(self, size: u32) {
         let out = abi::WriteOut { size, padding: 0 };
         self.bytes(out.as_bytes());
     }
 
-    /// Says that there are no extended attributes, to somebody with room for `size` bytes
-    /// of them. 0 asks how much room it takes.
+    /// Answers that there are no extended attributes, to a caller with room for `size`
+    /// bytes of them. A size of 0 asks how much room they need.
     pub(crate) fn no_extended_attributes(self, size: u32) {
         match size {
             0 => self.bytes(abi::GetxattrOut::default().as_bytes()),
@@ -109,7 +109,8 @@ impl Reply {
         }
     }
 
-    /// Tells of the filesystem: it holds nothing, and names may have 255 bytes.
+    /// Answers with the filesystem's statistics: it stores nothing, and names may have 255
+    /// bytes.
     pub(crate) fn filesystem(self, block: u32) {
         let out = abi::StatfsOut {
             bsize: block,
@@ -120,7 +121,7 @@ impl Reply {
         self.bytes(out.as_bytes());
     }
 
-    /// Answers, unless the caller has given up. Returns whether it hears of it.
+    /// Answers, unless the caller has given up. Returns whether the caller gets the reply.
     fn send(&mut self, answer: Result<&[u8], Errno>) -> bool {
         self.is_owed = false;
         if self.is_interruptible && !self.connection.interrupts.take(self.unique) {
@@ -138,7 +139,7 @@ impl Drop for Reply {
     }
 }
 
-/// The entries of a directory, as many as there is room for.
+/// The entries of a directory, as many as fit into a reply.
 #[derive(Debug)]
 pub(crate) struct Entries {
     bytes: Vec<u8>,
@@ -146,7 +147,7 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// None yet, in an answer of at most `room` bytes.
+    /// No entries yet, for a reply of at most `room` bytes.
     pub(crate) fn new(room: usize) -> Entries {
         Entries {
             bytes: Vec::new(),
@@ -154,8 +155,8 @@ impl Entries {
         }
     }
 
-    /// Adds a name, and all that is known of it if that is asked for. `next` is the offset
-    /// at which a listing goes on behind it. Returns false if there is no room.
+    /// Adds a name, with all its attributes if they are asked for. `next` is the offset at
+    /// which a listing continues after it. Returns false if it does not fit.
     pub(crate) fn add(
         &mut self,
         name: &OsStr,
@@ -183,7 +184,7 @@ impl Entries {
         true
     }
 
-    /// What there is, as the kernel reads it.
+    /// The entries in the form that the kernel reads.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -193,7 +194,7 @@ fn entry_out(found: &Attributes, size: Size) -> EntryOut {
     let (valid, valid_nsec) = lifetime(found, size);
     EntryOut {
         nodeid: inode::number(found.node),
-        // Inodes are never used again for something else: each stands for one path.
+        // An inode number always stands for the same path and is never reused.
         generation: 0,
         entry_valid: valid,
         attr_valid: valid,
@@ -203,7 +204,7 @@ fn entry_out(found: &Attributes, size: Size) -> EntryOut {
     }
 }
 
-/// For how long the kernel may go by what it is told. It must not show [`Size::End`].
+/// How long the kernel may keep the attributes. It must not show [`Size::End`].
 fn lifetime(found: &Attributes, size: Size) -> (u64, u32) {
     match size {
         Size::Zero => seconds(found.lifetime),

@@ -1,4 +1,4 @@
-//! What the kernel asks, parsed once.
+//! The kernel's requests, each parsed once.
 
 use super::abi::{self, InHeader, opcode};
 use crate::access::requester::Sender;
@@ -6,25 +6,25 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use zerocopy::FromBytes;
 
-/// A request of the kernel's.
+/// One request.
 #[derive(Debug)]
 pub(crate) struct Request {
-    /// Its number, by which it is answered and interrupted.
+    /// The number by which the request is answered and interrupted.
     pub(super) unique: u64,
-    /// The inode that it is about.
+    /// The inode that the request is about.
     pub(crate) inode: u64,
-    /// Who asks.
+    /// The caller.
     pub(crate) sender: Sender,
-    /// What is asked.
+    /// The operation.
     pub(crate) operation: Operation,
 }
 
-/// What is asked of an inode.
+/// The operation that a request asks for.
 #[derive(Debug)]
 pub(crate) enum Operation {
-    /// Something that may take a while.
+    /// An operation that may take a while.
     Slow(Slow),
-    /// The kernel has forgotten inodes. It expects no answer.
+    /// The kernel has forgotten inodes. It expects no reply.
     Forget { inodes: Box<[u64]> },
     /// Change a mode or an owner.
     ChangeAccess,
@@ -38,15 +38,15 @@ pub(crate) enum Operation {
     },
     /// Close a file or a directory.
     Release { handle: u64 },
-    /// List extended attributes in so many bytes; 0 asks how many it takes.
+    /// List extended attributes in at most `size` bytes; 0 asks how many they need.
     ListExtendedAttributes { size: u32 },
     /// The caller of a request got a signal.
     Interrupt { unique: u64 },
-    /// Make a name: a file, directory, device, symbolic or hard link.
+    /// Create a file, directory, device, symbolic link or hard link.
     Create,
     /// Remove a name.
     Remove,
-    /// Write out what is cached.
+    /// Write out cached data.
     Sync,
     /// Look for data or a hole.
     Seek,
@@ -54,7 +54,7 @@ pub(crate) enum Operation {
     Ioctl,
     /// The mount is being taken down.
     Destroy,
-    /// Something that iterfs leaves to the kernel.
+    /// An operation that iterfs leaves to the kernel.
     Other,
 }
 
@@ -63,16 +63,16 @@ pub(crate) enum Operation {
 pub(crate) enum Slow {
     /// Find a name in this directory.
     Lookup { name: Box<OsStr> },
-    /// Tell attributes.
+    /// Get attributes.
     GetAttributes {
-        /// Whether an open handle is named, which a seek to the end does.
+        /// Whether the request names an open handle, as a seek to the end does.
         by_handle: bool,
     },
-    /// Change the size or times, and tell attributes.
+    /// Change the size or times, and get attributes.
     Truncate,
-    /// Tell where a symbolic link leads.
+    /// Read a symbolic link.
     ReadLink,
-    /// Tell of the filesystem as a whole.
+    /// Get the filesystem's statistics.
     StatFilesystem,
     /// Open a file, with the flags of open(2).
     Open { flags: u32 },
@@ -81,7 +81,7 @@ pub(crate) enum Slow {
     /// List an open directory.
     ReadDirectory {
         read: Read,
-        /// Whether each name's attributes are asked for, too (READDIRPLUS).
+        /// Whether the attributes of each name are also asked for (READDIRPLUS).
         with_attributes: bool,
     },
     /// Rename something to a name in another directory.
@@ -93,16 +93,17 @@ pub(crate) enum Slow {
 pub(crate) struct Read {
     pub(crate) handle: u64,
     pub(crate) offset: u64,
-    /// Bytes at most.
+    /// Maximum number of bytes.
     pub(crate) size: usize,
-    /// How it is read (FUSE_READ_*).
+    /// Flags of the read (FUSE_READ_*).
     pub(crate) flags: u32,
 }
 
 impl Request {
-    /// Parses what the device gave.
+    /// Parses a message from the device.
     ///
-    /// None if it is no request: the kernel then speaks another protocol.
+    /// Returns `None` if the message is not a request: the kernel then speaks another
+    /// protocol.
     pub(super) fn parse(message: &[u8]) -> Option<Request> {
         let (header, body) = InHeader::read_from_prefix(message).ok()?;
         if header.len as usize != message.len() {
@@ -124,7 +125,7 @@ impl Request {
         })
     }
 
-    /// Whether it may take so long that its caller must be able to give up waiting.
+    /// Whether the request may take so long that its caller must be able to give up.
     pub(super) fn is_interruptible(&self) -> bool {
         match self.operation {
             Operation::Slow(_) | Operation::Read(_) | Operation::Write { .. } => true,
@@ -145,7 +146,7 @@ impl Request {
 }
 
 impl Request {
-    /// The open file that it reads, if it does.
+    /// The handle of the open file that the request reads, if it reads one.
     pub(super) fn handle_being_read(&self) -> Option<u64> {
         match self.operation {
             Operation::Read(read) => Some(read.handle),
@@ -257,7 +258,7 @@ impl Read {
     }
 }
 
-/// The names in a message, each ended by a NUL.
+/// The names in a message, each terminated by a NUL.
 fn names(bytes: &[u8]) -> impl Iterator<Item = &OsStr> {
     bytes
         .split_inclusive(|byte| *byte == 0)

@@ -1,4 +1,4 @@
-//! The loop over a socket pair in the place of /dev/fuse: no kernel, no root.
+//! Tests of the loop over a socket pair in place of /dev/fuse: without the kernel or root.
 
 use super::abi::{InHeader, InterruptIn, OutHeader, ReadIn, opcode};
 use super::*;
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use zerocopy::{FromBytes, IntoBytes};
 
-/// Longer than any answer takes, however busy the machine.
+/// Longer than any reply takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A session, its kernel's end, and what its handler has been given.
+/// A session, the kernel's end of it, and the requests that its handler has received.
 struct Played {
     kernel: OwnedFd,
     requests: Receiver<(Request, Reply)>,
@@ -28,10 +28,10 @@ struct Recorder {
 }
 
 impl Handler for Recorder {
-    #[allow(clippy::panic)] // As a thread that is lost in a net namespace does.
+    #[allow(clippy::panic)] // As a thread does that cannot leave a net namespace.
     fn handle(self: Arc<Self>, request: Request, reply: Reply) {
         if self.panics.swap(false, Ordering::SeqCst) {
-            panic!("a fault that a test makes");
+            panic!("this test makes the handler panic");
         }
         self.requests.send((request, reply)).unwrap();
     }
@@ -90,7 +90,7 @@ impl Played {
 
     fn interrupt(&self, unique: u64) {
         let body = InterruptIn { unique };
-        // The kernel marks the number of an interrupt with the lowest bit.
+        // The kernel sets the lowest bit in the number of an INTERRUPT.
         self.ask(unique | 1, opcode::INTERRUPT, body.as_bytes());
     }
 
@@ -107,12 +107,12 @@ impl Played {
         self.ask(unique, opcode::READ, body.as_bytes());
     }
 
-    /// The request that the handler is given next.
+    /// The next request that the handler receives.
     fn request(&self) -> (Request, Reply) {
         self.requests.recv_timeout(PATIENCE).unwrap()
     }
 
-    /// The number and errno of the next answer.
+    /// The number and errno of the next reply.
     fn answer(&self) -> (u64, i32) {
         let mut buffer = [0; 256];
         let length = io::read(&self.kernel, &mut buffer).unwrap();
@@ -142,7 +142,7 @@ fn an_interrupted_request_is_answered_once_while_it_is_worked_on() {
     assert!(reply.is_abandoned());
     reply.done();
 
-    // The next answer is the next request's.
+    // The next reply belongs to the next request.
     played.ask(12, opcode::STATFS, &[]);
     played.request().1.done();
     assert_eq!(played.answer(), (12, 0));

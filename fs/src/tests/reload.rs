@@ -148,7 +148,7 @@ fn two_objects_of_one_name_are_told_apart_by_a_failure() {
     }
     let failed = tree.ctl("reload").expect_err("a failure");
     assert!(
-        failed.contains("two objects are both user/mine"),
+        failed.contains("two objects claim the name user/mine"),
         "{failed}"
     );
 }

@@ -1,5 +1,5 @@
-//! What is promised, against a model of the kernel: requests of many callers about one
-//! table, sent, answered and taken up in any order.
+//! Tests of the promises about sizes against a model of the kernel: many callers send
+//! requests about one table, which are answered and taken up in any order.
 
 use super::*;
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ struct Inode {
 }
 
 impl Inode {
-    /// fuse_change_attributes(), or a new inode.
+    /// Models fuse_change_attributes(), or a new inode.
     fn take_up(&mut self, sent: u64, size: Size) {
         if self.is_held && self.changed > sent {
             return;
@@ -40,13 +40,13 @@ impl Inode {
         self.is_size_valid = true;
     }
 
-    /// Whether stat(2) is answered without a request.
+    /// Whether the kernel answers stat(2) without a request.
     fn is_cached(&self) -> bool {
         self.is_held && self.are_valid && self.is_size_valid
     }
 }
 
-/// fuse_notify_store(), step by step.
+/// Models fuse_notify_store(), step by step.
 #[derive(Clone, Debug, Default)]
 struct Model(Arc<Mutex<Inode>>);
 
@@ -66,7 +66,7 @@ impl Kernel for Model {
         inode.connection += 1;
         inode.changed = inode.connection;
         inode.size = END;
-        // In the kernel this comes a moment later.
+        // In the kernel, this happens a moment later.
         assert!(!inode.is_cached(), "the end can be seen");
         inode.is_size_valid = false;
         true
@@ -77,15 +77,15 @@ impl Kernel for Model {
 enum Step {
     SendName,
     SendAttributes,
-    /// The daemon answers a request that was sent.
+    /// The daemon answers a request.
     Answer(usize),
-    /// The kernel takes up an answer.
+    /// The kernel takes up a reply.
     TakeUp(usize),
-    /// Opens it, all at once but for the others' requests.
+    /// A caller opens the table in one step, apart from the requests of others.
     Open,
     Close,
     Truncate,
-    /// The kernel lets go of the inode, if nobody uses it.
+    /// The kernel evicts the inode, if nobody uses it.
     Evict,
 }
 
@@ -210,7 +210,7 @@ proptest! {
     }
 }
 
-/// Counts what the kernel is told.
+/// Counts the notifications to the kernel.
 #[derive(Clone, Debug, Default)]
 struct Counting(Arc<Mutex<(u32, u32)>>);
 
