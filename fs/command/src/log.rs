@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_is_always_told() {
+    fn information_is_never_left_out() {
         let lines = logged(|| (0..100).for_each(|number| tracing::info!("done {number}")));
         assert_eq!(lines.len(), 100);
     }

@@ -1,7 +1,7 @@
 //! The command `iterfs`, which joins the filesystem and the kernel's tables.
 //!
-//! [`cli`] is the command line and [`commands`] what each command does. The life of a daemon
-//! is in [`daemon`], [`signals`], [`privileges`] and [`log`].
+//! [`cli`] is the command line, and each command has a module in [`commands`]. The life of a
+//! daemon is in [`daemon`], [`signals`], [`privileges`] and [`log`].
 
 mod cli;
 mod commands;

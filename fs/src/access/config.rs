@@ -26,7 +26,7 @@ pub struct ConfigError {
     pub line: Option<usize>,
     /// The reason.
     pub what: String,
-    /// The kernel's errno if the file cannot be read; none if its text is wrong.
+    /// The kernel's errno if the file cannot be read; `None` if its text is invalid.
     pub errno: Option<i32>,
 }
 
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_go_by_path_and_the_last_counts() {
+    fn rules_match_by_path_and_the_last_applies() {
         let policies = read(
             r#"
             others = "own"
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_manual_is_taken() {
+    fn the_example_in_the_manual_is_valid() {
         let policies = read(example()).unwrap();
         assert_eq!(policies.others(), Others::Own);
         assert_eq!(policies.quota(), Quota::default());
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn an_error_names_its_line() {
         for (text, line, what) in [
             ("others = \"all\"", 1, "own"),
             ("\nquota = 7", 2, "QuotaTable"),

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_read() {
+    fn valid_commands_are_parsed() {
         let pin = |path: Option<&str>, pin: Option<&str>| Command::Pin {
             path: path.map(Into::into),
             pin: pin.map(Into::into),
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_told() {
+    fn invalid_commands_are_refused_with_the_reason() {
         use CommandError::*;
         for (text, error) in [
             ("", Empty),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_mutated_writes_are_read_or_refused() {
+    fn a_million_mutated_writes_are_parsed_or_refused() {
         let bases: [&[u8]; 6] = [
             b"pin net/tcp a/b",
             b"unpin",

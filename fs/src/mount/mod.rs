@@ -60,7 +60,7 @@ pub enum MountError {
     /// The mount namespace cannot be entered.
     #[error("{0}: {1}; name a mount namespace such as /proc/PID/ns/mnt")]
     Namespace(PathBuf, io::Error),
-    /// A mount of ours cannot be unmounted.
+    /// A mount of this process cannot be unmounted.
     #[error("cannot unmount {0}: {1}")]
     Stays(PathBuf, io::Error),
     /// The kernel refuses the mount.
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_mounted_on_is_refused() {
+    fn an_unsuitable_mount_point_is_refused() {
         let look = |path: &str| {
             let path = path.to_owned();
             Namespace::default().enter(|mounts| prepare(Path::new(&path), mounts))

@@ -32,7 +32,8 @@ impl Namespace {
         })
     }
 
-    /// Runs `work` in the namespace, on a new thread that never leaves it.
+    /// Runs `work` in the namespace. If that is another one, a new thread enters it and ends
+    /// there.
     pub(super) fn enter<T: Send>(
         &self,
         work: impl FnOnce(&Mounts) -> Result<T, MountError> + Send,

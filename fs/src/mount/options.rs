@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_are_taken() {
+    fn valid_options_are_parsed() {
         let options = parse("gid=42,mode=0444,uid=7,ro,fsname=kernel").unwrap();
         let policy = Policy {
             uid: 7,
@@ -336,13 +336,13 @@ mod tests {
     }
 
     #[test]
-    fn what_mount_and_fstab_add_is_ignored() {
+    fn options_that_mount_and_fstab_add_are_ignored() {
         let list = "defaults,nofail,_netdev,user,noexec,nosuid,rw,x-systemd.automount,X-mount.mkdir,comment=mine";
         assert_eq!(parse(list).unwrap(), Options::default());
     }
 
     #[test]
-    fn sloppy_forgives_unknown_options_and_no_others() {
+    fn sloppy_ignores_unknown_options_but_no_other_error() {
         assert_eq!(parse("sloppy").unwrap(), Options::default());
         let options = parse("nonsense=1,mode=0400,sloppy,more").unwrap();
         assert_eq!(options.policy.mode, 0o400);

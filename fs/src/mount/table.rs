@@ -139,7 +139,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn mountinfo_lines_are_read() {
+    fn mountinfo_lines_are_parsed() {
         let line =
             br"36 35 98:0 / /mnt/a\040b rw,noatime master:1 shared:2 - fuse.iterfs iterfs rw";
         let mounted = Mounted {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_what_stays_ends() {
+    fn waiting_for_a_mount_that_stays_times_out() {
         let wait = |holds: fn(&Mounted) -> bool| {
             let wait = |mounts: &Mounts| Ok(mounts.wait_while(holds, Duration::from_millis(20)));
             Namespace::default().enter(wait).unwrap().unwrap()

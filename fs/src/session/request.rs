@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_has_its_name_and_who_asks() {
+    fn a_lookup_has_its_name_and_its_sender() {
         let request = Request::parse(&message(opcode::LOOKUP, b"tasks\0")).unwrap();
         assert_eq!((request.unique, request.inode), (42, 7));
         assert_eq!(request.sender.thread, 321);
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_behind_the_body_that_extend_it_are_not_part_of_it() {
+    fn an_extension_after_the_body_is_not_part_of_it() {
         let mut extended = message(opcode::WRITE, &[0; 48]);
         extended[36] = 1;
         let request = Request::parse(&extended).unwrap();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_message_is_none() {
+    fn a_truncated_message_is_refused() {
         let whole = message(opcode::READ, &[0; 40]);
         for length in 0..whole.len() {
             assert!(Request::parse(&whole[..length]).is_none(), "{length}");

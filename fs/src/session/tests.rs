@@ -149,7 +149,7 @@ fn an_interrupted_request_is_answered_once_while_it_is_worked_on() {
 }
 
 #[test]
-fn an_open_that_was_given_up_is_known_to_be() {
+fn an_abandoned_open_is_reported_as_abandoned() {
     let played = Played::begin();
     played.ask(10, opcode::OPEN, &[0; 8]);
     let (_, reply) = played.request();
@@ -163,7 +163,7 @@ fn an_open_that_was_given_up_is_known_to_be() {
 }
 
 #[test]
-fn an_answer_in_time_is_the_answer() {
+fn an_answer_in_time_reaches_the_caller() {
     let played = Played::begin();
     played.read(10, 3);
     let (_, reply) = played.request();
@@ -174,7 +174,7 @@ fn an_answer_in_time_is_the_answer() {
 }
 
 #[test]
-fn the_handle_of_a_read_that_was_given_up_is_told() {
+fn the_handle_of_an_abandoned_read_is_reported() {
     let played = Played::begin();
     played.read(10, 3);
     let (_, reply) = played.request();
@@ -190,14 +190,14 @@ fn the_handle_of_a_read_that_was_given_up_is_told() {
 }
 
 #[test]
-fn an_interrupt_that_comes_too_early_is_asked_for_again() {
+fn an_interrupt_that_comes_too_early_is_sent_again() {
     let played = Played::begin();
     played.interrupt(10);
     assert_eq!(played.answer(), (11, Errno::EAGAIN.code()));
 }
 
 #[test]
-fn what_is_carried_out_is_not_given_up() {
+fn a_committed_request_is_not_given_up() {
     let played = Played::begin();
     played.ask(10, opcode::WRITE, &[0; 40]);
     let (_, reply) = played.request();
@@ -210,7 +210,7 @@ fn what_is_carried_out_is_not_given_up() {
 }
 
 #[test]
-fn a_reply_that_gets_lost_is_an_error() {
+fn a_dropped_reply_is_an_error() {
     let played = Played::begin();
     played.ask(10, opcode::LOOKUP, b"lost\0");
     drop(played.request());
@@ -231,7 +231,7 @@ fn threads_that_end_are_replaced() {
 }
 
 #[test]
-fn bytes_that_are_no_request_end_the_session() {
+fn bytes_that_are_not_a_request_end_the_session() {
     let played = Played::begin();
     io::write(&played.kernel, b"no request").unwrap();
     assert!(played.ends.recv_timeout(PATIENCE).unwrap().is_err());

@@ -89,7 +89,7 @@ mod tests {
     };
 
     #[test]
-    fn a_look_serves_the_same_viewer_for_a_moment() {
+    fn a_look_serves_the_same_viewer_briefly() {
         let sightings = Sightings::default();
         sightings.add(&view(5), PROCESS);
         let started = Instant::now();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_daemon_looks_each_time() {
+    fn the_daemon_looks_every_time() {
         let sightings = Sightings::default();
         let mut own = view(5);
         own.caller.thread = None;

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_are_told_by_their_whole_path() {
+    fn objects_are_named_by_their_absolute_path() {
         let here = std::env::current_dir().unwrap();
         let whole = here.join("x y.o").to_str().unwrap().replace(' ', "\\040");
         let written = line(&load("w", "x y.o", &["say", "pid=1"])).unwrap();

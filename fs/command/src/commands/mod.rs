@@ -1,4 +1,4 @@
-//! What each command does.
+//! The commands, one module each.
 
 pub(crate) mod check;
 pub(crate) mod columns;

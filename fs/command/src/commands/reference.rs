@@ -1,4 +1,4 @@
-//! What the commands that describe tables share.
+//! Code that the commands that describe tables share.
 
 use iterfs_bpf::{objects, schema_of};
 use iterfs_mapping::{Error, Result, Schema, Table};
