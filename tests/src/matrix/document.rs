@@ -156,7 +156,7 @@ fn grid(
     corner: &str,
     guests: &[(&Guest, &Log)],
     rows: &[String],
-    cell: impl Fn(&Log, &str) -> String,
+    cell: impl Fn(&Guest, &Log, &str) -> String,
 ) -> String {
     let mut text = format!("## {title}\n\n| {corner} |");
     for (guest, log) in guests {
@@ -165,8 +165,8 @@ fn grid(
     let _ = writeln!(text, "\n|---|{}", "---|".repeat(guests.len()));
     for row in rows {
         let _ = write!(text, "| {row} |");
-        for (_, log) in guests {
-            let _ = write!(text, " {} |", cell(log, row));
+        for (guest, log) in guests {
+            let _ = write!(text, " {} |", cell(guest, log, row));
         }
         text.push('\n');
     }
@@ -187,11 +187,12 @@ fn targets(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
             }
         }
     }
-    let cell = |log: &Log, row: &str| match log.targets.iter().find(|(name, _)| name == row) {
-        Some((_, None)) => "yes".to_owned(),
-        Some((_, Some(_))) => "no".to_owned(),
-        None => "?".to_owned(),
-    };
+    let cell =
+        |_: &Guest, log: &Log, row: &str| match log.targets.iter().find(|(name, _)| name == row) {
+            Some((_, None)) => "yes".to_owned(),
+            Some((_, Some(_))) => "no".to_owned(),
+            None => "?".to_owned(),
+        };
     let mut text = grid("Targets", "target", kernels, &rows, cell);
     text.push_str("\nIn the shapes (`iterfs targets` said so in each):\n\n");
     let mut by_shape = 0;
@@ -255,7 +256,7 @@ fn columns(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
             }
         }
     }
-    let cell = |log: &Log, row: &str| {
+    let cell = |_: &Guest, log: &Log, row: &str| {
         let (table, column) = row.split_once(' ').unwrap_or((row, ""));
         state(log, table, column).to_owned()
     };
@@ -304,10 +305,17 @@ fn results(title: &str, guests: &[(&Guest, &Log)]) -> String {
             }
         }
     }
+    let reached = |name: &String| {
+        let mut binaries = guests.iter().flat_map(|(_, log)| &log.binaries);
+        binaries.any(|binary| binary.name == *name)
+    };
+    let (mut rows, mut others): (Vec<_>, Vec<_>) = rows.into_iter().partition(reached);
     rows.sort();
-    let cell = |log: &Log, row: &str| {
+    others.sort();
+    let cell = |guest: &Guest, log: &Log, row: &str| {
         let Some(binary) = log.binaries.iter().find(|binary| binary.name == row) else {
-            return "not reached".to_owned();
+            let asked = guest.tests.iter().any(|name| name == row);
+            return if asked { "not reached" } else { "" }.to_owned();
         };
         let mut parts = Vec::new();
         let tested = binary.tested();
@@ -327,7 +335,13 @@ fn results(title: &str, guests: &[(&Guest, &Log)]) -> String {
         parts.join(", ")
     };
     let mut text = grid(title, "tests", guests, &rows, cell);
-    text.push_str("\nA number is of tests that passed.\n");
+    text.push_str(
+        "\nA number is of tests that passed; an empty field, of tests that are not in the \
+         guest's set.\n",
+    );
+    if !others.is_empty() {
+        let _ = writeln!(text, "\nReached by no guest: {}.", others.join(", "));
+    }
     text
 }
 
