@@ -89,7 +89,8 @@ pub fn policies(options: &Options) -> Result<Policies, ConfigError> {
 
 /// The text of a regular file that only root can have written.
 fn read(path: &Path) -> io::Result<String> {
-    let refused = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    // EINVAL, as for any other fault of a configuration.
+    let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
