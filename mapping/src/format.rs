@@ -1,9 +1,9 @@
-//! The formats of a table's files, told apart by the end of the file name.
+//! The formats of a table's files. The suffix of the file name selects the format.
 
-/// Declares the formats, one row each: the name, and the end of the file name.
+/// Declares the formats, one per row: the name and the suffix of the file name.
 macro_rules! formats {
     ($($(#[$doc:meta])* $format:ident = $suffix:literal,)+) => {
-        /// How the rows of a file are written.
+        /// The format of a file's rows.
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         pub enum Format {
             $($(#[$doc])* $format,)+
@@ -43,7 +43,7 @@ impl Format {
 
     /// Splits a file name into the table's name and the format.
     ///
-    /// A name without the suffix of another format is the name of a text file.
+    /// A name without a known suffix is the name of a text file.
     pub fn split(name: &str) -> (&str, Format) {
         Self::ALL
             .into_iter()

@@ -1,4 +1,4 @@
-//! The layout: one row a table. To add an iterator, add its row here.
+//! The layout: one row per table. To add an iterator, add its row here.
 
 use crate::table::{
     Audience::{self, Readers, Root as RootAlone},
@@ -28,10 +28,10 @@ const KSYM: Target = target("ksym", "6.0");
 const KMEM_CACHE: Target = target("kmem_cache", "6.13");
 const DMABUF: Target = target("dmabuf", "6.16");
 
-/// Every table there is, on a kernel that has all targets.
+/// All tables, on a kernel that has every target.
 #[rustfmt::skip]
 pub static TABLES: &[Table] = &[
-    //  name          program       target      in                whose view    for whom
+    // name          program       target      directories       scope         audience
     row("tasks",      "tasks",      TASK,       &[Root, Process], PidNamespace, Readers),
     row("processes",  "processes",  TASK,       &[Root],          PidNamespace, Readers),
     row("files",      "files",      TASK_FILE,  &[Root, Process], PidNamespace, Readers),
@@ -57,7 +57,7 @@ pub static TABLES: &[Table] = &[
     row("ksyms",      "ksyms",      KSYM,       &[Kernel],        Host,         RootAlone),
     row("slabs",      "slabs",      KMEM_CACHE, &[Kernel],        Host,         Readers),
     row("dmabufs",    "dmabufs",    DMABUF,     &[Kernel],        Host,         Readers),
-    //      name and program      target     whose view
+    // name and program      target     scope
     summary("fds_by_process",     TASK_FILE, PidNamespace),
     summary("fds_by_type",        TASK_FILE, PidNamespace),
     summary("sockets_by_process", TASK_FILE, PidNamespace),
@@ -91,25 +91,25 @@ const fn row(
 }
 
 impl Table {
-    /// The same, walked from a cgroup.
+    /// The same table, with a walk that starts at a cgroup.
     const fn of_cgroup(mut self, order: Order) -> Table {
         self.need = Need::Cgroup(order);
         self
     }
 
-    /// The same, of one map of these types.
+    /// The same table, with a walk over one map of these types.
     const fn of_maps(mut self, types: &'static [&'static str]) -> Table {
         self.need = Need::Map(types);
         self
     }
 }
 
-/// A table that is counted inside the kernel.
+/// A table that its program counts inside the kernel.
 const fn summary(name: &'static str, target: Target, scope: Scope) -> Table {
     row(name, name, target, &[Place::Summary], scope, Readers)
 }
 
-/// A table's row number in [`TABLES`].
+/// The index of a table in [`TABLES`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct TableId(u16);
 
@@ -119,22 +119,22 @@ impl TableId {
         (0..TABLES.len() as u16).map(TableId)
     }
 
-    /// The table numbered `index`, if there is one.
+    /// The table with this index, if there is one.
     pub fn new(index: u16) -> Option<TableId> {
         (usize::from(index) < TABLES.len()).then_some(TableId(index))
     }
 
-    /// The number, always below the number of tables.
+    /// The index, always less than the number of tables.
     pub fn index(self) -> u16 {
         self.0
     }
 
-    /// The row.
+    /// The table's row in the layout.
     pub fn table(self) -> &'static Table {
         &TABLES[usize::from(self.0)]
     }
 
-    /// The table called `name` in directories of this kind.
+    /// The table with this name in directories of this kind.
     pub fn find(place: Place, name: &str) -> Option<TableId> {
         Self::all().find(|id| {
             let table = id.table();
@@ -143,7 +143,7 @@ impl TableId {
     }
 }
 
-/// Every target that a table walks, each once, in the order of the layout.
+/// The targets of all tables, each once, in the order of the layout.
 pub fn targets() -> impl Iterator<Item = Target> {
     TABLES.iter().enumerate().filter_map(|(index, table)| {
         let first = TABLES.iter().position(|other| other.target == table.target);
@@ -151,7 +151,7 @@ pub fn targets() -> impl Iterator<Item = Target> {
     })
 }
 
-/// Whose view the walk of a target shows, by the first table that walks it.
+/// The scope of a target: that of the first table that walks it.
 pub fn scope_of(target: &str) -> Option<Scope> {
     let mut tables = TABLES.iter();
     let found = tables.find(|table| table.target.name == target);

@@ -1,16 +1,16 @@
 //! The pure part of iterfs: names, rows, callers, and the contract between the filesystem
 //! and the kernel. No FUSE, no BPF, no system call.
 //!
-//! - [`layout`] is the table of tables, and [`node`] the tree that shows them; a table's
-//!   properties are in [`table`], its paths in [`path`], its file formats in [`mod@format`], and the part of a table
-//!   that a file shows in [`narrowing`].
-//! - [`row`] says what a table's records are and how a value is read out of one.
-//! - [`caller`] has the facts about whoever asks.
-//! - [`contract`] has the traits by which the filesystem reaches tables, and [`error`] what
-//!   they fail with.
+//! - [`layout`] lists the tables, and [`node`] is the tree that shows them. [`table`] has a
+//!   table's properties, [`path`] its paths, [`mod@format`] its file formats, and [`narrowing`]
+//!   the part of a table that a file shows.
+//! - [`row`] describes a table's records and reads values out of them.
+//! - [`caller`] holds the facts about the calling thread.
+//! - [`contract`] has the traits through which the filesystem reaches tables, and [`error`]
+//!   their errors.
 //!
 //! `iterfs-bpf` implements the contract for the running kernel. `iterfs` shows the tables as
-//! files, and knows the contract alone.
+//! files, and depends only on the contract.
 
 pub mod caller;
 pub mod contract;

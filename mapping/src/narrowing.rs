@@ -1,21 +1,21 @@
-//! How much of its target a walk visits: everything, or one part.
+//! The part of its target that a walk visits: everything, or less.
 
 use crate::layout::TableId;
 use crate::table::Order;
 
 /// The part of its target that a walk visits.
 ///
-/// `C` is how a cgroup is named: by the id of its kernfs node, where 0 is the root, or in a
-/// command that was parsed and not resolved yet, by its path.
+/// `C` names a cgroup: the id of its kernfs node (0 is the root) or, in a command that is
+/// parsed but not resolved yet, its path.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Narrowing<C = u64> {
     /// Everything that the target walks.
     #[default]
     Nothing,
-    /// One process. Its number is the caller's in a path, and the daemon's where a program
-    /// is linked.
+    /// One process. In a path, the caller's pid namespace numbers it; when a program is linked,
+    /// the daemon's does.
     Process(u32),
-    /// One thread, as the daemon's pid namespace numbers it.
+    /// One thread, numbered as in the daemon's pid namespace.
     Thread(u32),
     /// The objects of the net namespace with this inode number.
     NetNamespace(u32),
@@ -23,15 +23,14 @@ pub enum Narrowing<C = u64> {
     Map(u32),
     /// The cgroups that a walk from this one visits in this order.
     Cgroup(C, Order),
-    /// This cgroup and all below it, with a walk for each.
+    /// This cgroup and all below it, with a separate walk for each.
     EachCgroup(C),
 }
 
 impl<C> Narrowing<C> {
-    /// The same with the cgroup named otherwise, which `name` may fail to do.
+    /// Converts the name of the cgroup with `name`, which may fail.
     ///
-    /// # Errors
-    /// Those of `name`.
+    /// # Errors The errors of `name`.
     pub fn try_map_cgroup<D, E>(
         self,
         name: impl FnOnce(C) -> Result<D, E>,
@@ -51,10 +50,10 @@ impl<C> Narrowing<C> {
 /// The contents of a file: a table of the layout, whole or narrowed, or one in `user`.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Contents {
-    /// A table of the layout, or the part of it.
+    /// A table of the layout, or a part of one.
     Table(Instance),
-    /// A table in `user`, by a number that is never used again. What its walk is narrowed
-    /// to was decided when it was loaded.
+    /// A table in `user`, by a number that is never reused. Its narrowing was chosen when it
+    /// was loaded.
     User(u32),
 }
 
@@ -68,12 +67,12 @@ impl Contents {
     }
 }
 
-/// A table, whichever program stands behind it.
+/// A table, whichever program fills it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Subject {
     /// A table of the layout.
     Table(TableId),
-    /// A table in `user`, by a number that is never used again.
+    /// A table in `user`, by a number that is never reused.
     User(u32),
 }
 

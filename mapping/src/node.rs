@@ -1,4 +1,4 @@
-//! The tree: directories and files, and the walk from a name to what it stands for.
+//! The tree of directories and files, and the lookup of a name in it.
 
 use crate::format::Format;
 use crate::layout::TableId;
@@ -12,50 +12,50 @@ use crate::table::{Need, Place, Scope};
 pub enum Directory {
     /// The top of the mount.
     Root,
-    /// `pid`, one directory a process.
+    /// `pid`, with one directory per process.
     Processes,
     /// `pid/<n>`.
     Process(u32),
     /// `net`.
     Net,
-    /// `netns`, one directory a net namespace.
+    /// `netns`, with one directory per net namespace.
     NetNamespaces,
     /// `netns/<inode>`.
     NetNamespace(u32),
     /// `bpf`.
     Bpf,
-    /// `bpf/map`, one directory a map.
+    /// `bpf/map`, with one directory per map.
     Maps,
     /// `bpf/map/<id>`.
     Map(u32),
-    /// A cgroup, by the id of its kernfs node; `cgroup` itself, the root, is 0.
-    /// The names below it are the kernel's: nothing here knows them.
+    /// A cgroup, by the id of its kernfs node; `cgroup` itself, the root, is 0. The kernel
+    /// names the cgroups below it, so this module does not know their names.
     Cgroup(u64),
     /// `kernel`.
     Kernel,
     /// `summary`.
     Summary,
-    /// `user`, where the tables lie that the administrator brought.
+    /// `user`, with the tables of user programs.
     User,
 }
 
-/// A file: a table in one format.
+/// A file: one table in one format.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct File {
-    /// Where it lies; this may narrow the table.
+    /// The directory of the file, which may narrow the table.
     pub directory: Directory,
-    /// What it shows.
+    /// The table that the file shows.
     pub table: TableId,
-    /// How it shows it.
+    /// The format of the file.
     pub format: Format,
 }
 
-/// A file of `user`: a table that was brought, in one format.
+/// A file in `user`: the table of a user program, in one format.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct UserFile {
-    /// Which table, by a number that is never used again.
+    /// The number of the table, which is never reused.
     pub table: u32,
-    /// How it is shown.
+    /// The format of the file.
     pub format: Format,
 }
 
@@ -64,31 +64,31 @@ pub struct UserFile {
 pub enum Control {
     /// `ctl`, which takes commands.
     Text,
-    /// `ctl.json`, which only tells.
+    /// `ctl.json`, which is read-only.
     Json,
 }
 
-/// Anything a path can lead to.
+/// Anything that a path can lead to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Node {
     /// A directory.
     Directory(Directory),
     /// A file that shows a table of the layout.
     File(File),
-    /// A file that shows a table which was brought.
+    /// A file that shows the table of a user program.
     User(UserFile),
     /// The control file.
     Control(Control),
-    /// A name that somebody gave a net namespace: a symbolic link in `netns` to
-    /// the directory of its inode number.
+    /// The name of a net namespace (ip-netns(8)): a symbolic link in `netns` to the directory
+    /// of its inode number.
     NetNamespaceName(u32),
 }
 
 impl Control {
-    /// Both forms.
+    /// Both forms of the control file.
     pub const ALL: [Control; 2] = [Control::Text, Control::Json];
 
-    /// Its name at the top of the mount.
+    /// The name of the file in the root of the mount.
     pub const fn name(self) -> &'static str {
         match self {
             Control::Text => "ctl",
@@ -101,7 +101,7 @@ impl Directory {
     /// The root of the cgroups.
     pub const CGROUPS: Directory = Directory::Cgroup(0);
 
-    /// The directories of the root that are always there.
+    /// The directories that are always in the root.
     const TOP: [Directory; 8] = [
         Directory::Processes,
         Directory::Net,
@@ -113,7 +113,7 @@ impl Directory {
         Directory::User,
     ];
 
-    /// The kind of place it is, where it holds tables.
+    /// The kind of place that this directory is, if it holds tables.
     pub fn place(self) -> Option<Place> {
         match self {
             Directory::Root => Some(Place::Root),
@@ -130,8 +130,8 @@ impl Directory {
         }
     }
 
-    /// The kind of place that it is there for: its own, or that of the
-    /// directories in it. None if it is there for more than tables of the layout.
+    /// The kind of place that this directory serves: its own, or that of its subdirectories.
+    /// None if it serves more than tables of the layout.
     pub fn purpose(self) -> Option<Place> {
         match self {
             Directory::Processes => Some(Place::Process),
@@ -150,8 +150,8 @@ impl Directory {
         }
     }
 
-    /// The directory it lies in; the root lies in itself. Of a cgroup, the
-    /// nearest that can be told without the kernel: the root of them all.
+    /// The parent directory; the root is its own parent. For a cgroup this is the root of all
+    /// cgroups, because only the kernel knows the real parent.
     pub fn parent(self) -> Directory {
         match self {
             Directory::Process(_) => Directory::Processes,
@@ -171,8 +171,8 @@ impl Directory {
         }
     }
 
-    /// Its own name in its parent; empty for the root. A cgroup goes by its id
-    /// here, as the kernel's messages do.
+    /// The name in the parent directory; empty for the root. A cgroup is named by its id, as in
+    /// the kernel's messages.
     pub fn name(self) -> String {
         match self {
             Directory::Root => String::new(),
@@ -192,7 +192,7 @@ impl Directory {
         }
     }
 
-    /// Its path from the top of the mount, without a slash at either end.
+    /// The path from the root of the mount, without leading or trailing slashes.
     pub fn path(self) -> String {
         match self {
             Directory::Root => String::new(),
@@ -200,7 +200,7 @@ impl Directory {
         }
     }
 
-    /// The directories in it that do not depend on what runs.
+    /// The subdirectories that do not depend on the state of the machine.
     pub fn directories(self) -> impl Iterator<Item = Directory> {
         let fixed: &[Directory] = match self {
             Directory::Root => &Self::TOP,
@@ -220,7 +220,7 @@ impl Directory {
         fixed.iter().copied()
     }
 
-    /// The tables in it, whether or not they are there now.
+    /// The tables in this directory, whether or not the kernel has their targets.
     pub fn tables(self) -> impl Iterator<Item = TableId> {
         let place = self.place();
         TableId::all().filter(move |id| {
@@ -229,7 +229,7 @@ impl Directory {
         })
     }
 
-    /// The files in it that show a table, one a format.
+    /// The files in this directory that show a table, one per format.
     pub fn files_of(self, table: TableId, formats: &[Format]) -> impl Iterator<Item = File> {
         formats.iter().map(move |format| File {
             directory: self,
@@ -238,9 +238,9 @@ impl Directory {
         })
     }
 
-    /// What `name` stands for in this directory, whether or not it is there now;
-    /// aside from what the kernel or the administrator named: cgroups, net
-    /// namespaces, and the tables in `user`.
+    /// The node with this name in the directory, whether or not it exists now. Names that the
+    /// kernel or the administrator chose are not resolved here: cgroups, net namespaces, and
+    /// tables in `user`.
     pub fn child(self, name: &str) -> Option<Node> {
         match self {
             Directory::Root => {
@@ -253,7 +253,7 @@ impl Directory {
                 return Some(Node::Directory(Directory::Process(parse_id(name)?)));
             }
             Directory::Maps => return Some(Node::Directory(Directory::Map(parse_id(name)?))),
-            // What is no number may be a name that somebody gave.
+            // Any other name may be that of a net namespace.
             Directory::NetNamespaces => {
                 return Some(Node::Directory(Directory::NetNamespace(parse_id(name)?)));
             }
@@ -279,7 +279,7 @@ impl Directory {
         }))
     }
 
-    /// Whose view of the system it is part of.
+    /// The scope of the tables in this directory.
     pub fn scope(self) -> Option<Scope> {
         match self {
             Directory::Root | Directory::Summary | Directory::User => None,
@@ -297,7 +297,7 @@ impl Directory {
 }
 
 impl File {
-    /// The text file that shows the whole of a table, where there is one.
+    /// The text file that shows the whole of a table, if there is one.
     pub fn whole(table: TableId) -> Option<File> {
         let mut directories = [Directory::Root]
             .into_iter()
@@ -310,7 +310,7 @@ impl File {
         })
     }
 
-    /// The part of its table that it shows.
+    /// The part of the table that the file shows.
     pub fn instance(self) -> Instance {
         let narrowing = match (self.directory, self.table.table().need) {
             (Directory::Process(pid), _) => Narrowing::Process(pid),
@@ -357,19 +357,19 @@ impl File {
         (is_there && file.instance() == instance).then_some(file)
     }
 
-    /// Its name in its directory.
+    /// The name in its directory.
     pub fn name(self) -> String {
         format!("{}{}", self.table.table().name, self.format.suffix())
     }
 
-    /// Its path from the top of the mount.
+    /// The path from the root of the mount.
     pub fn path(self) -> String {
         join(self.directory, &self.name())
     }
 }
 
 impl Node {
-    /// The directory it is or lies in.
+    /// The node itself if it is a directory, or else the directory that contains it.
     pub fn directory(self) -> Directory {
         match self {
             Node::Directory(directory) => directory,
@@ -380,7 +380,7 @@ impl Node {
         }
     }
 
-    /// The table in a file, and its format; none of a node that is no table.
+    /// The table and the format of a file; none if the node does not show a table.
     pub fn contents(self) -> Option<(Contents, Format)> {
         match self {
             Node::File(file) => Some((Contents::Table(file.instance()), file.format)),
@@ -389,8 +389,8 @@ impl Node {
         }
     }
 
-    /// What a path from the top of the mount leads to, whether or not it is there
-    /// now. A cgroup's name stands for none in particular: all have the same files.
+    /// The node that a path from the root of the mount leads to, whether or not it exists now.
+    /// All cgroups have the same files, so a cgroup's name does not select one.
     pub fn parse(path: &str) -> Option<Node> {
         names(path).try_fold(Node::Directory(Directory::Root), |node, name| match node {
             Node::Directory(directory @ Directory::Cgroup(_)) => {
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_listed_is_found_by_its_path() {
+    fn every_listed_file_is_found_by_its_path() {
         for directory in every_directory() {
             assert_eq!(
                 Node::parse(&directory.path()),
@@ -455,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_stand_for_nothing() {
+    fn unknown_names_are_not_found() {
         for path in [
             "nothing",
             "pid/0",
@@ -481,14 +481,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_path_that_is_found_is_the_only_one(path in "(pid|net|bpf|[a-z0-9.]{0,6})(/[a-z0-9._]{0,8}){0,3}") {
+        fn every_node_has_one_path(path in "(pid|net|bpf|[a-z0-9.]{0,6})(/[a-z0-9._]{0,8}){0,3}") {
             let found = match Node::parse(&path) {
                 Some(Node::Directory(directory)) => directory.path(),
                 Some(Node::File(file)) => file.path(),
                 Some(Node::Control(control)) => control.name().into(),
                 Some(Node::User(_) | Node::NetNamespaceName(_)) | None => return Ok(()),
             };
-            // All cgroups are one here.
+            // `Node::parse` does not tell cgroups apart.
             prop_assume!(!path.starts_with("cgroup"));
             let plain: Vec<_> = path.split('/').filter(|name| !name.is_empty()).collect();
             prop_assert_eq!(found, plain.join("/"));

@@ -1,6 +1,6 @@
-//! Numbers in names: each has one spelling, so that each object has one path.
+//! Numbers in names. Each number has one spelling, so that each object has one path.
 
-/// Reads a decimal number above 0 in its canonical form: no sign, no leading zero.
+/// Parses a positive decimal number in its canonical form: no sign, no leading zero.
 pub fn parse_id(name: &str) -> Option<u32> {
     let canonical = !name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit());
     canonical.then(|| name.parse().ok()).flatten()
@@ -12,7 +12,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn only_the_canonical_form_is_read() {
+    fn only_the_canonical_form_is_parsed() {
         assert_eq!(parse_id("1"), Some(1));
         assert_eq!(parse_id("4194304"), Some(4_194_304));
         for bad in [
@@ -34,7 +34,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_the_same(name in "\\PC*") {
+        fn a_parsed_number_prints_as_it_was_written(name in "\\PC*") {
             if let Some(id) = parse_id(&name) {
                 prop_assert_eq!(id.to_string(), name);
             }

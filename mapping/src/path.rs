@@ -4,18 +4,18 @@ use crate::layout::TableId;
 use crate::node::{Directory, File};
 use crate::table::{Need, Place};
 
-/// The names in a path. More slashes than are needed do no harm.
+/// The names in a path. Redundant slashes are ignored.
 pub fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty())
 }
 
-/// A path without the slashes that it does not need.
+/// A path without redundant slashes.
 pub fn plain(path: &str) -> String {
     names(path).collect::<Vec<_>>().join("/")
 }
 
 impl TableId {
-    /// Its path, with placeholders for the names that differ.
+    /// The path of the table, with a placeholder for a name that varies.
     pub fn documented_path(self) -> String {
         let table = self.table();
         let whole = File::whole(self).filter(|_| table.need == Need::Nothing);
@@ -31,11 +31,11 @@ impl TableId {
     }
 }
 
-/// The directories that hold the same tables: one, or one for each process, map, cgroup or
-/// net namespace.
+/// A set of directories with the same tables: a single directory, or one for each process, map,
+/// cgroup or net namespace.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pattern {
-    /// The path up to the name that differs, without a slash at either end.
+    /// The path up to the name that varies, without leading or trailing slashes.
     prefix: &'static str,
     /// A placeholder for that name; none for a single directory.
     differs: Option<&'static str>,
@@ -56,12 +56,13 @@ impl Pattern {
         }
     }
 
-    /// The path of a table in them as documents write it, such as `pid/<n>/files`.
+    /// The path of a table in these directories as documents write it, such as `pid/<n>/files`.
     pub fn documented(self, table: &str) -> String {
         self.written(self.differs, table)
     }
 
-    /// The path of a table in them as rules are compared with it, such as `pid/*/files`.
+    /// The path of a table in these directories as access rules write it, such as
+    /// `pid/*/files`.
     pub fn starred(self, table: &str) -> String {
         self.written(self.differs.map(|_| "*"), table)
     }
@@ -74,7 +75,7 @@ impl Pattern {
 }
 
 impl Place {
-    /// The directories that are this kind of place.
+    /// The patterns of the directories of this kind.
     pub const fn patterns(self) -> &'static [Pattern] {
         match self {
             Place::Root => const { &[Pattern::single("")] },
@@ -90,7 +91,7 @@ impl Place {
 }
 
 impl Directory {
-    /// The pattern of a directory that holds tables.
+    /// The pattern of this directory, if it holds tables.
     pub fn pattern(self) -> Option<Pattern> {
         let mut patterns = self.place()?.patterns().iter();
         let is_one_of_many = match self {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn slashes_more_than_needed_do_no_harm() {
+    fn redundant_slashes_are_ignored() {
         assert_eq!(plain("//net///tcp/"), "net/tcp");
         assert_eq!(plain("/"), "");
     }

@@ -1,24 +1,24 @@
-//! What a table is: an iterator target, the program that walks it, where it is
-//! shown and to whom. The tables themselves are in `layout.rs`.
+//! The properties of a table: its iterator target, the program that walks it, where it is shown
+//! and to whom. `layout.rs` lists the tables.
 
-/// A kind of BPF iterator: what the kernel walks (`bpf_iter_reg_target()` in its source).
+/// A BPF iterator target: a kind of object that the kernel can walk (`bpf_iter_reg_target()`).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Target {
-    /// The kernel's name for it: what follows `iter/` in a program's section.
+    /// The kernel's name for the target, which follows `iter/` in a program's section name.
     pub name: &'static str,
-    /// The release that brought it, for messages alone: presence is probed.
+    /// The first kernel release that has it. Only messages use this; presence is probed.
     pub since: &'static str,
 }
 
 /// Whose view of the system a table shows.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Scope {
-    /// The tasks of the reader's pid namespace, under its numbers.
+    /// The tasks of the reader's pid namespace, numbered as there.
     PidNamespace,
     /// The reader's net namespace.
     NetNamespace,
-    /// The tasks of the reader's pid namespace, and of what they hold what
-    /// belongs to its net namespace; all of it where one process is asked for.
+    /// The tasks of the reader's pid namespace, and those of their objects that belong to its
+    /// net namespace. For a single process, all of its objects.
     PidAndNetNamespace,
     /// The whole host; shown only to readers in the daemon's own pid namespace.
     Host,
@@ -35,9 +35,9 @@ pub enum Place {
     Net,
     /// `bpf`.
     Bpf,
-    /// `bpf/map/<id>`: what that map holds.
+    /// `bpf/map/<id>`: the contents of that map.
     Map,
-    /// `cgroup` and every directory below: the table as that cgroup's.
+    /// `cgroup` and every directory below it: the table of that cgroup.
     Cgroup,
     /// `kernel`.
     Kernel,
@@ -45,34 +45,34 @@ pub enum Place {
     Summary,
 }
 
-/// What a walk must be told before it can begin.
+/// The parameter that a walk needs before it can begin.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Need {
-    /// Nothing; it may be narrowed to a process where its target can.
+    /// None. The walk may be narrowed to a process if the target supports that.
     Nothing,
     /// A map of one of these types, by the names that the table of maps shows.
     Map(&'static [&'static str]),
-    /// A cgroup, from which it goes this way.
+    /// A cgroup to start from; the walk goes in this order.
     Cgroup(Order),
 }
 
-/// Where a walk over cgroups goes (include/uapi/linux/bpf.h, enum bpf_cgroup_iter_order).
+/// The order of a walk over cgroups (include/uapi/linux/bpf.h, enum bpf_cgroup_iter_order).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Order {
-    /// The cgroup alone.
+    /// Only the cgroup itself.
     Itself,
-    /// It and all below, each before those below it.
+    /// The cgroup and all its descendants, each parent before its children.
     Descendants,
-    /// It and all above, up to the root.
+    /// The cgroup and all its ancestors, up to the root.
     Ancestors,
 }
 
-/// Who may read a table where nothing else is said.
+/// The users who may read a table by default.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Audience {
-    /// Those whom the mount's owner, group and mode let in.
+    /// Users to whom the mount's owner, group and mode give access.
     Readers,
-    /// Root alone.
+    /// Only root.
     Root,
 }
 
@@ -83,14 +83,14 @@ pub struct Table {
     pub name: &'static str,
     /// The program: `bpf/programs/<object>.bpf.c`.
     pub object: &'static str,
-    /// What the kernel walks for it.
+    /// The target that the program walks.
     pub target: Target,
-    /// What the walk must be told.
+    /// The parameter that the walk needs.
     pub need: Need,
-    /// The directories it is in.
+    /// The directories that show the table.
     pub places: &'static [Place],
-    /// Whose view it shows.
+    /// Whose view of the system the table shows.
     pub scope: Scope,
-    /// Who may read it.
+    /// The users who may read the table.
     pub audience: Audience,
 }

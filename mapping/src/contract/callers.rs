@@ -1,16 +1,16 @@
-//! Who asks: facts about the thread that a request came from.
+//! Facts about the thread that sent a request.
 
 use crate::caller::{Caller, Tenant, User};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
 
-/// Finds out about callers.
+/// Identifies callers.
 ///
-/// A thread that waits for the answer to its request cannot exit, so facts about it hold
-/// while the request is served, and only then.
+/// A thread that waits for the reply to its request cannot exit, so facts about it hold while
+/// the request is served, but no longer.
 pub trait Callers: Send + Sync {
-    /// The daemon itself, to whom everything is shown as the host sees it.
+    /// The daemon itself, which sees everything as the host does.
     fn daemon(&self) -> Caller;
 
     /// The caller with this thread id in the daemon's pid namespace.
@@ -38,14 +38,14 @@ pub trait Callers: Send + Sync {
     /// [`Error::Caller`] if its status cannot be read.
     fn groups(&self, caller: &Caller) -> Result<Vec<u32>>;
 
-    /// Whether a caller has the file of this inode number open. Looks at some hundreds of
-    /// its descriptors and no more, so that a caller with many cannot keep the daemon busy.
+    /// Whether a caller has the file with this inode number open. Looks at a few hundred of its
+    /// descriptors at most, so that a caller with many cannot keep the daemon busy.
     ///
     /// # Errors
     /// [`Error::Caller`] if its descriptors cannot be read.
     fn has_open(&self, caller: &Caller, inode: u64) -> Result<bool>;
 
-    /// Whether this thread does not itself wait for the read that it sent: then the read is
-    /// io_uring's or Linux AIO's. False if that cannot be told within a millisecond.
+    /// Whether this thread sent a read for which it does not itself wait, through io_uring or
+    /// Linux AIO. False if that cannot be determined within a millisecond.
     fn reads_asynchronously(&self, thread: u32) -> bool;
 }

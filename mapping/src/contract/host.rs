@@ -1,5 +1,5 @@
-//! What there is on the host that has a directory of its own: processes, maps, net
-//! namespaces, cgroups.
+//! The objects of the host that have directories of their own: processes, maps, net namespaces
+//! and cgroups.
 
 use crate::caller::View;
 #[cfg(doc)]
@@ -8,13 +8,13 @@ use crate::error::Result;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 
-/// The processes and BPF maps that there are now.
+/// The current processes and BPF maps.
 ///
-/// They come from the built-in programs of `processes` and `bpf/maps`, whatever an update
-/// put in the place of these tables. A kernel without the target has none of them; a
-/// program without a column that is needed is an error.
+/// They come from the built-in programs of `processes` and `bpf/maps`, even after an update has
+/// replaced the programs of these tables. On a kernel without the target the lists are empty; a
+/// program without a required column is an error.
 pub trait Processes: Send + Sync {
-    /// The processes that a reader sees, in the order in which the kernel walks them.
+    /// The processes that a reader sees, in the order of the kernel's walk.
     ///
     /// # Errors
     /// Those of a pass over `processes`.
@@ -36,33 +36,32 @@ pub trait Processes: Send + Sync {
 /// A process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Process {
-    /// Its number in the reader's pid namespace.
+    /// The process id in the reader's pid namespace.
     pub pid: u32,
-    /// When it started, in nanoseconds since boot.
+    /// The start time, in nanoseconds since boot.
     pub started: u64,
-    /// The size of its table of descriptors.
+    /// The number of slots in its descriptor table.
     pub slots: u32,
 }
 
 /// A BPF map.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Map {
-    /// Its id.
+    /// The id of the map.
     pub id: u32,
-    /// The name of its type, as the layout's [`crate::Need::Map`] spells it.
+    /// The name of the map's type, as [`crate::Need::Map`] spells it.
     pub kind: Box<str>,
 }
 
 /// The net namespaces of the host.
 pub trait NetNamespaces: Send + Sync {
-    /// The inode numbers of those that tasks are in.
+    /// The inode numbers of the net namespaces that have tasks in them.
     ///
     /// # Errors
     /// Those of a pass over `tasks`.
     fn net_namespaces(&self) -> Result<BTreeSet<u32>>;
 
-    /// The names that somebody gave net namespaces (ip-netns(8)), with their inode
-    /// numbers.
+    /// The names of net namespaces (ip-netns(8)), with their inode numbers.
     ///
     /// # Errors
     /// Those of reading the directory of names.
@@ -77,13 +76,13 @@ pub trait NetNamespaces: Send + Sync {
 
 /// The cgroups, each by the id of its kernfs node. 0 stands for the root.
 pub trait Cgroups: Send + Sync {
-    /// The cgroups right below one, with their names. A cgroup that is gone has none.
+    /// The children of a cgroup, with their names. A cgroup that is gone has none.
     ///
     /// # Errors
     /// [`Error::Cgroups`] if its directory cannot be read.
     fn cgroups_below(&self, id: u64) -> Result<Vec<(OsString, u64)>>;
 
-    /// The one of them that has this name.
+    /// The child of a cgroup with this name.
     ///
     /// # Errors
     /// As [`Cgroups::cgroups_below`].

@@ -1,11 +1,11 @@
-//! The contract between the filesystem and whatever reaches the kernel for it.
+//! The contract between the filesystem and the library that reaches the kernel.
 //!
-//! The filesystem (`iterfs`) knows these traits and nothing behind them. `iterfs-bpf`
-//! implements them for the running kernel; the filesystem's unit tests implement them in
-//! memory. They are split by what is asked, and [`Backend`] is all of them.
+//! The filesystem (`iterfs`) depends only on these traits. `iterfs-bpf` implements them for the
+//! running kernel; the filesystem's unit tests implement them in memory. There is one trait per
+//! subject, and [`Backend`] combines them.
 //!
-//! Nothing here makes a system call. A method may, and may block for as long as its
-//! documentation says; the filesystem holds no lock while it calls one.
+//! This module makes no system call. An implementation of a method may make some, and may block
+//! for as long as the method's documentation says; the filesystem holds no lock during a call.
 
 mod callers;
 mod host;
@@ -21,7 +21,7 @@ pub use pins::{Pin, Pins};
 pub use programs::{Loaded, ObjectFile, PinnedLink, Programs};
 pub use tables::{Form, Tables, UserTable};
 
-/// Everything that the filesystem asks of the machine that it shows.
+/// All traits that the filesystem needs from the machine.
 pub trait Backend:
     Tables + Callers + Processes + NetNamespaces + Cgroups + Programs + Pins
 {

@@ -1,4 +1,4 @@
-//! Links pinned in a bpffs, which cat(1) reads without the daemon.
+//! Links pinned in a bpffs, which users can read without the daemon.
 
 #[cfg(doc)]
 use crate::error::Error;
@@ -8,29 +8,28 @@ use std::path::PathBuf;
 
 /// The pins below one directory of a bpffs.
 ///
-/// The directory is the only record of what is pinned: a pin that an earlier daemon made
-/// is found, and one that somebody removed is gone.
+/// The directory is the only record of pins: it includes pins of an earlier daemon, and lacks
+/// those that somebody removed.
 pub trait Pins: Send + Sync {
     /// The path of a pin.
     fn pin_path(&self, name: &str) -> PathBuf;
 
-    /// Pins a link that prints a table as text, and returns the pin's path. `name` has one
-    /// or more parts, with a slash between two.
+    /// Pins a link that prints a table as text, and returns the pin's path. `name` has one or
+    /// more parts, separated by slashes.
     ///
-    /// # Errors
-    /// Those of loading and linking the program; [`Error::NoText`] for one that cannot
-    /// print; [`Error::Pin`] with EINVAL for a name that would leave the directory, EPERM
-    /// for one that the bpffs does not allow (a dot) or that leads through a symbolic
-    /// link, EEXIST for one that is taken. Nothing is left behind.
+    /// # Errors Those of loading and linking the program; [`Error::NoText`] for one that cannot
+    /// print; [`Error::Pin`] with EINVAL for a name that would leave the directory, EPERM for
+    /// one that bpffs does not allow (a dot) or that leads through a symbolic link, EEXIST for
+    /// one that exists. A failure leaves nothing behind.
     fn pin(&self, contents: Contents, name: &str) -> Result<PathBuf>;
 
-    /// Removes a pin, and the directories that it leaves empty.
+    /// Removes a pin, and the directories that become empty.
     ///
-    /// # Errors
-    /// [`Error::Pin`] with ENOENT if it is not there; for its name, as [`Pins::pin`].
+    /// # Errors [`Error::Pin`] with ENOENT if the pin does not exist; for invalid names, as
+    /// [`Pins::pin`].
     fn unpin(&self, name: &str) -> Result<()>;
 
-    /// The links of iterators that are pinned now, by name.
+    /// The pinned links of iterators, by name.
     ///
     /// # Errors
     /// Those of reading the directories.
@@ -46,13 +45,14 @@ pub struct Pin {
     pub link: u32,
     /// The program's id.
     pub program: u32,
-    /// The program's name, as far as the kernel keeps it (15 bytes; include/linux/bpf.h,
+    /// The program's name, which the kernel truncates to 15 bytes (include/linux/bpf.h,
     /// BPF_OBJ_NAME_LEN).
     pub program_name: String,
     /// The hash of the program's instructions.
     pub tag: [u8; 8],
-    /// The target that it walks.
+    /// The target that the program walks.
     pub target: String,
-    /// The part of the target that it walks; none if no table of the layout has that part.
+    /// The part of the target that the link walks; none if no table of the layout shows that
+    /// part.
     pub narrowing: Option<Narrowing>,
 }

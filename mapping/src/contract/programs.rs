@@ -1,4 +1,4 @@
-//! The programs behind the tables, which the control file changes.
+//! The programs that fill the tables. Commands of the control file change them.
 
 #[cfg(doc)]
 use crate::error::Error;
@@ -10,29 +10,28 @@ use std::sync::Arc;
 
 /// The programs of a kernel's tables.
 pub trait Programs: Send + Sync {
-    /// Makes the table `user/<name>` of a user program.
+    /// Creates the table `user/<name>` from a user program.
     ///
-    /// # Errors
-    /// Those of reading, loading and linking it. Nothing has changed then.
+    /// # Errors Those of reading, loading and linking the program. A failure changes nothing.
     fn load(&self, name: &str, object: &ObjectFile, narrowing: Narrowing) -> Result<()>;
 
-    /// Removes a table that [`Programs::load`] made. Readers in the middle of a pass
-    /// finish it.
+    /// Removes a table that [`Programs::load`] created. Readers in the middle of a pass finish
+    /// it.
     ///
     /// # Errors
     /// [`Error::NoUserTable`].
     fn unload(&self, name: &str) -> Result<()>;
 
-    /// Replaces the program of a table's link and of its pinned links. Readers in the
-    /// middle of a pass finish on the old program. A table that is linked anew at each
-    /// open, such as a map's elements, has its program only tried on `contents`.
+    /// Replaces the program of a table's link and of its pinned links. Readers in the middle of
+    /// a pass finish with the old program. For a table that is linked at each open, such as a
+    /// map's elements, the new program is only tried on `contents`.
     ///
-    /// # Errors
-    /// Those of reading, loading and attaching the program; [`Error::Pinned`] for one
-    /// whose records a pin cannot show. The old program stays then, everywhere.
+    /// # Errors Those of reading, loading and attaching the program; [`Error::Pinned`] if it
+    /// writes records and the table is pinned. After a failure the old program stays in all
+    /// links.
     fn update(&self, contents: Contents, object: &ObjectFile, pinned: &[PinnedLink]) -> Result<()>;
 
-    /// Puts a table's own program back, and its text form into the pinned links.
+    /// Restores the built-in program of a table, and its text form in the pinned links.
     ///
     /// # Errors
     /// As [`Programs::update`], and as [`super::Pins::pin`].
@@ -42,7 +41,7 @@ pub trait Programs: Send + Sync {
     fn loaded(&self) -> Vec<Loaded>;
 }
 
-/// A file with BPF programs, and the program in it that is meant.
+/// A file with BPF programs, and the selected program in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ObjectFile {
     /// The object, as clang or `bpftool gen object` writes it.
@@ -52,7 +51,7 @@ pub struct ObjectFile {
 }
 
 impl ObjectFile {
-    /// The name that messages call it by.
+    /// The name of the object in messages.
     pub fn name(&self) -> String {
         self.path.display().to_string()
     }
@@ -67,23 +66,23 @@ pub struct PinnedLink {
     pub pin: String,
 }
 
-/// A program that is loaded.
+/// A loaded program.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Loaded {
-    /// The table that it fills.
+    /// The table that the program fills.
     pub table: Subject,
     /// The name of a table in `user`.
     pub name: Option<String>,
-    /// The target that it walks.
+    /// The target that the program walks.
     pub target: String,
     /// The file of a user program; none for a built-in one.
     pub object: Option<PathBuf>,
-    /// The shape of its rows; none if it prints text itself.
+    /// The shape of its rows; none if the program prints text itself.
     pub schema: Option<Arc<Schema>>,
     /// The program's id.
     pub program: u32,
     /// The hash of its instructions.
     pub tag: [u8; 8],
-    /// The id of the link that iterators are made of, where there is one.
+    /// The id of the link from which iterators are made, if there is one.
     pub link: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! Which tables there are, and passes over them.
+//! The tables of a kernel, and passes over them.
 
 use super::Pass;
 use crate::caller::View;
@@ -12,18 +12,17 @@ use crate::table::Scope;
 
 /// The tables of a kernel.
 pub trait Tables: Send + Sync {
-    /// Whether the kernel has the target that this table walks.
+    /// Whether the kernel has the target of this table.
     fn present(&self, table: TableId) -> bool;
 
-    /// How a table is shown now: as the layout says, unless an update put another program
-    /// in its place.
+    /// The current form of a table: that of the layout, unless an update replaced the program.
     fn form(&self, table: TableId) -> Form;
 
-    /// The tables in `user`, by name.
+    /// The tables in `user`, sorted by name.
     fn user_tables(&self) -> Vec<UserTable>;
 
-    /// Starts a pass over a table as a reader sees it. Loads and links the table's program
-    /// if this is its first pass.
+    /// Starts a pass over a table as a reader sees it. The first pass also loads and links the
+    /// table's program.
     ///
     /// # Errors
     /// Those of loading the program, linking it and making the iterator;
@@ -36,24 +35,23 @@ pub trait Tables: Send + Sync {
 pub struct UserTable {
     /// Its name.
     pub name: String,
-    /// Its number, which no other table ever has.
+    /// Its number, which is never reused.
     pub number: u32,
-    /// How it is shown.
+    /// The form in which it is shown.
     pub form: Form,
 }
 
-/// How a program's rows are shown.
+/// The form in which a program's rows are shown.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Form {
-    /// The formats that they are shown in: all of them, or text alone if the program
-    /// prints text itself.
+    /// The available formats: all of them, or only text if the program prints text itself.
     pub formats: &'static [Format],
     /// The namespaces that decide which rows a reader sees.
     pub scope: Scope,
 }
 
 impl Form {
-    /// The form of a table that its own program fills.
+    /// The form of a table with its built-in program.
     pub const fn of_layout(scope: Scope) -> Form {
         Form {
             formats: &Format::ALL,

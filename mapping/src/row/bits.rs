@@ -1,7 +1,7 @@
 //! Bit fields: integers that begin and end within bytes.
 
-/// Where the bits of a field are, counted as BTF counts them: from the lowest bit
-/// of the first byte on a little-endian machine, from the highest on a big-endian.
+/// The position of a bit field, counted as BTF counts it: from the lowest bit of the first byte
+/// on a little-endian machine, and from the highest bit on a big-endian one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct Bits {
     start: u8,
@@ -9,7 +9,7 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// `count` bits, 1 to 64, from bit `start` of the first byte, 0 to 7.
+    /// A field of `count` bits (1 to 64) that starts at bit `start` (0 to 7) of the first byte.
     pub fn new(start: usize, count: usize) -> Option<Bits> {
         let fits = start < 8 && (1..=64).contains(&count);
         fits.then_some(Bits {
@@ -18,7 +18,7 @@ impl Bits {
         })
     }
 
-    /// The bytes that the field touches, at most nine.
+    /// The number of bytes that the field touches, at most nine.
     pub fn bytes(self) -> usize {
         usize::from(self.start + self.count).div_ceil(8)
     }
@@ -38,7 +38,7 @@ impl Bits {
         shifted as u64 & u64::MAX >> (64 - count)
     }
 
-    /// The same, if its highest bit is its sign.
+    /// The field's value, with its highest bit as the sign.
     #[inline]
     pub fn signed(self, field: &[u8]) -> i64 {
         let unused = 64 - u32::from(self.count);
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_anywhere_in_their_bytes() {
+    fn a_field_is_read_wherever_it_starts_in_its_bytes() {
         let bits = |start, count| Bits::new(start, count).unwrap();
         assert_eq!(bits(0, 8).unsigned(&[0xa5]), 0xa5);
         assert_eq!(bits(3, 2).unsigned(&[0b0001_0000]), 2);

@@ -8,8 +8,8 @@ use super::width::{Width, bytes};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 impl Column {
-    /// What its values are sorted by, in a record's fixed part: numbers as such,
-    /// the rest by its bytes, which for an address means by family first.
+    /// The sort key of the column in a record's fixed part: the value for numbers, and the raw
+    /// bytes for all other kinds. For an address, the bytes start with the family.
     pub fn order<'a>(&self, fixed: &'a [u8]) -> (u64, &'a [u8]) {
         let at = self.offset;
         match &self.kind {
@@ -70,7 +70,8 @@ impl Column {
                 let device = Width::Four.unsigned(fixed, at);
                 match self.absent {
                     Some(absent) if absent == device => Value::Absent,
-                    // The kernel's own encoding (include/linux/kdev_t.h), not user space's.
+                    // The kernel's internal encoding (include/linux/kdev_t.h), not the one of
+                    // user space.
                     _ => Value::Device((device >> 20) as u32, (device & 0xf_ffff) as u32),
                 }
             }
@@ -106,14 +107,14 @@ impl Column {
                 6 => Value::Ip(Ipv6Addr::from(bytes::<16>(fixed, at + 1)).into()),
                 _ => Value::Absent,
             },
-            // They give way to the map's own columns when it is opened.
+            // The map's own columns replace these when the map is opened.
             Kind::MapKey | Kind::MapValue => Value::Absent,
         }
     }
 }
 
-/// Whether bytes are those of an integer, again and again: how a value wider than an
-/// integer is compared with what stands for none.
+/// Whether `bytes` repeats the bytes of an integer. A value wider than an integer is compared
+/// this way with the value that means absent.
 #[inline]
 fn repeats(bytes: &[u8], integer: u64) -> bool {
     let integer = integer.to_ne_bytes();

@@ -1,11 +1,11 @@
-//! What a column's values are, and how wide they are as text.
+//! The kinds of column values, and their width as text.
 
 use super::bits::Bits;
 use super::names::Names;
 use super::width::Width;
 use serde::{Deserialize, Serialize};
 
-/// What a value is and how it is shown.
+/// The kind of a value, which decides how the value is shown.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Kind {
     /// An unsigned number.
@@ -14,16 +14,16 @@ pub enum Kind {
     Signed(Width),
     /// Yes or no.
     Bool,
-    /// A number of four or eight bytes with a fraction.
+    /// A floating-point number of four or eight bytes.
     Float(Width),
-    /// Some bits of the bytes here, shown as the other kind.
+    /// A bit field in the bytes at this offset, shown as the other kind.
     Bits(Bits, Box<Kind>),
     /// A bit mask or an address in memory, shown in hexadecimal.
     Hex(Width),
-    /// A pointer of a program's, eight bytes, which may be an address of the
-    /// kernel's and is then not for everybody.
+    /// A pointer in a program's map, eight bytes. It may be a kernel address, which not every
+    /// reader may see.
     Pointer {
-        /// Whether it is shown.
+        /// Whether the reader may see the value.
         shown: bool,
     },
     /// Bytes, shown in hexadecimal.
@@ -40,29 +40,29 @@ pub enum Kind {
     Tail,
     /// An IPv6 address.
     Ipv6,
-    /// An address of either IP family.
+    /// An IPv4 or IPv6 address.
     Inet,
-    /// The place of a map's key, whose columns only the map knows.
+    /// A placeholder for a map's key; only the map knows the columns.
     MapKey,
-    /// The place of a map's value.
+    /// A placeholder for a map's value.
     MapValue,
 }
 
-/// What an unsigned number counts.
+/// The unit of an unsigned number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Unit {
-    /// Just a number.
+    /// A plain number.
     None,
     /// Bytes.
     Bytes,
-    /// Pages, shown in bytes; this is how many bytes one has, as a power of two.
+    /// Pages, shown in bytes. The parameter is the page size as a power of two.
     Pages(u32),
     /// Nanoseconds.
     Nanoseconds,
 }
 
 impl Kind {
-    /// Bytes of the fixed part that a value takes.
+    /// The number of bytes that a value takes in the fixed part.
     pub fn size(&self) -> usize {
         match self {
             Kind::Unsigned(width, _)
@@ -83,7 +83,7 @@ impl Kind {
         }
     }
 
-    /// The usual width of its values as text, and whether they stand at the right.
+    /// The usual width of the values as text, and whether they are aligned to the right.
     pub fn shape(&self) -> (usize, bool) {
         match self {
             Kind::Bits(_, shown) => shown.shape(),
@@ -110,7 +110,7 @@ impl Kind {
         }
     }
 
-    /// What a column's type is called where columns are listed.
+    /// The name of the column's type, for lists of columns.
     pub fn describe(&self) -> String {
         match self {
             Kind::Unsigned(_, Unit::None) | Kind::Signed(_) => "number".into(),

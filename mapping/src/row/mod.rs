@@ -1,7 +1,7 @@
-//! What a row is made of: a schema, the records that it describes, and their values.
+//! The parts of a row: a schema, the records that the schema describes, and their values.
 //!
-//! A schema is made from a BPF program's BTF (`iterfs-bpf`); nothing else lists columns.
-//! Everything here works on byte arrays, and reading a value allocates nothing.
+//! `iterfs-bpf` makes a schema from a BPF program's BTF; nothing else lists columns. This
+//! module works on byte arrays, and reading a value allocates nothing.
 
 mod bits;
 mod decode;

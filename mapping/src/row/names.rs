@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Names {
     list: Vec<(u64, Box<str>)>,
-    /// Whether a value without a name is a signed number.
+    /// Whether a value without a name is shown as a signed number.
     signed: bool,
 }
 
 impl Names {
-    /// Names by value; of two for one value, the first counts.
+    /// The names in `names`, sorted by value. If two names have the same value, the first one
+    /// counts.
     pub fn new(mut names: Vec<(u64, Box<str>)>) -> Names {
         names.sort_by_key(|(value, _)| *value);
         names.dedup_by_key(|(value, _)| *value);
@@ -23,7 +24,7 @@ impl Names {
         }
     }
 
-    /// The same, of an enumeration of signed numbers.
+    /// The same names, for an enumeration of signed numbers.
     pub fn signed(self) -> Names {
         Names {
             signed: true,
@@ -31,7 +32,7 @@ impl Names {
         }
     }
 
-    /// Whether it is an enumeration of signed numbers.
+    /// Whether the enumeration has signed numbers.
     #[inline]
     pub(super) fn is_signed(&self) -> bool {
         self.signed
@@ -48,7 +49,7 @@ impl Names {
 
     /// The name of a value.
     pub fn get(&self, value: u64) -> Option<&str> {
-        // Most enumerations count up from 0, so the place is known.
+        // Most enumerations count up from 0, so the value is usually the index.
         if let Some((at, name)) = self.list.get(value as usize)
             && *at == value
         {
@@ -66,7 +67,7 @@ impl Names {
         names.join(", ")
     }
 
-    /// Values and names, in order.
+    /// The values and names, in order of value.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &str)> {
         self.list.iter().map(|(value, name)| (*value, &**name))
     }

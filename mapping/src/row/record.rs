@@ -1,8 +1,8 @@
-//! Cuts a stream of bytes into records.
+//! Cuts a byte stream into records.
 
 use super::schema::Schema;
 
-/// One record: its fixed part, and the string after it.
+/// One record: the fixed part and the string that follows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Record<'a> {
     pub(super) fixed: &'a [u8],
@@ -16,14 +16,14 @@ impl<'a> Record<'a> {
         self.fixed
     }
 
-    /// The string at its end.
+    /// The string at the end of the record.
     #[inline]
     pub fn tail(self) -> &'a [u8] {
         self.tail
     }
 }
 
-/// The whole records at the front of some bytes.
+/// Iterates over the whole records at the front of a buffer.
 #[derive(Debug)]
 pub struct Records<'a> {
     schema: &'a Schema,
@@ -31,7 +31,7 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The records in `bytes`, which start with one.
+    /// The records in `bytes`, which must start at the beginning of a record.
     pub fn new(schema: &'a Schema, bytes: &'a [u8]) -> Records<'a> {
         Records {
             schema,
@@ -39,7 +39,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// How many bytes at the front of `bytes` are whole records.
+    /// The number of bytes at the front of `bytes` that are whole records.
     pub fn whole(schema: &Schema, bytes: &[u8]) -> usize {
         if schema.tail_length.is_none() {
             return bytes.len() - bytes.len() % schema.fixed_size;
@@ -49,7 +49,7 @@ impl<'a> Records<'a> {
         bytes.len() - records.rest.len()
     }
 
-    /// What is left: the beginning of a record that has not come whole yet.
+    /// The bytes that are left: the beginning of a record whose end has not arrived yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }

@@ -1,4 +1,4 @@
-//! The shape of a table's rows: columns, and where each lies in the record.
+//! The shape of a table's rows: the columns, and the offset of each in the record.
 
 use super::kind::Kind;
 use serde::{Deserialize, Serialize};
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 /// The shape of a table's rows.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Schema {
-    /// What one row is, such as "a thread".
+    /// A description of one row, such as "a thread".
     pub row: String,
-    /// Bytes of a record before its trailing string, if it has one.
+    /// The size of a record in bytes, without the trailing string if it has one.
     pub fixed_size: usize,
-    /// Where the fixed part holds the length of the trailing string (a `u16`).
+    /// The offset in the fixed part of the trailing string's length (a `u16`).
     pub tail_length: Option<usize>,
     /// The columns, in the order they are shown.
     pub columns: Vec<Column>,
@@ -19,32 +19,32 @@ pub struct Schema {
 /// One column.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub struct Column {
-    /// Its name.
+    /// The name of the column.
     pub name: String,
-    /// Where it stands among nested values, in formats that nest; empty for a
-    /// column that stands by its name alone.
+    /// The position among nested values, for formats that nest; empty for a column that is not
+    /// nested.
     pub path: Vec<Step>,
-    /// What it means, in a line.
+    /// The meaning of the column, in one line.
     pub doc: String,
-    /// Where its value starts in the record.
+    /// The offset of the value in the record, in bytes.
     pub offset: usize,
-    /// What its value is.
+    /// The kind of the value.
     pub kind: Kind,
-    /// The value that stands for "there is none", by its bits.
+    /// The bits of the value that means absent, if there is such a value.
     pub absent: Option<u64>,
 }
 
 /// A step from a row to a value nested in it.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Step {
-    /// To the member of this name.
+    /// To the member with this name.
     Member(Box<str>),
-    /// To this element of a list.
+    /// To the element with this index in a list.
     Element(usize),
 }
 
 impl Schema {
-    /// Keeps what may be addresses of the kernel's from the reader.
+    /// Hides all values that may be kernel addresses from the reader.
     pub fn hide_addresses(&mut self) {
         for column in &mut self.columns {
             if let Kind::Pointer { shown } = &mut column.kind {
@@ -53,7 +53,7 @@ impl Schema {
         }
     }
 
-    /// Whether every column lies within the record; decoding relies on it.
+    /// Checks that every column lies within the record, on which decoding relies.
     pub fn check(&self) -> Result<(), String> {
         let fits = |offset: usize, size: usize| {
             offset

@@ -1,12 +1,12 @@
-//! One value of a row, as every format shows it.
+//! One value of a row, in the form that all formats show.
 
 use super::names::Names;
 use std::net::IpAddr;
 
-/// One value, as every format shows it.
+/// One value, in the form that all formats show.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// There is none.
+    /// No value.
     Absent,
     /// An unsigned number.
     Unsigned(u64),
@@ -14,9 +14,9 @@ pub enum Value<'a> {
     Signed(i64),
     /// Yes or no.
     Bool(bool),
-    /// A number with a fraction.
+    /// A floating-point number.
     Float(f64),
-    /// The same, in four bytes.
+    /// A floating-point number of four bytes.
     ShortFloat(f32),
     /// A bit mask, or an address in memory.
     Hex(u64),
@@ -26,11 +26,11 @@ pub enum Value<'a> {
     Device(u32, u32),
     /// A name.
     Name(&'a str),
-    /// The number of a value that has no name.
+    /// The number of an enumeration's value that has no name.
     Nameless(i128),
     /// A set of names.
     Flags(Flags<'a>),
-    /// A string, of any bytes but NUL.
+    /// A string of any bytes except NUL.
     Text(&'a [u8]),
     /// An IP address.
     Ip(IpAddr),
@@ -44,7 +44,7 @@ pub struct Flags<'a> {
 }
 
 impl<'a> Flags<'a> {
-    /// The names in the set, from the lowest bit.
+    /// The names in the set, starting with the lowest bit.
     pub fn names(self) -> impl Iterator<Item = &'a str> {
         self.names
             .iter()
@@ -52,7 +52,7 @@ impl<'a> Flags<'a> {
             .map(|(_, name)| name)
     }
 
-    /// The set itself: flags of one column with the same bits are the same.
+    /// The bits of the set. Two sets of the same column are equal if their bits are.
     pub fn bits(self) -> u64 {
         self.bits
     }

@@ -1,8 +1,8 @@
-//! Integers of a record, by the bytes that they take.
+//! The widths of integers in a record.
 
 use serde::{Deserialize, Serialize};
 
-/// The bytes an integer takes.
+/// The number of bytes in an integer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Width {
     /// One byte.
@@ -16,7 +16,7 @@ pub enum Width {
 }
 
 impl Width {
-    /// The width of an integer of that many bytes.
+    /// The width of an integer with this number of bytes.
     pub fn of(bytes: usize) -> Option<Width> {
         match bytes {
             1 => Some(Width::One),
@@ -27,7 +27,7 @@ impl Width {
         }
     }
 
-    /// The bytes it takes.
+    /// The number of bytes.
     pub fn bytes(self) -> usize {
         match self {
             Width::One => 1,
@@ -52,21 +52,22 @@ impl Width {
         self.extend(self.unsigned(fixed, at))
     }
 
-    /// The signed number whose bits these are.
+    /// The signed number with these bits.
     #[inline]
     pub fn extend(self, value: u64) -> i64 {
         let unused = 64 - 8 * self.bytes() as u32;
         (value << unused) as i64 >> unused
     }
 
-    /// The bits of `value` that such an integer has.
+    /// The bits of `value` that fit into an integer of this width.
     pub fn truncate(self, value: i64) -> u64 {
         let unused = 64 - 8 * self.bytes() as u32;
         (value as u64) << unused >> unused
     }
 }
 
-/// The next bytes of a record. The schema's offsets lie within it, as `Schema::check` saw.
+/// The bytes of an integer in a record. The schema's offsets lie within the record, as
+/// `Schema::check` ensures.
 #[inline]
 pub(super) fn bytes<const N: usize>(fixed: &[u8], at: usize) -> [u8; N] {
     let mut array = [0; N];
