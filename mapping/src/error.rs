@@ -1,64 +1,64 @@
-//! What can go wrong between a path and its rows.
+//! The errors of the contract.
 
 use crate::table::Target;
 use std::io;
 use std::path::PathBuf;
 
-/// The result of asking the kernel for something.
+/// The result of an operation of the contract.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a table cannot be opened, or a pass goes no further.
+/// The reason why a table cannot be opened, or why a pass or a command fails.
 ///
-/// A message ends with its cause, so the cause is not a [`std::error::Error::source`] as
-/// well: whoever prints a chain of errors would print it twice.
+/// Each message ends with its cause. The cause is therefore not a [`std::error::Error::source`]
+/// as well; otherwise a caller that prints a chain of errors would print it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The kernel does not walk this target.
-    #[error("this kernel has no iterator for {} (Linux {} has)", .0.name, .0.since)]
+    /// The kernel does not have this target.
+    #[error("this kernel has no iterator for {}; Linux {} and newer have one", .0.name, .0.since)]
     NoTarget(Target),
 
-    /// The kernel does not describe its types, so no program can be fitted to it.
+    /// The kernel has no BTF, so libbpf cannot relocate programs for it.
     #[error("this kernel has no BTF at /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF): {0}")]
     NoBtf(String),
 
-    /// Programs know their reader by its thread's id in the initial pid namespace,
-    /// which a process of another cannot tell.
+    /// The daemon runs outside the initial pid namespace. Programs identify their reader by its
+    /// thread id in that namespace, which a process of another namespace cannot determine.
     #[error(
-        "iterfs works in the initial pid namespace alone; run it on the host, or in a container that shares the host's (--pid=host)"
+        "iterfs works only in the initial pid namespace; run it on the host, or in a container that shares the host's pid namespace (--pid=host)"
     )]
     OtherPidNamespace,
 
-    /// An object does not hold what it should.
-    #[error("the object {object} cannot be used: {what}")]
+    /// An object's contents are invalid.
+    #[error("invalid object {object}: {what}")]
     BadObject {
         /// The object's name.
         object: String,
-        /// What is wrong with it.
+        /// The fault in the object.
         what: String,
     },
 
-    /// An object's file cannot be read.
-    #[error("{} cannot be read: {cause}", path.display())]
+    /// The file of an object cannot be read.
+    #[error("cannot read {}: {cause}", path.display())]
     ObjectFile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
 
-    /// The process that loads objects could not be started.
-    #[error("no process can be started to load the object: {0}")]
+    /// The process that loads objects cannot be started.
+    #[error("cannot start a process to load the object: {0}")]
     ObjectProcess(io::Error),
 
-    /// The process that loads an object ended without an answer.
-    #[error("the object {0} cannot be used: the process that loaded it crashed ({1})")]
+    /// The process that loads an object ended without a reply.
+    #[error("cannot load the object {0}: the process that loads it crashed ({1})")]
     ObjectCrash(String, String),
 
     /// The process that loads an object took too long.
-    #[error("the object {0} cannot be used: loading it took longer than a minute")]
+    #[error("cannot load the object {0}: loading took longer than a minute")]
     ObjectTimeout(String),
 
-    /// An object has no such program.
+    /// An object has no program with this name.
     #[error(
         "{object} has no program '{program}'; its iterator programs are {}",
         list(there)
@@ -66,135 +66,137 @@ pub enum Error {
     NoProgram {
         /// The object's name.
         object: String,
-        /// What was asked for.
+        /// The requested name.
         program: String,
-        /// What it has.
+        /// The names of the object's iterator programs.
         there: Vec<String>,
     },
 
-    /// A program that does not walk what its place asks for.
-    #[error("the program walks {found}, and this table needs one for {needed}")]
+    /// A program walks another target than its table.
+    #[error("the program walks {found}, but this table needs a program for {needed}")]
     OtherTarget {
-        /// What the table walks.
+        /// The target of the table.
         needed: String,
-        /// What the program is for.
+        /// The target of the program.
         found: String,
     },
 
-    /// A walk that cannot be narrowed as it was asked to.
-    #[error("the walk of {0} cannot be narrowed to {1}")]
+    /// A target does not support this narrowing.
+    #[error("a walk of {0} cannot be narrowed to {1}")]
     Narrowing(String, &'static str),
 
-    /// A target that walks one thing of many, and was not told which.
+    /// A target that walks one of many objects needs to know which one.
     #[error("iter/{target} needs {parameter}; for example: {example}")]
     ParameterMissing {
         /// The target that the program walks.
         target: String,
-        /// The parameter that is missing.
+        /// The missing parameter.
         parameter: &'static str,
-        /// A command with it.
+        /// An example of a command with the parameter.
         example: String,
     },
 
-    /// A map that does not exist.
-    #[error("there is no BPF map {0}; bpf/maps lists the ids of those that there are")]
+    /// No map has this id.
+    #[error("no BPF map {0}; bpf/maps lists the existing ids")]
     NoMap(u32),
 
-    /// A cgroup that does not exist.
-    #[error("there is no cgroup {}; cgroup/cgroup.descendants lists those that there are", .0.display())]
+    /// No cgroup has this path.
+    #[error("no cgroup {}; cgroup/cgroup.descendants lists the existing ones", .0.display())]
     NoCgroup(PathBuf),
 
-    /// A name that is taken.
+    /// A table in `user` already has this name.
     #[error("user/{0} already exists; unload it first")]
     NameTaken(String),
 
-    /// A name that no table has.
-    #[error("there is no user/{0}")]
+    /// No table in `user` has this name.
+    #[error("no table user/{0}")]
     NoUserTable(String),
 
-    /// A table whose program cannot print text, so that a pin of it would be of no use.
-    #[error("{0} cannot be pinned: {1}")]
+    /// A table cannot be pinned, because its program cannot print text.
+    #[error("cannot pin {0}: {1}")]
     NoText(String, &'static str),
 
-    /// A table that is pinned, so that its program must print text.
-    #[error("the program of {0} writes records, and the table is pinned; unpin it first")]
+    /// A table is pinned, so its program must print text.
+    #[error("the program of {0} writes records, but the table is pinned; unpin it first")]
     Pinned(String),
 
-    /// The pin, or the directory for it, cannot be made or removed.
+    /// A pin, or its directory, cannot be created or removed.
     #[error("{}: {cause}", path.display())]
     Pin {
-        /// The pin or directory.
+        /// The pin or the directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         cause: io::Error,
     },
 
-    /// The kernel refused the program.
-    #[error("the program of {object} does not load: {cause}{}", after_colon(log))]
+    /// The kernel refused to load a program.
+    #[error("cannot load the program of {object}: {cause}{}", after_colon(log))]
     Load {
         /// The object's name.
         object: String,
-        /// The kernel's answer.
+        /// The kernel's error.
         cause: io::Error,
-        /// What it comes down to.
+        /// The line of the log that names the reason.
         log: String,
-        /// The end of what libbpf and the verifier said.
+        /// The end of the log of libbpf and the verifier.
         full: String,
     },
 
-    /// The kernel lacks what programs need to print text.
-    #[error("this kernel's programs cannot print text (Linux 6.4 has bpf_iter_num_new())")]
+    /// The kernel lacks a function that programs need to print text.
+    #[error("programs cannot print text on this kernel; that needs bpf_iter_num_new() (Linux 6.4)")]
     NoTextMode,
 
-    /// The kernel refused to link the program to its target.
-    #[error("the program of {object} does not attach: {cause}")]
+    /// The kernel refused to attach a program to its target.
+    #[error("cannot attach the program of {object}: {cause}")]
     Attach {
         /// The object's name.
         object: String,
-        /// The kernel's answer.
+        /// The kernel's error.
         cause: io::Error,
     },
 
-    /// The kernel refused to start a pass, or broke it off.
-    #[error("the pass cannot go on: {0}")]
+    /// The kernel could not start a pass, or ended it early.
+    #[error("the pass failed: {0}")]
     Pass(io::Error),
 
-    /// A walk over cgroups gave more than the kernel's buffer holds.
+    /// A walk over cgroups produced more output than the kernel's buffer holds.
     #[error(
-        "the kernel ends a walk over cgroups after 32 KiB of output; load the program with cgroup=PATH order=each, for a walk of each cgroup"
+        "the kernel ends a walk over cgroups after 32 KiB of output; load the program with cgroup=PATH order=each, which walks each cgroup separately"
     )]
     TooManyCgroups,
 
-    /// A summary has more groups than are counted.
-    #[error("there are more than {0} groups to count")]
+    /// A summary has more groups than its map can hold.
+    #[error("more than {0} groups; a summary cannot count them")]
     TooManyGroups(u32),
 
-    /// A program that asks again and again to be called for the same object.
-    #[error("the pass does not get on: its program returns 1, to be called again, each time")]
+    /// A program keeps asking to be called again for the same object.
+    #[error(
+        "the pass makes no progress: its program always returns 1, which asks for the same object again"
+    )]
     Endless,
 
-    /// The settings of a reader could not be handed to the program.
-    #[error("a reader's settings cannot be stored: {0}")]
+    /// The settings of a reader cannot be stored in the map of readers.
+    #[error("cannot store the settings of a reader: {0}")]
     Reader(io::Error),
 
-    /// The calling process cannot be seen, so neither can its namespaces.
-    #[error("the calling process cannot be identified: {0}")]
+    /// The calling process, or its namespaces, cannot be examined.
+    #[error("cannot identify the calling process: {0}")]
     Caller(io::Error),
 
-    /// A map could not be looked into.
-    #[error("the map cannot be read: {0}")]
+    /// A map cannot be read.
+    #[error("cannot read the map: {0}")]
     Map(io::Error),
 
-    /// The tree of cgroups could not be looked into.
-    #[error("the cgroups cannot be read: {0}")]
+    /// The tree of cgroups cannot be read.
+    #[error("cannot read the cgroups: {0}")]
     Cgroups(io::Error),
 
-    /// No such net namespace, or none that can be found.
-    #[error("there is no net namespace {0}")]
+    /// No net namespace that the daemon can find has this inode number.
+    #[error("no net namespace {0}")]
     NoNamespace(u32),
 
-    /// The caller's namespace could not be entered.
-    #[error("the caller's namespace cannot be entered: {0}")]
+    /// The caller's namespace cannot be entered.
+    #[error("cannot enter the caller's namespace: {0}")]
     Namespace(io::Error),
 }
 
@@ -218,7 +220,7 @@ mod tests {
     use std::error::Error as _;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn every_message_names_its_cause_once() {
         let cause = || io::Error::from_raw_os_error(13);
         let (object, path) = (|| String::from("x.o"), || PathBuf::from("/x"));
         let (log, full) = (String::new, String::new);
@@ -251,8 +253,8 @@ mod tests {
         ];
         for error in errors {
             let message = error.to_string();
-            let told = message.matches(&cause().to_string()).count();
-            assert_eq!((told, error.source().is_none()), (1, true), "{message}");
+            let times = message.matches(&cause().to_string()).count();
+            assert_eq!((times, error.source().is_none()), (1, true), "{message}");
         }
     }
 }

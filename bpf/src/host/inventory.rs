@@ -183,7 +183,7 @@ mod tests {
         let refused = rows::<Odd>(&kernel, Narrowing::Nothing, &view).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "the object processes cannot be used: it has no column phase_of_the_moon"
+            "invalid object processes: it has no column phase_of_the_moon"
         );
     }
 

@@ -73,16 +73,13 @@ fn a_command_says_what_it_did(#[case] command: &str, #[case] outcome: &str) {
     "load mine /records.o order=self",
     "EINVAL: give one of pid=, tid=, map= and cgroup="
 )]
-#[case(
-    "load mine /records.o cgroup=/none",
-    "ENOENT: there is no cgroup /none"
-)]
+#[case("load mine /records.o cgroup=/none", "ENOENT: no cgroup /none")]
 #[case(
     "update tasks /tcp.o",
-    "EINVAL: the program walks tcp, and this table needs one for task"
+    "EINVAL: the program walks tcp, but this table needs a program for task"
 )]
 #[case("update nothing default", "ENOENT: there is no table 'nothing'")]
-#[case("unload none", "ENOENT: there is no user/none")]
+#[case("unload none", "ENOENT: no table user/none")]
 #[case("reload now", "EINVAL: usage: reload")]
 fn a_command_that_fails_says_why(#[case] command: &str, #[case] outcome: &str) {
     let failed = tree().ctl(command).expect_err("a failure");
@@ -93,7 +90,7 @@ fn a_command_that_fails_says_why(#[case] command: &str, #[case] outcome: &str) {
 fn a_refused_program_shows_the_verifiers_log_below_the_reason() {
     let failed = tree().ctl("load mine /refused.o").expect_err("a failure");
     let lines: Vec<_> = failed.lines().collect();
-    assert!(lines[0].starts_with("EACCES: the program of /refused.o does not load"));
+    assert!(lines[0].starts_with("EACCES: cannot load the program of /refused.o"));
     assert_eq!(lines[1..], ["0: R1=ctx()", "the verifier says no"]);
 }
 

@@ -221,7 +221,7 @@ mod tests {
 target             here tables           why
 task               yes  tasks            -
 ksym               no   ksyms            this kernel has no iterator for ksym
-tcp                no   tcp              the program of tcp does not load
+tcp                no   tcp              cannot load the program of tcp
 @@end targets 0 0
 @@columns tasks pid tid
 @@empty tasks tid
@@ -257,14 +257,11 @@ torn line@@kernel BUG: unable to handle
             [
                 ("task".into(), None),
                 ("ksym".into(), Some(missing)),
-                (
-                    "tcp".into(),
-                    Some("the program of tcp does not load".into())
-                ),
+                ("tcp".into(), Some("cannot load the program of tcp".into())),
             ]
         );
         let broken: Vec<_> = log.broken().collect();
-        assert_eq!(broken, [("tcp", "the program of tcp does not load")]);
+        assert_eq!(broken, [("tcp", "cannot load the program of tcp")]);
         assert_eq!(log.columns["tasks"], ["pid", "tid"]);
         assert_eq!(log.empty["tasks"], ["tid"]);
         assert_eq!(

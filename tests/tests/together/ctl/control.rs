@@ -39,7 +39,7 @@ fn a_descriptor_reads_the_outcome_of_its_last_command() {
     assert_eq!(write(&mut one, b"unload w").unwrap(), "unloaded user/w\n");
     let refused = write(&mut other, b"unload w\n").unwrap_err();
     assert_eq!(refused.errno, libc::ENOENT);
-    assert_eq!(refused.told, "ENOENT: there is no user/w\n");
+    assert_eq!(refused.told, "ENOENT: no table user/w\n");
     // The file stays at its end until the next command. Without a command it reads as a report.
     assert_eq!(one.read(&mut [0; 9]).unwrap(), 0);
     assert!(
@@ -54,7 +54,7 @@ fn a_descriptor_reads_the_outcome_of_its_last_command() {
     assert!(report.starts_with("path"), "{report}");
     assert_eq!(fresh.read(&mut [0; 9]).unwrap(), 0);
     let refused = write(&mut fresh, b"unload w\n").unwrap_err();
-    assert_eq!(refused.told, "ENOENT: there is no user/w\n");
+    assert_eq!(refused.told, "ENOENT: no table user/w\n");
     // A new outcome replaces an unread one, and small reads lose nothing.
     assert!(one.write(b"unload w").is_err());
     assert!(one.write(b"unpin tasks").is_err());

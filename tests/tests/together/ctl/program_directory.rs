@@ -123,7 +123,7 @@ fn every_refused_object_is_named_with_the_reason() {
     assert_eq!(control.mount().text("user/good"), "good\n");
     let objects = [
         ("bad.o", "not an ELF file", "ENOEXEC"),
-        ("careless.o", "does not load", "EACCES"),
+        ("careless.o", "cannot load", "EACCES"),
         ("several.o", "name one of", "ENOEXEC"),
     ];
     let is_told = |text: &str| {

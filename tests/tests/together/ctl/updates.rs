@@ -145,7 +145,7 @@ fn a_table_is_updated_and_goes_back() {
     let ports = workshop.compile("ports", "ports", &[]);
     let told = control.refused(&format!("update tasks {}", ports.display()), libc::EINVAL);
     assert!(
-        told.contains("walks tcp, and this table needs one for task"),
+        told.contains("walks tcp, but this table needs a program for task"),
         "{told}"
     );
     let refused = workshop.compile("refused", "refused", &[]);
@@ -232,7 +232,7 @@ fn an_update_is_checked_as_a_load_is() {
         for path in ["user/w", &elements] {
             let object = object.display();
             let told = control.refused(&format!("update {path} {object}"), errno);
-            assert!(told.contains("does not attach"), "{told}");
+            assert!(told.contains("cannot attach"), "{told}");
         }
         assert_eq!(mount.text("user/w"), expected);
         assert_eq!(control.pins().text("user/w"), expected);

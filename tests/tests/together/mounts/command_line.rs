@@ -66,7 +66,7 @@ fn the_reason_is_printed_where_a_command_fails() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let here = workshop.path("");
     let reason = failed(ctl(&control, &here, &["unload", "nobody"]));
-    assert_eq!(reason, "iterfs: ENOENT: there is no user/nobody\n");
+    assert_eq!(reason, "iterfs: ENOENT: no table user/nobody\n");
     let reason = failed(ctl(&control, &here, &["load", "w", "no.o"]));
     assert!(
         reason.contains("ENOENT: ") && reason.contains("no.o"),
