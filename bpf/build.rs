@@ -1,5 +1,5 @@
-//! Compiles every `programs/*.bpf.c`, with the headers in `programs/lib`, and lists the
-//! objects for `src/objects.rs`.
+//! Compiles every `programs/*.bpf.c` with the headers in `programs/lib`, and lists the objects
+//! for `src/load/objects.rs`.
 
 use anyhow::{Context, Result};
 use libbpf_cargo::SkeletonBuilder;
@@ -12,7 +12,7 @@ const PROGRAMS: &str = "programs";
 const SUFFIX: &str = ".bpf.c";
 
 fn main() -> Result<()> {
-    // The whole directory: cargo looks at every source and header below it.
+    // Cargo then watches every source and header below the directory.
     println!("cargo:rerun-if-changed={PROGRAMS}");
     let out = PathBuf::from(env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?);
 
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     fs::write(out.join("objects.rs"), table).context("cannot write objects.rs")
 }
 
-/// Lays out the headers of the libbpf that loads the programs as `bpf/….h`.
+/// Writes the headers of the libbpf that loads the programs, to be included as `bpf/….h`.
 fn write_libbpf_headers(directory: &Path) -> Result<()> {
     let directory = directory.join("bpf");
     fs::create_dir_all(&directory).context("cannot create the directory for libbpf's headers")?;

@@ -1,10 +1,10 @@
-//! The running kernel behind the contract of `iterfs-mapping`: passes over its tables by
-//! BPF iterators.
+//! Implements the contract of `iterfs-mapping` for the running kernel, with passes of BPF
+//! iterators.
 //!
-//! [`Kernel`] implements the contract. From the top: `load` turns an object into a program
-//! in the kernel and a schema of its rows, `program` keeps the program with its link,
-//! `pass` makes iterators of it and reads them, and `host` finds out about callers,
-//! namespaces, cgroups and processes. All `unsafe` is in files named `sys.rs`.
+//! [`Kernel`] is the implementation. `load` turns an object into a program in the kernel and a
+//! schema of its rows, `program` keeps the program with its link, `pass` makes iterators of it
+//! and reads them, and `host` examines callers, namespaces, cgroups and processes. All `unsafe`
+//! code is in files named `sys.rs`.
 
 #[cfg(test)]
 mod damage;

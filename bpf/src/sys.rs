@@ -12,36 +12,36 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// As many bytes of an object's name as the kernel keeps (include/uapi/linux/bpf.h,
-/// BPF_OBJ_NAME_LEN, but for the NUL).
+/// The length at which the kernel truncates a program's name (include/uapi/linux/bpf.h,
+/// BPF_OBJ_NAME_LEN without the NUL).
 pub(crate) const OBJECT_NAME: usize = 15;
 
-/// Loads an object into the kernel, with the kernel's errno if it is refused:
-/// `OpenObject::load` keeps that to itself.
+/// Loads an object into the kernel. Unlike `OpenObject::load`, this returns the kernel's errno
+/// if the kernel refuses the object.
 pub(crate) fn load(object: OpenObject) -> io::Result<Object> {
     let object = object.take_ptr();
-    // SAFETY: the pointer was taken from an open object, which owns it no more.
+    // SAFETY: the pointer comes from an open object, which no longer owns it.
     let result = unsafe { libbpf_sys::bpf_object__load(object.as_ptr()) };
     if result < 0 {
-        // SAFETY: nobody else has the object, and it is not used after.
+        // SAFETY: nothing else has the object, and it is not used afterwards.
         unsafe { libbpf_sys::bpf_object__close(object.as_ptr()) };
         return Err(io::Error::from_raw_os_error(-result));
     }
-    // SAFETY: the object was loaded, and the pointer is ours to give away.
+    // SAFETY: the object is loaded, and this function owns the pointer.
     Ok(unsafe { Object::from_ptr(object) })
 }
 
-/// What a call of [`map_take`] brought.
+/// The result of [`map_take`].
 pub(crate) struct Taken {
-    /// Elements taken.
+    /// The number of elements taken.
     pub(crate) count: usize,
-    /// Where the next call goes on; `None` at the end of the map.
+    /// The position at which the next call continues; `None` at the end of the map.
     pub(crate) next: Option<u32>,
 }
 
-/// Takes elements out of a hash map, as many as there is room for
-/// (BPF_MAP_LOOKUP_AND_DELETE_BATCH, bpf(2)), from its beginning or from where
-/// another call got to. ENOSPC if there is not room for those of one bucket.
+/// Takes elements out of a hash map, as many as fit (BPF_MAP_LOOKUP_AND_DELETE_BATCH, bpf(2)),
+/// from the start of the map or from the position that an earlier call returned. Fails with
+/// ENOSPC if the elements of one bucket do not fit.
 pub(crate) fn map_take(
     map: BorrowedFd<'_>,
     from: Option<u32>,
@@ -56,9 +56,9 @@ pub(crate) fn map_take(
     let from = from
         .as_mut()
         .map_or(std::ptr::null_mut(), std::ptr::from_mut);
-    // SAFETY: the kernel writes at most `count` keys and values, of the map's
-    // sizes, for which there is room, and a bucket's number into `next`, which it
-    // reads from `from` if that is not null; all of them outlive the call.
+    // SAFETY: the kernel writes at most `count` keys and values of the map's sizes, and the
+    // slices have room for them. It writes a bucket's number into `next`, and reads one from
+    // `from` unless that is null. All of them outlive the call.
     let result = unsafe {
         libbpf_sys::bpf_map_lookup_and_delete_batch(
             map.as_raw_fd(),
@@ -81,9 +81,9 @@ pub(crate) fn map_take(
     })
 }
 
-/// Links an iterator program to its target (BPF_LINK_CREATE, bpf(2)), narrowed to a part
-/// of it (include/uapi/linux/bpf.h, union bpf_iter_link_info). The entries of a map need
-/// the map itself.
+/// Links an iterator program to its target, narrowed to a part of it (BPF_LINK_CREATE, bpf(2);
+/// include/uapi/linux/bpf.h, union bpf_iter_link_info). For the entries of a map, `to` must
+/// hold the map.
 pub(crate) fn link_create(program: BorrowedFd<'_>, to: &Attachment) -> io::Result<OwnedFd> {
     let mut info = libbpf_sys::bpf_iter_link_info::default();
     let mut options = libbpf_sys::bpf_link_create_opts {
@@ -106,7 +106,7 @@ pub(crate) fn link_create(program: BorrowedFd<'_>, to: &Attachment) -> io::Resul
                 Order::Ancestors => libbpf_sys::BPF_CGROUP_ITER_ANCESTORS_UP,
             };
         }
-        // Each walk has a link of its own; this one keeps the first.
+        // Each cgroup's walk has its own link; this one stays at the first cgroup.
         Narrowing::EachCgroup(id) => {
             info.cgroup.cgroup_id = id;
             info.cgroup.order = libbpf_sys::BPF_CGROUP_ITER_SELF_ONLY;
@@ -116,18 +116,18 @@ pub(crate) fn link_create(program: BorrowedFd<'_>, to: &Attachment) -> io::Resul
         options.iter_info = &mut info;
         options.iter_info_len = size_of_val(&info) as u32;
     }
-    // SAFETY: `options`, and `info` to which it points, outlive the call, and
-    // their sizes are told; the descriptor is borrowed for as long.
+    // SAFETY: `options`, and `info` to which it points, outlive the call and carry their sizes;
+    // the descriptor is borrowed for the call.
     let fd = unsafe {
         libbpf_sys::bpf_link_create(program.as_raw_fd(), 0, libbpf_sys::BPF_TRACE_ITER, &options)
     };
     owned(fd)
 }
 
-/// Puts another program into a link (BPF_LINK_UPDATE, bpf(2)): iterators that were
-/// made before go on with the old one.
+/// Replaces the program of a link (BPF_LINK_UPDATE, bpf(2)). Existing iterators keep the old
+/// program.
 pub(crate) fn link_update(link: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: the call takes two descriptors, borrowed for as long; no options.
+    // SAFETY: the call takes two descriptors, borrowed for the call, and no options.
     let result = unsafe {
         libbpf_sys::bpf_link_update(link.as_raw_fd(), program.as_raw_fd(), std::ptr::null())
     };
@@ -140,13 +140,13 @@ pub(crate) fn pin(link: BorrowedFd<'_>, path: &CStr) -> io::Result<()> {
     done(unsafe { libbpf_sys::bpf_obj_pin(link.as_raw_fd(), path.as_ptr()) })
 }
 
-/// Opens what is pinned (BPF_OBJ_GET, bpf(2)).
+/// Opens a pinned object (BPF_OBJ_GET, bpf(2)).
 pub(crate) fn open_pinned(path: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: the path ends with NUL and outlives the call.
     owned(unsafe { libbpf_sys::bpf_obj_get(path.as_ptr()) })
 }
 
-/// What the kernel tells of a program (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
+/// The kernel's facts about a program (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ProgramInfo {
     pub(crate) id: u32,
@@ -154,23 +154,23 @@ pub(crate) struct ProgramInfo {
     pub(crate) tag: [u8; 8],
 }
 
-/// Opens a map by its id, to be read (BPF_MAP_GET_FD_BY_ID, bpf(2)).
+/// Opens a map by its id for reading (BPF_MAP_GET_FD_BY_ID, bpf(2)).
 pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
     let options = libbpf_sys::bpf_get_fd_by_id_opts {
         sz: size_of::<libbpf_sys::bpf_get_fd_by_id_opts>() as libbpf_sys::size_t,
         open_flags: libbpf_sys::BPF_F_RDONLY,
         ..Default::default()
     };
-    // SAFETY: the options outlive the call, and their size is told.
+    // SAFETY: the options outlive the call and carry their size.
     owned(unsafe { libbpf_sys::bpf_map_get_fd_by_id_opts(id, &options) })
 }
 
-/// Asks the kernel about a program.
+/// Asks the kernel for its facts about a program.
 pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut size = size_of_val(&info) as u32;
-    // SAFETY: the kernel writes at most `size` bytes into `info`, and no pointer
-    // in it asks for more.
+    // SAFETY: the kernel writes at most `size` bytes into `info`; all pointers in it are null,
+    // so the kernel writes nothing else.
     done(unsafe {
         libbpf_sys::bpf_obj_get_info_by_fd(
             program.as_raw_fd(),
@@ -187,13 +187,13 @@ pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
     })
 }
 
-/// Makes an iterator of a link (BPF_ITER_CREATE, bpf(2)).
+/// Makes an iterator from a link (BPF_ITER_CREATE, bpf(2)).
 pub(crate) fn iterator_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes a descriptor, borrowed for as long, and nothing else.
+    // SAFETY: the call takes only a descriptor, borrowed for the call.
     owned(unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) })
 }
 
-/// The end of a call of libbpf's that returns 0 or a negative errno.
+/// Converts the result of a libbpf call that returns 0 or a negative errno.
 pub(crate) fn done(result: i32) -> io::Result<()> {
     match result {
         ..0 => Err(io::Error::from_raw_os_error(-result)),
@@ -201,19 +201,20 @@ pub(crate) fn done(result: i32) -> io::Result<()> {
     }
 }
 
-/// A descriptor that libbpf has just made, or the negative errno in its place.
+/// Takes ownership of a descriptor that libbpf has just made; `fd` may be a negative errno
+/// instead.
 pub(crate) fn owned(fd: i32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::from_raw_os_error(-fd));
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// include/uapi/linux/nsfs.h, NS_GET_TGID_FROM_PIDNS: _IOR(0xb7, 0x7, int), since 6.11.
 const NS_GET_TGID_FROM_PIDNS: libc::c_ulong = 2 << 30 | 4 << 16 | 0xb7 << 8 | 0x7;
 
-/// What a process of another pid namespace is called in this one.
+/// The id in this process's pid namespace of a process in another one.
 pub(crate) fn process_of_namespace(namespace: BorrowedFd<'_>, process: u32) -> io::Result<u32> {
     // SAFETY: the request takes a number and writes nothing.
     let here = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_TGID_FROM_PIDNS, process) };
@@ -228,32 +229,32 @@ const NS_GET_USERNS: libc::c_ulong = 0xb701;
 const NS_GET_PARENT: libc::c_ulong = 0xb702;
 const NS_GET_OWNER_UID: libc::c_ulong = 0xb704;
 
-/// The user namespace that a namespace belongs to.
+/// The user namespace that owns a namespace.
 pub(crate) fn user_namespace_of(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     related_namespace(namespace, NS_GET_USERNS)
 }
 
-/// The namespace in which a pid or user namespace was made.
+/// The parent of a pid or user namespace.
 pub(crate) fn parent_of_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     related_namespace(namespace, NS_GET_PARENT)
 }
 
 fn related_namespace(namespace: BorrowedFd<'_>, request: libc::c_ulong) -> io::Result<OwnedFd> {
-    // SAFETY: the request takes nothing and writes nothing.
+    // SAFETY: the request takes no argument and writes nothing.
     let related = unsafe { libc::ioctl(namespace.as_raw_fd(), request) };
     match related {
         0.. => {
-            // SAFETY: the kernel has just made this descriptor for us.
+            // SAFETY: the kernel has just made this descriptor for this call.
             Ok(unsafe { OwnedFd::from_raw_fd(related) })
         }
         _ => Err(io::Error::last_os_error()),
     }
 }
 
-/// The user, by its id in this process's user namespace, that made a user namespace.
+/// The user that made a user namespace, by its id in this process's user namespace.
 pub(crate) fn owner_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<u32> {
     let mut uid: libc::uid_t = 0;
-    // SAFETY: the request writes one uid_t, for which there is room.
+    // SAFETY: the request writes one uid_t into `uid`.
     let told = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_OWNER_UID, &raw mut uid) };
     match told {
         0 => Ok(uid),
@@ -261,11 +262,11 @@ pub(crate) fn owner_of_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<u
     }
 }
 
-/// The type of a file handle that holds the id of a kernfs node
-/// (include/linux/exportfs.h, FILEID_KERNFS).
+/// The type of a file handle that contains the id of a kernfs node (include/linux/exportfs.h,
+/// FILEID_KERNFS).
 const FILEID_KERNFS: libc::c_int = 0xfe;
 
-/// A file handle of such a node.
+/// A file handle of a kernfs node.
 #[repr(C)]
 struct KernfsHandle {
     handle_bytes: libc::c_uint,
@@ -273,8 +274,8 @@ struct KernfsHandle {
     id: [u8; size_of::<u64>()],
 }
 
-/// Opens the directory of a kernfs node by its id (open_by_handle_at(2)), on the
-/// filesystem of another of its directories.
+/// Opens the directory of a kernfs node by its id (open_by_handle_at(2)). `beside` is any
+/// directory of the same filesystem.
 pub(crate) fn open_kernfs_node(beside: &OwnedFd, id: u64) -> Result<OwnedFd, Errno> {
     let mut handle = KernfsHandle {
         handle_bytes: size_of::<u64>() as libc::c_uint,
@@ -282,8 +283,8 @@ pub(crate) fn open_kernfs_node(beside: &OwnedFd, id: u64) -> Result<OwnedFd, Err
         id: id.to_ne_bytes(),
     };
     let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    // SAFETY: the handle has the layout of struct file_handle and as many bytes
-    // after its head as it says; it outlives the call.
+    // SAFETY: the handle has the layout of struct file_handle, with as many bytes after the
+    // header as the header says; it outlives the call.
     let fd = unsafe {
         libc::open_by_handle_at(
             beside.as_raw_fd(),
@@ -294,6 +295,6 @@ pub(crate) fn open_kernfs_node(beside: &OwnedFd, id: u64) -> Result<OwnedFd, Err
     if fd < 0 {
         return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO));
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,4 +1,4 @@
-//! The running kernel's tables: programs loaded as they are asked for.
+//! The tables of the running kernel. Programs are loaded on demand.
 
 mod passes;
 mod programs;
@@ -29,7 +29,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The directory of pins unless [`Kernel::pinning_below`] names another.
+/// The directory of pins, unless [`Kernel::pinning_below`] sets another one.
 const PINS: &str = "/sys/fs/bpf/iterfs";
 
 /// The running kernel.
@@ -38,11 +38,11 @@ pub struct Kernel {
     targets: Vec<Target>,
     callers: Callers,
     home: Home,
-    /// One an object.
+    /// One slot per object.
     programs: HashMap<&'static str, Slot>,
-    /// Our own where an update put another into their place, loaded when needed.
+    /// Built-in programs of tables whose program an update replaced. They are loaded on demand.
     displaced: HashMap<&'static str, Slot>,
-    /// The programs that the passes of each summary borrow.
+    /// The programs of each summary, which its passes borrow.
     summaries: Mutex<HashMap<&'static str, Arc<SummaryPool>>>,
     pins: Pins,
     user: UserTables,
@@ -54,11 +54,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Looks at what the kernel has; loads nothing yet.
+    /// Probes the kernel; loads no program yet.
     ///
     /// # Errors
-    /// [`Error::NoBtf`], [`Error::OtherPidNamespace`], and [`Error::Caller`] if
-    /// `/proc` is not there.
+    /// [`Error::NoBtf`], [`Error::OtherPidNamespace`], and [`Error::Caller`] if `/proc` is not
+    /// mounted.
     pub fn new() -> Result<Kernel> {
         verifier_log::install();
         let callers = Callers::new()?;
@@ -90,7 +90,7 @@ impl Kernel {
         })
     }
 
-    /// The same with its pins below another directory, which need not be there yet.
+    /// Changes the directory of pins, which need not exist yet.
     pub fn pinning_below(self, directory: PathBuf) -> Kernel {
         Kernel {
             pins: Pins::below(directory),
@@ -98,21 +98,21 @@ impl Kernel {
         }
     }
 
-    /// Everything, as the daemon sees it.
+    /// The daemon's own view, which is of everything.
     pub fn own_view(&self) -> View {
         View::of(self.callers.daemon())
     }
 
-    /// Tries a table as an open would: loads its program, and starts a pass if
-    /// it need not be told of what.
+    /// Tries a table as an open would: loads its program, and starts a pass if the walk needs
+    /// no parameter.
     ///
     /// # Errors
-    /// What an open would fail with.
+    /// Those of an open.
     pub fn try_table(&self, table: TableId) -> Result<()> {
         let narrowing = match table.table().need {
             Need::Nothing => Narrowing::Nothing,
             Need::Cgroup(order) => Narrowing::Cgroup(0, order),
-            // Which map there may be, nobody knows beforehand.
+            // No map may exist that the table could walk.
             Need::Map(_) => {
                 let (slot, load) = self.slot(table)?;
                 return slot.program(load).map(drop);
@@ -122,7 +122,7 @@ impl Kernel {
         self.open_table(instance, &self.own_view()).map(drop)
     }
 
-    /// Where a table's program stands, and how its own is loaded.
+    /// The slot of a table's program, and a function that loads the built-in program.
     fn slot(&self, table: TableId) -> Result<(&Slot, impl Fn() -> Result<Program>)> {
         let table = table.table();
         if !self.targets.contains(&table.target) {
@@ -140,7 +140,7 @@ impl Kernel {
         }))
     }
 
-    /// The programs of a summary, unless an update put another in their place.
+    /// The pool of a summary's programs, unless an update replaced the program.
     fn summary(&self, table: TableId) -> Result<Option<Arc<SummaryPool>>> {
         let (slot, _) = self.slot(table)?;
         let table = table.table();
@@ -169,11 +169,11 @@ impl Kernel {
         Ok(self.pass_from(slot, load, instance, view)?.1)
     }
 
-    /// Starts a pass with the built-in program of a table, whatever an update put in its
-    /// place: for what iterfs itself must know.
+    /// Starts a pass with the built-in program of a table, even after an update has replaced
+    /// it. iterfs itself depends on these rows.
     ///
     /// # Errors
-    /// As [`Tables::open`].
+    /// As for [`Tables::open`].
     pub fn open_own(&self, instance: Instance, view: &View) -> Result<Pass> {
         let (slot, load) = self.slot(instance.table)?;
         let (program, pass) = self.pass_from(slot, &load, instance, view)?;
@@ -187,7 +187,7 @@ impl Kernel {
     }
 }
 
-/// How a table is shown while this program stands in its place.
+/// The form of a table while this program fills it.
 fn form(table: TableId, program: &Program) -> Form {
     let form = program.form();
     match program.is_own() {

@@ -1,5 +1,5 @@
-//! The making of a pass: which walk shows a reader a table, and what its program is
-//! told.
+//! Sets up passes: chooses the walk that shows a table to a reader, and the settings of its
+//! program.
 
 use super::{Kernel, form};
 use crate::host::inventory;
@@ -24,13 +24,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// The target of walks over tasks alone.
+/// The target of walks over tasks only.
 const PROCESSES_TARGET: &str = "task";
 
 /// The target whose walk takes the lock of each process's memory map.
 const MAPPINGS_TARGET: &str = "task_vma";
 
-/// The table that has a row a cgroup, from one down.
+/// The table with one row per cgroup, from a given cgroup down.
 const CGROUPS: (Place, &str) = (Place::Cgroup, "cgroup.descendants");
 
 impl Kernel {
@@ -56,8 +56,8 @@ impl Kernel {
         narrowing: Narrowing,
         view: &View,
     ) -> Result<Pass> {
-        // Whether the caller's tree has it was asked before an update may have
-        // changed the answer.
+        // The filesystem checked at lookup that the caller's tree has the table, but an update
+        // may have changed the scope since.
         let is_of_host = scope == Scope::Host || matches!(narrowing, Narrowing::NetNamespace(_));
         if is_of_host && !view.caller.is_on_host {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
@@ -94,12 +94,12 @@ impl Kernel {
             schema: program.schema().map(Arc::clone),
             source,
             rest,
-            // A program that was brought may do what it likes.
+            // A user program may block on anything.
             waits_for_processes: !program.is_own() || program.target() == MAPPINGS_TARGET,
         })
     }
 
-    /// A pass of a user's program with a walk for each cgroup from one down.
+    /// A pass of a user program with a separate walk for each cgroup from `root` down.
     fn each_cgroup(&self, program: &Arc<Program>, root: u64, view: &View) -> Result<EachCgroup> {
         let (place, name) = CGROUPS;
         let table = TableId::find(place, name).ok_or_else(|| Error::BadObject {
@@ -115,9 +115,9 @@ impl Kernel {
         EachCgroup::new(Box::new(iterators), table)
     }
 
-    /// A walk process by process, in parts, where that shows a reader the same and
-    /// sooner: of what the processes of another pid namespace hold, or of so much
-    /// that several threads are worth it.
+    /// A walk process by process, in parts, if it shows a reader the same rows sooner. That is
+    /// the case for the objects of another pid namespace's processes, and for tables so large
+    /// that several threads pay off.
     fn by_process(
         &self,
         program: &Arc<Program>,
@@ -126,7 +126,7 @@ impl Kernel {
     ) -> Result<Option<Vec<ProcessChain>>> {
         let caller = &view.caller;
         let is_of_processes = matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace);
-        // A walk over tasks alone is as short as the list of processes.
+        // A walk over tasks takes no longer than listing the processes.
         if !is_of_processes || program.target() == PROCESSES_TARGET || !program.is_own() {
             return Ok(None);
         }
@@ -153,14 +153,14 @@ impl Kernel {
         Ok(Some(parts.collect()))
     }
 
-    /// Whether the kernel links to single processes (since 6.1).
+    /// Whether the kernel can narrow links to single processes (since 6.1).
     fn links_to_processes(&self, program: &Program) -> bool {
         let this = Attachment::to(Narrowing::Process(std::process::id()));
         this.is_ok_and(|this| program.iterator(&this).is_ok())
     }
 
-    /// The processes that a reader sees, by their numbers in the daemon's pid namespace and
-    /// in the order of a walk; none if that cannot be found out.
+    /// The processes that a reader sees, by their ids in the daemon's pid namespace and in the
+    /// order of a walk; none if they cannot be determined.
     fn processes_here(&self, view: &View) -> Result<Option<Vec<Process>>> {
         let (place, name) = <Process as inventory::Row>::TABLE;
         if let Some(table) = TableId::find(place, name)
@@ -176,7 +176,7 @@ impl Kernel {
         Ok(None)
     }
 
-    /// An iterator of a program for a reader, and what its program is told.
+    /// An iterator of a program for a reader, and the settings of its program.
     fn iterator(
         &self,
         program: &Program,
@@ -216,7 +216,8 @@ impl Kernel {
         }
     }
 
-    /// An iterator over tasks, or over what they hold, as the caller numbers them.
+    /// An iterator over tasks, or over their objects, numbered as in the caller's pid
+    /// namespace.
     fn task_iterator(
         &self,
         program: &Program,
@@ -231,8 +232,9 @@ impl Kernel {
         };
         let settings = Settings {
             pid_namespace,
-            // The link may do as much, but before 6.1 or in another numbering than
-            // it takes, the program walks all and keeps one.
+            // A link can be narrowed to the process only since 6.1, and only by its number in
+            // the daemon's pid namespace. Otherwise the program walks all processes and shows
+            // one.
             process,
             ..settings
         };
@@ -259,7 +261,7 @@ impl Kernel {
         })
     }
 
-    /// An iterator over what belongs to a net namespace of the host.
+    /// An iterator over the objects of a net namespace of the host.
     fn in_namespace(
         &self,
         program: &Program,
@@ -268,7 +270,7 @@ impl Kernel {
         caller: &Caller,
     ) -> Result<(OwnedFd, u32)> {
         let pid_namespace = namespace_for_bpf(caller);
-        // What processes hold is told apart by the program.
+        // For objects that processes hold, the program compares the namespace.
         if scope != Scope::NetNamespace || inode == self.callers.daemon().net_namespace {
             return Ok((program.iterator(&Attachment::EVERYTHING)?, pid_namespace));
         }
@@ -279,7 +281,7 @@ impl Kernel {
         Ok((fd, pid_namespace))
     }
 
-    /// The walks of a summary. No summary is narrowed, so they are over whole tables.
+    /// The walks of a summary. No summary is narrowed, so they visit whole tables.
     pub(super) fn counting(
         &self,
         pool: Arc<SummaryPool>,
@@ -298,7 +300,7 @@ impl Kernel {
     }
 }
 
-/// What the program of a whole table is told of its reader.
+/// The settings of a program that walks a whole table for a reader.
 fn of_whole(scope: Scope, view: &View) -> Settings {
     let mut settings = Settings::of(view);
     if matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace) {
@@ -310,7 +312,7 @@ fn of_whole(scope: Scope, view: &View) -> Settings {
     settings
 }
 
-/// The number by which programs are told a caller's pid namespace: 0 for the initial one.
+/// The number of a caller's pid namespace in the settings of programs; 0 for the initial one.
 fn namespace_for_bpf(caller: &Caller) -> u32 {
     match caller.pid_namespace {
         INITIAL_PID_NAMESPACE => 0,

@@ -1,4 +1,4 @@
-//! The programs behind the tables, and their pins: what the control file changes.
+//! The programs of the tables, and their pins, as changed by the control file.
 
 use super::{Kernel, missing};
 use crate::load::{btf, loader, object_process, objects, text};
@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 impl Kernel {
-    /// A link of a table's own program whose iterators print text.
+    /// A link of a table's built-in program whose iterators print text.
     fn own_link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
         let table = instance.table.table();
         if !self.targets.contains(&table.target) {
@@ -21,11 +21,11 @@ impl Kernel {
         }
         let refused = |why| Error::NoText(table.name.into(), why);
         if table.places.contains(&Place::Summary) {
-            return Err(refused("the daemon takes its groups out of the kernel"));
+            return Err(refused("only the daemon can read the groups of a summary"));
         }
         let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
         let schema = btf::schema_of(table.object, elf)?;
-        let schema = schema.ok_or_else(|| refused("it has no rows"))?;
+        let schema = schema.ok_or_else(|| refused("its program marks no struct as the row"))?;
         let text = |schema| text::load_as_text(table.object, elf, schema, &self.text_readers);
         let (program, to) = match instance.narrowing {
             Narrowing::NetNamespace(_) => {
@@ -42,8 +42,8 @@ impl Kernel {
 }
 
 impl Kernel {
-    /// A link whose iterators print a table as text, to be pinned: of the program that
-    /// stands in its place, if that is a user program that prints.
+    /// A link whose iterators print a table as text, to be pinned. It runs the user program
+    /// that replaced the table's own, if that program prints text.
     fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
         let (slot, _) = self.slot(instance.table)?;
         let updated = slot.loaded().filter(|program| !program.is_own());
@@ -70,11 +70,11 @@ impl Programs for Kernel {
             Contents::User(number) => Some(self.user.find(number)?),
             Contents::Table(_) => None,
         };
-        // A user's table keeps the map that it walks.
+        // A user table keeps the map that it walks open.
         let loaded = user.as_ref().and_then(|user| user.slot().loaded());
         let attachment = loaded.map(|program| program.attachment().clone());
         let attachment = attachment.unwrap_or_default();
-        // Loaded before readers must wait for anything.
+        // Load the program before readers have to wait for the slot.
         let loaded = object_process::load(object, attachment.map(), &self.readers)?;
         if loaded.writes_records() && !pinned.is_empty() {
             return Err(Error::Pinned(object.name()));
@@ -117,7 +117,7 @@ impl Programs for Kernel {
         if stands && pinned.is_empty() {
             return Ok(());
         }
-        // A pin may run what an earlier daemon was told to put there.
+        // The pin may run a program that an earlier daemon put there.
         slot.program(own)?;
         let object = table.table().object;
         let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;

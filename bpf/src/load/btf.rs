@@ -1,7 +1,7 @@
-//! From a program's BTF to the schema of its rows.
+//! Makes the schema of a program's rows from its BTF.
 //!
-//! The vocabulary is that of `programs/iterfs/row.h` and `programs/lib/row.h`: which
-//! struct is the row, what each member means, and how it is shown.
+//! `programs/iterfs/row.h` and `programs/lib/row.h` define the vocabulary: which struct is the
+//! row, the meaning of each member, and how it is shown.
 
 use crate::load::loader::refused_object;
 use iterfs_mapping::error::{Error, Result};
@@ -11,12 +11,11 @@ use libbpf_rs::btf::{Btf, BtfType, HasSize, ReferencesType, TypeId};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-/// The schema of the row that an object's programs write; none if no struct is
-/// marked as the row, so that what they write is text.
+/// The schema of the row that an object's programs write; none if no struct is marked as the
+/// row, which means that the programs print text.
 ///
 /// # Errors
-/// [`Error::BadObject`] if a member of the row is of a type that has no way to be
-/// shown.
+/// [`Error::BadObject`] if a member of the row has a type that cannot be shown.
 pub fn schema_of(object: &str, elf: &[u8]) -> Result<Option<Schema>> {
     let bad = |what: String| Error::BadObject {
         object: object.into(),
@@ -32,7 +31,7 @@ pub fn schema_of(object: &str, elf: &[u8]) -> Result<Option<Schema>> {
     Ok(Some(schema))
 }
 
-/// Declaration tags by what they are on: a struct, or one of its members.
+/// Declaration tags, by the struct or the member that they mark.
 type Tags<'a> = HashMap<(TypeId, Option<u32>), Vec<&'a str>>;
 
 fn read(btf: &Btf<'_>) -> Result<Option<Schema>, String> {
@@ -44,13 +43,13 @@ fn read(btf: &Btf<'_>) -> Result<Option<Schema>, String> {
     let Some((row, meaning)) = rows.next() else {
         return Ok(None);
     };
-    // Nothing says which program writes which.
+    // BTF does not say which program writes which row.
     if rows.next().is_some() {
-        return Err("several structs are marked as the row; keep one in an object".into());
+        return Err("several structs are marked as the row; mark only one per object".into());
     }
     let row = btf
         .type_by_id::<Struct<'_>>(row)
-        .ok_or("what is marked as the row is not a struct")?;
+        .ok_or("the row mark is not on a struct")?;
 
     let mut schema = Schema {
         row: meaning.to_owned(),
@@ -70,7 +69,7 @@ fn read(btf: &Btf<'_>) -> Result<Option<Schema>, String> {
     }
 }
 
-/// Adds a struct's members, which begin at `base`, to the columns.
+/// Adds the members of a struct at offset `base` to the columns.
 fn members(
     btf: &Btf<'_>,
     tags: &Tags<'_>,
@@ -103,10 +102,10 @@ fn members(
         }
 
         let kind = kind(member_type, member_tags.contains(&"flags"))
-            .ok_or_else(|| format!("{name} is of a type that cannot be shown"))?;
+            .ok_or_else(|| format!("{name} has a type that cannot be shown"))?;
         if kind == Kind::Tail {
-            // What is written of a record ends where its string does, not at
-            // the size of the struct, which alignment may round up.
+            // A record ends with its string, not at the size of the struct, which may be
+            // rounded up for alignment.
             schema.fixed_size = offset;
         }
         schema.columns.push(Column {
@@ -141,7 +140,7 @@ fn tag<'a>(tags: &[&'a str], prefix: &str) -> Option<&'a str> {
     tags.iter().find_map(|text| text.strip_prefix(prefix))
 }
 
-/// The value that a member's `ABSENT` names, by its bits; none without one.
+/// The bits of the value in a member's `ABSENT`; none if the member has no such tag.
 fn absent(name: &str, tags: &[&str], kind: &Kind) -> Result<Option<u64>, String> {
     let Some(value) = tag(tags, "absent:") else {
         return Ok(None);
@@ -154,7 +153,7 @@ fn absent(name: &str, tags: &[&str], kind: &Kind) -> Result<Option<u64>, String>
         | Kind::Flags(width, _) => *width,
         Kind::Bool => Width::One,
         Kind::Device => Width::Four,
-        // The eight bytes that the value repeats.
+        // These kinds repeat an absent value of eight bytes.
         Kind::Bytes(_) | Kind::Ipv6 => Width::Eight,
         Kind::Float(_)
         | Kind::Bits(..)
@@ -182,7 +181,7 @@ fn absent(name: &str, tags: &[&str], kind: &Kind) -> Result<Option<u64>, String>
     Ok(Some(bits))
 }
 
-/// Refuses `ABSENT` on a member that no value can mark as absent.
+/// Refuses `ABSENT` on a member for which no value can mean absent.
 fn refuse_absent(name: &str, tags: &[&str]) -> Result<(), String> {
     match tag(tags, "absent:") {
         Some(value) => Err(format!(
@@ -235,7 +234,7 @@ fn kind(member: BtfType<'_>, flags: bool) -> Option<Kind> {
     }
 }
 
-/// The kinds that a typedef of `row.h` asks for.
+/// The kind that a typedef of `row.h` selects.
 fn named_kind(typedef: &str, plain: BtfType<'_>) -> Option<Kind> {
     let width = || Width::of(usize::from(Int::try_from(plain).ok()?.bits) / 8);
     let unsigned = |unit| Some(Kind::Unsigned(width()?, unit));
@@ -254,12 +253,12 @@ fn named_kind(typedef: &str, plain: BtfType<'_>) -> Option<Kind> {
     }
 }
 
-/// An enumeration's names: of `task_state__idle`, what follows the `__`.
+/// The names of an enumeration. For `task_state__idle`, the name is the part after `__`.
 fn names(list: &Enum<'_>) -> Names {
     let names = list.iter().filter_map(|variant| {
         let name = text(variant.name)?;
         let shown = name.split_once("__").map_or(name, |(_, shown)| shown);
-        // Wide enough for either sign; an enumeration here is 32 bits or fewer.
+        // This suffices for either sign: an enumeration here has at most 32 bits.
         let value = variant.value as u32;
         Some((u64::from(value), shown.into()))
     });

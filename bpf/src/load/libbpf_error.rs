@@ -1,11 +1,12 @@
-//! The errno of an error of libbpf-rs.
+//! Converts errors of libbpf-rs, keeping their errno.
 
 use libbpf_rs::ErrorKind;
 use std::io;
 
-/// The system's error at the bottom of one of libbpf-rs, with its errno if it has any.
+/// The system error at the root of a libbpf-rs error, with its errno if it has one.
 ///
-/// libbpf-rs 0.27 gives the errno to nobody; the text of the innermost error ends with it.
+/// libbpf-rs 0.27 has no accessor for the errno, but the text of the innermost error ends with
+/// it.
 pub(crate) fn os_error(error: &libbpf_rs::Error) -> io::Error {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
@@ -21,7 +22,7 @@ pub(crate) fn os_error(error: &libbpf_rs::Error) -> io::Error {
     }
 }
 
-/// The kind of an error of the standard library that says the same.
+/// The equivalent kind in the standard library.
 fn kind(kind: ErrorKind) -> io::ErrorKind {
     match kind {
         ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
@@ -49,7 +50,7 @@ mod tests {
         let bare = libbpf_rs::Error::from_raw_os_error(libc::ENOMEM);
         let said = bare.context("outer (os error 1)").context("outermost");
         assert_eq!(os_error(&said).raw_os_error(), Some(libc::ENOMEM));
-        // One that libbpf-rs makes itself has a kind alone.
+        // An error that libbpf-rs creates itself has only a kind.
         let own = libbpf_rs::Error::from(io::Error::new(io::ErrorKind::TimedOut, "slow"));
         assert_eq!(os_error(&own).kind(), io::ErrorKind::TimedOut);
     }

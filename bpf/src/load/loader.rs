@@ -1,4 +1,4 @@
-//! From the bytes of an object to a program in the kernel.
+//! Loads the bytes of an object as a program into the kernel.
 
 use crate::load::btf;
 use crate::load::libbpf_error::os_error;
@@ -20,12 +20,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// The `readers` map that the programs share, made by the first that declares it.
+/// The `readers` map that the programs share. The first program that declares it creates it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
 
 impl SharedReaders {
-    /// The map as our own programs declare it, made if none of them was loaded yet.
+    /// The map as the built-in programs declare it; created if no program has created it yet.
     pub(crate) fn of_our_programs(&self) -> Result<Arc<Readers>> {
         if let Some(readers) = &*self.0.lock() {
             return Ok(Arc::clone(readers));
@@ -55,18 +55,18 @@ pub(crate) struct Loaded {
     pub(crate) target: String,
     pub(crate) schema: Option<Arc<Schema>>,
     pub(crate) readers: Option<Arc<Readers>>,
-    /// The map that it counts in, if it is a summary's.
+    /// The map that the program counts in, for a summary.
     pub(crate) groups: Option<Groups>,
 }
 
-/// How an object is loaded, where not as it says itself.
+/// Options that override the declarations of an object.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Options {
-    /// How many groups the map of a summary has room for.
+    /// The number of groups for which the map of a summary has room.
     pub(crate) room: Option<u32>,
 }
 
-/// Loads the program of an object of ours, to write records.
+/// Loads the program of a built-in object, to write records.
 pub(crate) fn load(
     name: &str,
     elf: &[u8],
@@ -77,7 +77,7 @@ pub(crate) fn load(
     load_opened(name, open(name, elf)?, schema, options, shared)
 }
 
-/// The same of an object that was taken apart, and of its schema.
+/// Loads an object that is already open, with its schema.
 pub(crate) fn load_opened(
     name: &str,
     mut object: OpenObject,
@@ -93,7 +93,7 @@ pub(crate) fn load_opened(
         make_room(&mut object, room).map_err(bad)?;
     }
     let object = load_object(name, object)?;
-    // The program keeps its maps; the rest of libbpf's object can go.
+    // The program keeps its maps alive, so the rest of libbpf's object can be freed.
     Ok(Loaded {
         name: name.into(),
         fd: descriptor(name, &object, &program)?,
@@ -106,12 +106,12 @@ pub(crate) fn load_opened(
     })
 }
 
-/// Takes an object's bytes apart, for changes before it is loaded.
+/// Opens an object from bytes, so that it can be changed before it is loaded.
 pub(crate) fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
     open_with(ObjectBuilder::default(), name, elf)
 }
 
-/// The same, with what the builder says about libbpf.
+/// Opens an object with libbpf options from `builder`.
 pub(crate) fn open_with(mut builder: ObjectBuilder, name: &str, elf: &[u8]) -> Result<OpenObject> {
     check_descriptors(name)?;
     let opened = builder
@@ -122,13 +122,13 @@ pub(crate) fn open_with(mut builder: ObjectBuilder, name: &str, elf: &[u8]) -> R
     Ok(object)
 }
 
-/// Descriptors that opening and loading an object may take at once: its programs, maps
-/// and types, and libbpf's probes of the kernel.
+/// The number of descriptors that opening and loading an object may take at once: for its
+/// programs, maps and types, and for libbpf's probes of the kernel.
 const DESCRIPTORS: usize = 16;
 
-/// Refuses to begin when descriptors are short. libbpf would take a probe that fails for
-/// want of one to mean that the kernel lacks a feature, and would remember that for the
-/// life of the process.
+/// Refuses to start loading when descriptors are short. If a libbpf probe fails for want of a
+/// descriptor, libbpf concludes that the kernel lacks a feature, and caches that for the life
+/// of the process.
 fn check_descriptors(name: &str) -> Result<()> {
     let short = |errno: rustix::io::Errno| Error::Load {
         object: name.into(),
@@ -144,7 +144,7 @@ fn check_descriptors(name: &str) -> Result<()> {
         .map_err(short)
 }
 
-/// Loads an object into the kernel; if that refuses it, the error says why.
+/// Loads an object into the kernel. If the kernel refuses it, the error has the reason.
 pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
     check_descriptors(name)?;
     let (loaded, log) = verifier_log::capture(|| sys::load(object));
@@ -158,7 +158,7 @@ pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
     })
 }
 
-/// A program of a loaded object, which it outlives.
+/// A descriptor of a program of a loaded object. It outlives the object.
 pub(crate) fn descriptor(name: &str, object: &Object, program: &OsStr) -> Result<OwnedFd> {
     let program = object.progs().find(|found| found.name() == program);
     let program = program.ok_or_else(|| bad_object(name, "its program is lost"))?;
@@ -171,7 +171,7 @@ pub(crate) fn descriptor(name: &str, object: &Object, program: &OsStr) -> Result
         })
 }
 
-/// Picks the program, keeps the others from being loaded, and says what it walks.
+/// Chooses the program, keeps the others from being loaded, and returns its target.
 pub(crate) fn choose(
     name: &str,
     object: &mut OpenObject,
@@ -232,7 +232,7 @@ pub(crate) fn choose(
     Ok((chosen.clone(), target.clone()))
 }
 
-/// What an iterator program walks: what follows `iter/` in its section.
+/// The target of an iterator program: the part after `iter/` in its section name.
 fn target_of(section: &OsStr) -> Option<String> {
     let section = section.to_str()?.trim_start_matches('?');
     let target = ["iter/", "iter.s/"]
@@ -253,7 +253,7 @@ fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Opti
     Ok(None)
 }
 
-/// How many entries of which size the map `readers` of our own programs has.
+/// The number and the size of the entries in the map `readers` of the built-in programs.
 pub(crate) fn own_readers() -> Option<(u32, u32)> {
     let elf = objects::names().filter_map(objects::find);
     elf.filter_map(|elf| {
@@ -277,8 +277,8 @@ fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>
     map.map(|map| Groups::of(name, &map, schema)).transpose()
 }
 
-/// The object that libbpf refused, unless the machine is short of something that the
-/// object cannot help.
+/// The error for an object that libbpf refused, unless the cause is a shortage on the machine
+/// and not the object.
 pub(crate) fn refused_object(object: &str, error: &libbpf_rs::Error) -> Error {
     let cause = os_error(error);
     match cause.raw_os_error() {

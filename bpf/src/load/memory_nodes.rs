@@ -1,18 +1,18 @@
-//! How many memory nodes the kernel has made room for, for programs that walk what it
-//! allocates one of for each node.
+//! The number of possible memory nodes, for programs that walk per-node structures of the
+//! kernel.
 
 use libbpf_rs::OpenObject;
 use std::path::Path;
 use std::{fs, io};
 
-/// The constant; in `programs/slabs.bpf.c` it has a section of its own.
+/// The constant, which has its own section in `programs/slabs.bpf.c`.
 const SECTION: &str = ".rodata.nodes";
 
-/// Where the kernel lists the nodes there can be
+/// The directory in which the kernel lists the possible nodes
 /// (Documentation/ABI/stable/sysfs-devices-node).
 const DIRECTORY: &str = "/sys/devices/system";
 
-/// Stores the number in an object that asks for it.
+/// Stores the number in an object that has the constant.
 pub(crate) fn tell(object: &mut OpenObject) {
     for mut map in object.maps_mut() {
         if map.name() == SECTION
@@ -25,12 +25,12 @@ pub(crate) fn tell(object: &mut OpenObject) {
     }
 }
 
-/// The kernel's `nr_node_ids`: one more than the highest id there can be. 0 if sysfs
-/// cannot be read, which leaves the columns that depend on it absent.
+/// The kernel's `nr_node_ids`: the highest possible id plus one. 0 if sysfs cannot be read; the
+/// columns that depend on it are then absent.
 fn node_ids(directory: &Path) -> u32 {
     match fs::read_to_string(directory.join("node/possible")) {
         Ok(list) => after_last(&list).unwrap_or(0),
-        // Without CONFIG_NUMA there is no such list, and one node.
+        // Without CONFIG_NUMA there is one node and no list.
         Err(error) if error.kind() == io::ErrorKind::NotFound && directory.exists() => 1,
         Err(error) => {
             tracing::warn!(%error, "cannot list memory nodes: kernel/slabs counts no slabs");
@@ -39,7 +39,7 @@ fn node_ids(directory: &Path) -> u32 {
     }
 }
 
-/// One more than the last number of a list such as `0-3,8`, which is in order.
+/// The last number of a sorted list such as `0-3,8`, plus one.
 fn after_last(list: &str) -> Option<u32> {
     let last = list.trim().rsplit([',', '-']).next()?;
     last.parse::<u32>().ok()?.checked_add(1)
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_nodes_is_as_long_as_its_highest_id() {
+    fn the_number_of_nodes_follows_from_the_highest_id() {
         assert_eq!(after_last("0\n"), Some(1));
         assert_eq!(after_last("0-3\n"), Some(4));
         assert_eq!(after_last("0,2-3,8\n"), Some(9));

@@ -1,4 +1,4 @@
-//! From the bytes of an object to a program in the kernel, and the schema of its rows.
+//! Loads the bytes of an object as a program into the kernel, and makes the schema of its rows.
 
 pub(crate) mod btf;
 pub(crate) mod libbpf_error;

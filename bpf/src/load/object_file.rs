@@ -6,20 +6,20 @@ use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 
-/// More than any object of iterator programs takes.
+/// The size limit of an object, well above that of any real iterator program.
 const MAX_SIZE: u64 = 16 * 1024 * 1024;
 
 /// The ELF bytes of an object.
 ///
 /// # Errors
-/// [`Error::ObjectFile`] if it cannot be read, [`Error::BadObject`] if it is no regular file,
-/// too large, or no ELF file.
+/// [`Error::ObjectFile`] if the file cannot be read, [`Error::BadObject`] if it is not a
+/// regular file, is too large, or is not an ELF file.
 pub(crate) fn read(object: &ObjectFile) -> Result<Vec<u8>> {
     let failed = |cause| Error::ObjectFile {
         path: object.path.clone(),
         cause,
     };
-    // The open of a FIFO must not wait for a writer.
+    // Opening a FIFO must not wait for a writer.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
@@ -35,14 +35,14 @@ pub(crate) fn read(object: &ObjectFile) -> Result<Vec<u8>> {
     if elf.len() as u64 > MAX_SIZE {
         return Err(bad(object, "it is larger than 16 MiB"));
     }
-    // libbpf would find that out, too, but says it less well.
+    // libbpf would detect this too, but with a less helpful message.
     if !elf.starts_with(b"\x7fELF") {
         return Err(bad(object, "it is not an ELF file"));
     }
     Ok(elf)
 }
 
-/// The error of an object that does not hold what it should.
+/// The error for an object with invalid contents.
 pub(crate) fn bad(object: &ObjectFile, what: impl Into<String>) -> Error {
     Error::BadObject {
         object: object.name(),

@@ -1,6 +1,6 @@
-//! The compiled programs, embedded: one object a `.bpf.c`.
+//! The compiled programs, embedded in the binary: one object per `.bpf.c`.
 
-/// Name and ELF bytes of each object, sorted by name.
+/// The name and the ELF bytes of each object, sorted by name.
 static OBJECTS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/objects.rs"));
 
 /// The object compiled from `programs/<name>.bpf.c`.

@@ -1,4 +1,4 @@
-//! What the running kernel has: targets, and what decides about rights.
+//! Probes the running kernel: its targets, and the fields on which access decisions depend.
 
 use crate::host::callers::Callers;
 use crate::load::rights::{self, Undecided};
@@ -8,19 +8,20 @@ use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
 use std::ffi::OsStr;
 
-/// What the kernel's BTF says about it.
+/// Facts from the kernel's BTF.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// The targets that it has.
+    /// The targets of this kernel.
     pub targets: Vec<Target>,
-    /// What the programs cannot decide, and so hide.
+    /// The access decisions that programs cannot make on this kernel, so that they hide the
+    /// objects.
     pub undecided: Vec<Undecided>,
 }
 
-/// Looks at the running kernel.
+/// Probes the running kernel.
 ///
 /// # Errors
-/// [`Error::NoBtf`] if it has no BTF, and so can fit no program to itself.
+/// [`Error::NoBtf`] if it has no BTF; programs cannot be relocated then.
 pub fn facts() -> Result<Facts> {
     let btf = Btf::from_vmlinux().map_err(|error| Error::NoBtf(error.to_string()))?;
     Ok(Facts {
@@ -29,16 +30,16 @@ pub fn facts() -> Result<Facts> {
     })
 }
 
-/// Whether this process is in the initial pid namespace, without which no mount works.
+/// Whether this process is in the initial pid namespace, which every mount requires.
 pub fn is_in_initial_pid_namespace() -> bool {
     Callers::new().is_ok_and(|callers| callers.daemon().is_in_initial_pid_namespace())
 }
 
-/// The targets that BTF declares.
+/// The targets that the kernel's BTF declares.
 fn targets(btf: &Btf<'_>) -> Vec<Target> {
-    // DEFINE_BPF_ITER_FUNC() declares a function for each target, and a program
-    // attaches to it by its type id. Looked for among functions alone: a struct
-    // may have the same name, as bpf_iter_task has.
+    // DEFINE_BPF_ITER_FUNC() declares a function for each target, and a program attaches to it
+    // by its type id. Only functions count, because a struct may have the same name;
+    // bpf_iter_task does.
     let mut here = Vec::new();
     for function in btf.type_by_kind::<Func<'_>>() {
         let name = function.name().and_then(OsStr::to_str);

@@ -1,8 +1,8 @@
-//! What the programs need of the kernel to decide who may see what.
+//! The kernel fields that the programs need to decide who may see what.
 //!
-//! A program that cannot decide shows nothing (`programs/lib/access.h`). That must not be
-//! taken for an empty table, so the daemon looks for the same fields and says so. The
-//! tests in `damage` hold the two together.
+//! A program that cannot decide shows nothing (`programs/lib/access.h`). Users could mistake
+//! that for an empty table, so the daemon looks for the same fields and reports those that are
+//! missing. The tests in `damage` check that both agree.
 
 use libbpf_rs::btf::types::{Composite, Struct};
 use libbpf_rs::btf::{Btf, BtfType};
@@ -15,7 +15,7 @@ use std::fmt;
 pub struct Undecided {
     /// The field that the kernel lacks, as `struct.field`.
     pub field: String,
-    /// What iterfs does not show therefore.
+    /// The rows that iterfs hides as a result.
     pub hidden: &'static str,
 }
 
@@ -25,19 +25,19 @@ impl fmt::Display for Undecided {
     }
 }
 
-/// A struct and a path of members, the last of which is no struct itself.
+/// A struct and a path of members. The last member is not a struct.
 type Field = (&'static str, &'static [&'static str]);
 
-/// What is hidden where a decision cannot be made, and the ways to make it.
+/// The rows that are hidden if a decision cannot be made, and the alternative ways to make it.
 struct Decision {
     hidden: &'static str,
-    /// If none can be gone, the first one's field is named.
+    /// If no way is available, messages name the first missing field of the first way.
     ways: &'static [Way],
 }
 
-/// Fields of which all are needed.
+/// A set of fields that are all required.
 struct Way {
-    /// A struct that some kernels have, on which they no longer go this way.
+    /// If the kernel has this struct, this way no longer works.
     unless: Option<&'static str>,
     fields: &'static [Field],
 }
@@ -56,7 +56,7 @@ const fn unless(newer: &'static str, fields: &'static [Field]) -> Way {
     }
 }
 
-/// Since Linux 7.2 a task's dumpable state is here.
+/// Since Linux 7.2, this struct holds a task's dumpable state.
 const EXEC_STATE: &str = "task_exec_state";
 
 pub(crate) const OWNER: &str = "others=own shows no processes";
@@ -147,7 +147,8 @@ pub(crate) fn undecided(btf: &Btf<'_>) -> Vec<Undecided> {
         let mut called = structs.iter().filter(called);
         called.any(|found| leads(btf, found, path))
     };
-    // What a way lacks: of one that is not gone any more, its first field.
+    // The first field that a way lacks. For a way that no longer works, this is its first
+    // field.
     let lacks = |way: &'static Way| match way.unless {
         Some(newer) if has(&(newer, &[])) => way.fields.first(),
         _ => way.fields.iter().find(|field| !has(field)),
@@ -163,8 +164,7 @@ pub(crate) fn undecided(btf: &Btf<'_>) -> Vec<Undecided> {
     decisions.collect()
 }
 
-/// Whether a path of members leads somewhere from a struct, through members without a
-/// name as well.
+/// Whether a path of members, which may pass through unnamed members, exists from a struct.
 fn leads(btf: &Btf<'_>, from: &Composite<'_>, path: &[&str]) -> bool {
     let Some((first, rest)) = path.split_first() else {
         return true;

@@ -1,4 +1,4 @@
-//! Loads the program of a user's object: into the kernel, in the process that
+//! Loads the program of a user's object into the kernel, in the process that
 //! [`crate::load::object_process`] starts for it.
 
 use crate::load::btf;
@@ -14,18 +14,18 @@ use iterfs_mapping::row::Schema;
 use libbpf_rs::{MapInfo, OpenObject};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// A program in the kernel, and what there is to know of it.
+/// A program in the kernel, with the facts about it.
 pub(crate) struct Prepared {
     pub(crate) fd: OwnedFd,
     pub(crate) target: String,
     pub(crate) schema: Option<Schema>,
-    /// Whether it asks for its reader, in the map of readers.
+    /// Whether the program looks its reader up in the map of readers.
     pub(crate) reads_readers: bool,
 }
 
-/// Loads the program of a file, to write whatever it writes. It shares the map of
-/// `readers` if it declares it as our own programs do, and `map` if it declares one
-/// alike.
+/// Loads the program of a file, whether it writes records or prints text. The program shares
+/// the map of `readers` if it declares that map as the built-in programs do, and `map` if it
+/// declares a map of the same shape.
 pub(crate) fn prepare(
     file: &ObjectFile,
     readers: BorrowedFd<'_>,
@@ -43,7 +43,7 @@ pub(crate) fn prepare(
         share_map(name, &mut object, map)?;
     }
     let object = loader::load_object(name, object)?;
-    // The program keeps its maps; the rest of libbpf's object can go.
+    // The program keeps its maps alive, so the rest of libbpf's object can be freed.
     Ok(Prepared {
         fd: loader::descriptor(name, &object, &program)?,
         target,
@@ -52,7 +52,7 @@ pub(crate) fn prepare(
     })
 }
 
-/// Takes an object apart; if that fails, with what libbpf says of it.
+/// Opens an object. The error includes libbpf's messages.
 fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
     let (opened, log) = verifier_log::capture(|| loader::open(name, elf));
     opened.map_err(|error| match (error, log.trim_end().lines().last()) {
@@ -64,8 +64,8 @@ fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
     })
 }
 
-/// Has the object use our map of readers. Whether it declares that map is told by its
-/// shape, too: an object may use the name for something else.
+/// Makes the object use the shared map of readers. The shape of the declaration must match too:
+/// an object may use the name for something else.
 fn share_readers(object: &mut OpenObject, readers: BorrowedFd<'_>) -> libbpf_rs::Result<bool> {
     for mut map in object.maps_mut() {
         if map.name() == readers::MAP_NAME
@@ -79,8 +79,8 @@ fn share_readers(object: &mut OpenObject, readers: BorrowedFd<'_>) -> libbpf_rs:
     Ok(false)
 }
 
-/// Has the object use a map for the one that it declares alike: what walks a map
-/// can then also change it.
+/// Makes the object use `map` for a map that it declares with the same shape, so that a program
+/// that walks the map can also change it.
 fn share_map(name: &str, object: &mut OpenObject, map: BorrowedFd<'_>) -> Result<()> {
     let failed = |error: libbpf_rs::Error| loader::refused_object(name, &error);
     let there = MapInfo::new(map).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! One message with descriptors each way over a stream socket.
+//! Exchanges one message with descriptors in each direction over a stream socket.
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -13,13 +13,13 @@ use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// The longest message, in bytes; more than any row's description and log take.
+/// The longest message, in bytes; more than any schema and log need.
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 
-/// Descriptors that a message may have.
+/// The most descriptors that a message may carry.
 const MAX_DESCRIPTORS: usize = 2;
 
-/// One end.
+/// One end of the channel.
 pub(super) struct Channel(UnixStream);
 
 impl Channel {
@@ -27,7 +27,7 @@ impl Channel {
         Channel(stream)
     }
 
-    /// Sends a message, the last one this way.
+    /// Sends a message, which is the last one in this direction.
     pub(super) fn send(
         &self,
         message: &impl Serialize,
@@ -49,7 +49,7 @@ impl Channel {
                 SendFlags::NOSIGNAL,
             );
             match sent {
-                // The descriptors go with the first byte.
+                // The descriptors travel with the first byte.
                 Ok(sent) => {
                     rest = &rest[sent..];
                     ancillary.clear();
@@ -61,11 +61,11 @@ impl Channel {
         Ok(shutdown(&self.0, Shutdown::Write)?)
     }
 
-    /// Receives the other end's message, up to its end.
+    /// Receives the other end's whole message.
     ///
     /// # Errors
-    /// [`ErrorKind::TimedOut`] at the deadline, [`ErrorKind::InvalidData`] for what is no
-    /// message.
+    /// [`ErrorKind::TimedOut`] at the deadline, [`ErrorKind::InvalidData`] if the bytes are not
+    /// a message.
     pub(super) fn receive<M: DeserializeOwned>(
         &self,
         deadline: Option<Instant>,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_comes_with_its_descriptors() {
+    fn a_message_arrives_with_its_descriptors() {
         let (one, other) = pair();
         let text = "x".repeat(3 * 1024 * 1024);
         let null = std::fs::File::open("/dev/null").unwrap();
@@ -155,7 +155,7 @@ mod tests {
     fn a_message_without_end_is_an_error() {
         let (mut one, other) = pair();
         std::thread::scope(|scope| {
-            // It fails when the other end goes away in the middle.
+            // This write fails when the other end closes the channel in the middle.
             scope.spawn(move || one.0.write_all(&vec![b' '; 2 * MAX_MESSAGE]));
             let error = other.receive::<String>(None).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidData);

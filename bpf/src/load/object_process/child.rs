@@ -1,4 +1,4 @@
-//! The process that loads one object.
+//! The child process that loads one object.
 
 use super::channel::Channel;
 use super::message::{Description, Refusal, Reply, Request};
@@ -10,23 +10,23 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-/// The most memory that an object may take to be opened, in bytes; the files are at most
-/// 16 MiB, and the kernel's BTF is as large again.
+/// The most memory that opening an object may take, in bytes. Object files are at most 16 MiB,
+/// and the kernel's BTF is about as large.
 const MAX_MEMORY: u64 = 2 * 1024 * 1024 * 1024;
 
 /// The most processor time, in seconds.
 const MAX_TIME: u64 = 50;
 
-/// Loads the object that whoever started this process asks for on standard input, and
-/// answers there.
+/// Receives the request of the parent process on standard input, loads the object, and replies
+/// there.
 ///
 /// # Errors
-/// If nobody asks, or nobody listens.
+/// If the channel fails in either direction.
 pub fn serve() -> io::Result<()> {
     verifier_log::install();
     for (resource, current, maximum) in [
         (Resource::As, MAX_MEMORY, MAX_MEMORY),
-        // SIGXCPU comes before SIGKILL, which would not tell why.
+        // SIGXCPU arrives before SIGKILL, and identifies the reason.
         (Resource::Cpu, MAX_TIME, MAX_TIME + 1),
         (Resource::Core, 0, 0),
     ] {
@@ -34,11 +34,11 @@ pub fn serve() -> io::Result<()> {
             current: Some(current),
             maximum: Some(maximum),
         };
-        // A lower limit that was there before stays, and is as good.
+        // If an existing limit is lower, it stays in force.
         let _ = setrlimit(resource, limit);
     }
     let stream = rustix::stdio::stdin().try_clone_to_owned()?;
-    // Nothing reads the real standard input, and the channel must end with its copy.
+    // Nothing reads the real standard input, and the channel must close together with its copy.
     let channel = Channel::new(UnixStream::from(stream));
     let (request, descriptors) = channel.receive::<Request>(None)?;
     let (reply, program) = match load(request, descriptors) {

@@ -1,4 +1,4 @@
-//! What the daemon asks a process that loads an object, and what it answers.
+//! The request to a process that loads an object, and its reply.
 
 use iterfs_mapping::contract::ObjectFile;
 use iterfs_mapping::error::Error;
@@ -8,13 +8,13 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Which object to load. The descriptors with it are the map of readers and, if there is
-/// one, the map to be put in place of one of the object's own.
+/// Names the object to load. The descriptors with it are the map of readers and, optionally, a
+/// map that replaces one of the object's own.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Request {
     path: Vec<u8>,
     program: Option<String>,
-    /// Whether there is such a map.
+    /// Whether the request comes with such a map.
     pub(super) has_map: bool,
 }
 
@@ -35,25 +35,25 @@ impl Request {
     }
 }
 
-/// The outcome. The descriptor with it is the program's.
+/// The outcome. The descriptor with it is that of the program.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) enum Reply {
     Loaded(Description),
     Refused(Refusal),
 }
 
-/// What the daemon must know of a program.
+/// The facts about a program that the daemon needs.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Description {
-    /// What it walks.
+    /// The target that the program walks.
     pub(super) target: String,
-    /// The shape of its rows; none if it prints text itself.
+    /// The shape of its rows; none if the program prints text itself.
     pub(super) schema: Option<Schema>,
-    /// Whether it asks for its reader, in the map of readers.
+    /// Whether the program looks its reader up in the map of readers.
     pub(super) reads_readers: bool,
 }
 
-/// [`Error`], as far as loading an object fails with it.
+/// The variants of [`Error`] with which loading an object can fail.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) enum Refusal {
     Object(String),
@@ -69,7 +69,7 @@ pub(super) enum Refusal {
     },
 }
 
-/// [`io::Error`].
+/// The serializable form of [`io::Error`].
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct OsError {
     errno: Option<i32>,
@@ -77,7 +77,7 @@ pub(super) struct OsError {
 }
 
 impl Reply {
-    /// The same as a result of ours.
+    /// Converts the reply to a result of this library.
     pub(super) fn into_result(self, file: &ObjectFile) -> Result<Description, Error> {
         let refusal = match self {
             Reply::Loaded(description) => return Ok(description),

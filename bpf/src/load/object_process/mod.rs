@@ -1,16 +1,15 @@
-//! Loads the objects of users in a process that serves no other purpose.
+//! Loads user objects in a process that serves no other purpose.
 //!
-//! An object is an ELF file with BTF in it, and libelf, libbpf and libbpf-rs take it
-//! apart in memory. A flaw in any of them, met by an object that is broken or made to
-//! break them, would end or corrupt the process that opens it. So the daemon opens none:
-//! for each object it starts this program again, with one argument ([`COMMAND`]), and
-//! that [`child`] reads the file, loads the chosen program and passes its descriptor
-//! back with what the daemon needs to know about it ([`message`]), then exits. If the
-//! child crashes, hangs or takes too much, the object is refused and nothing else
-//! happens.
+//! An object is an ELF file with BTF, which libelf, libbpf and libbpf-rs parse in memory. A
+//! broken or malicious object that triggers a flaw in one of them could crash or corrupt the
+//! process that opens it. The daemon therefore opens none: for each object it runs this program
+//! again with one argument ([`COMMAND`]). That [`child`] reads the file, loads the chosen
+//! program, passes its descriptor back with the facts that the daemon needs ([`message`]), and
+//! exits. If the child crashes, hangs or uses too many resources, the daemon refuses the object
+//! and nothing else happens.
 //!
-//! The child has the privileges of the daemon: this is a defence against accidents with
-//! objects, which are root's own, not against the programs in them.
+//! The child has the privileges of the daemon: this protects against faulty objects, which come
+//! from root, and not against the programs in them.
 
 mod channel;
 mod child;
@@ -34,20 +33,19 @@ use std::time::{Duration, Instant};
 /// The argument that makes a program with this library call [`serve`].
 pub const COMMAND: &str = "load-object";
 
-/// This program, even if its file was replaced or removed since it was started.
+/// The running program, even if its file was replaced or removed since.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// How long a child may take. The verifier takes seconds over the largest programs that
-/// it accepts.
+/// The time limit of a child. The verifier takes seconds for the largest programs that it
+/// accepts.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Loads the program of an object. `map` is a map that exists already, to be put in
-/// place of one that the object declares alike.
+/// Loads the program of an object. `map` is an existing map that replaces one that the object
+/// declares with the same shape.
 ///
 /// # Errors
-/// Those of reading and loading the object; [`Error::ObjectProcess`] if no process can
-/// be started; [`Error::ObjectCrash`] and [`Error::ObjectTimeout`] if it did not come
-/// back with an answer.
+/// Those of reading and loading the object; [`Error::ObjectProcess`] if no process can be
+/// started; [`Error::ObjectCrash`] and [`Error::ObjectTimeout`] if the process did not reply.
 pub(crate) fn load(
     file: &ObjectFile,
     map: Option<BorrowedFd<'_>>,
@@ -67,7 +65,7 @@ pub(crate) fn load(
 
     let lost = |error: io::Error| match (error.kind(), status) {
         (ErrorKind::TimedOut, _) => Error::ObjectTimeout(file.name()),
-        // It went before it said anything: the status is its own.
+        // The child exited before it replied, so the status is its own.
         (ErrorKind::UnexpectedEof, Some(status)) => {
             Error::ObjectCrash(file.name(), status.to_string())
         }
@@ -91,7 +89,7 @@ pub(crate) fn load(
     })
 }
 
-/// Starts a child, whose standard input is the other end of the channel.
+/// Starts a child whose standard input is the other end of the channel.
 fn start() -> io::Result<(Channel, Child)> {
     let (ours, theirs) = UnixStream::pair()?;
     let child = Command::new(PROGRAM)
@@ -103,16 +101,17 @@ fn start() -> io::Result<(Channel, Child)> {
     Ok((Channel::new(ours), child))
 }
 
-/// Ends a child that has answered or will not; says how it ended, if that is known.
+/// Kills and reaps a child that has replied or never will; returns its exit status, if known by
+/// the deadline.
 fn end(mut child: Child, deadline: Instant) -> Option<ExitStatus> {
     let late = Instant::now() >= deadline;
-    // One that has exited or crashed keeps the status it has.
+    // A child that has already exited or crashed keeps its status.
     let _ = child.kill();
     if !late {
         return child.wait().ok();
     }
-    // The file may be on a device that does not answer, and then not even a killed
-    // process goes away. If no thread can be started, it stays a zombie.
+    // The child may be blocked on a device that does not respond, and then even SIGKILL does
+    // not end it. If no thread can be started, the child stays a zombie.
     let _ = thread::Builder::new()
         .name("reaper".into())
         .spawn(move || child.wait());

@@ -1,9 +1,9 @@
-//! Loads a program in text mode: it prints its rows itself, for a link that is
-//! pinned in bpffs and read by whoever opens the pin.
+//! Loads a program in text mode: the program prints its rows itself, for a link that is pinned
+//! in bpffs and read by anyone who opens the pin.
 //!
-//! The program is the same as ever (`programs/lib/text.h`): it walks the columns,
-//! names and header that are put here into its maps, from a schema, as text.rs
-//! of the daemon's formats lays them out.
+//! The program's code is the same (`programs/lib/text.h`): it walks the columns, names and
+//! header that this module stores in its maps. They come from a schema, laid out like the
+//! daemon's own text format.
 
 pub(crate) mod plan;
 
@@ -20,15 +20,14 @@ use plan::Plan;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// The switch; in `programs/lib/text.h` it has a section of its own.
+/// The switch for text mode, which has its own section in `programs/lib/text.h`.
 const MODE: &str = ".rodata.mode";
 
-/// What the printer's loops go by, since 6.4.
+/// The function that the printer's loops need, available since 6.4.
 const LOOPS: &str = "bpf_iter_num_new";
 
-/// The map of those who read in text mode, made when the first program needs it.
-/// It drops entries that were not used for long: those of readers that were
-/// killed.
+/// The map of the readers in text mode, created when the first program needs it. It evicts
+/// entries that were not used for a long time, such as those of killed readers.
 #[derive(Debug, Default)]
 pub(crate) struct TextReaders(Mutex<Option<Arc<Readers>>>);
 
@@ -55,8 +54,7 @@ impl TextReaders {
 /// Loads the program of an object in text mode, to print rows of a schema.
 ///
 /// # Errors
-/// [`Error::NoTextMode`] if the kernel lacks what that takes, and those of
-/// loading.
+/// [`Error::NoTextMode`] if the kernel lacks the required function, and those of loading.
 pub(crate) fn load_as_text(
     name: &str,
     elf: &[u8],
@@ -69,7 +67,7 @@ pub(crate) fn load_as_text(
     load_opened(name, loader::open(name, elf)?, schema, readers)
 }
 
-/// The same of an object that was taken apart.
+/// Loads an object that is already open.
 pub(crate) fn load_opened(
     name: &str,
     mut object: OpenObject,
@@ -104,7 +102,7 @@ pub(crate) fn load_opened(
     plan.store(&object).map_err(|cause| Error::Load {
         object: name.into(),
         cause,
-        log: "its columns cannot be stored".into(),
+        log: "cannot store its columns".into(),
         full: String::new(),
     })?;
     loader::descriptor(name, &object, &program)

@@ -1,25 +1,26 @@
-//! What the printer of text mode walks (`programs/lib/text/column.h`), from a schema.
+//! Translates a schema into the entries that the text printer walks
+//! (`programs/lib/text/column.h`).
 
 use crate::load::libbpf_error::os_error;
 use iterfs_mapping::row::{Column, Kind, Names, Schema, Unit};
 use libbpf_rs::{MapCore, MapFlags, Object, OpenObject};
 use std::io;
 
-/// The maps of the programs that this fills.
+/// The maps that a plan fills.
 const MAPS: [&str; 3] = [COLUMNS, NAMES, HEADER];
 const COLUMNS: &str = "text_columns";
 const NAMES: &str = "text_names";
 const HEADER: &str = "text_header";
 
-/// What else only text mode has, beside the maps of its plan.
+/// Other maps that only text mode needs.
 const OTHERS: [&str; 2] = ["blank_reader", ".rodata.text"];
 
-/// Characters in a piece of text; `PIECE_MAX` of `programs/lib/text/column.h`.
+/// The number of bytes in a piece of text; `PIECE_MAX` of `programs/lib/text/column.h`.
 const PIECE: usize = 52;
-/// No cell is filled up with more blanks.
+/// The widest cell that is padded with blanks.
 const WIDEST: usize = 64;
 
-/// Leaves out of an object that is loaded to write records what prints.
+/// Leaves the printer's maps out of an object that is loaded to write records.
 pub(crate) fn leave_out(object: &mut OpenObject) -> libbpf_rs::Result<()> {
     for mut map in object.maps_mut() {
         let name = map.name().to_string_lossy();
@@ -30,7 +31,7 @@ pub(crate) fn leave_out(object: &mut OpenObject) -> libbpf_rs::Result<()> {
     Ok(())
 }
 
-/// The entries of a program's maps that say how to print its rows.
+/// The entries of a program's maps that describe how to print its rows.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     columns: Vec<Vec<u8>>,
@@ -39,7 +40,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Lays out the columns of a schema, as the daemon's own text has them.
+    /// Lays out the columns of a schema as the daemon's text format does.
     pub(super) fn new(schema: &Schema) -> Result<Plan, String> {
         let mut plan = Plan::default();
         let mut header = String::new();
@@ -61,7 +62,7 @@ impl Plan {
             .map(|text| piece(0, text))
             .collect();
         if plan.names.is_empty() {
-            // A map has at least one entry.
+            // A map must have at least one entry.
             plan.names.push(piece(0, b""));
         }
         Ok(plan)
@@ -88,7 +89,7 @@ impl Plan {
             Kind::Tail | Kind::Text(_) | Kind::Inet => None,
             _ => column.absent,
         };
-        // `struct text_column`, field by field.
+        // The members of `struct text_column`, in order.
         let mut entry = may_be_absent.unwrap_or(0).to_ne_bytes().to_vec();
         for field in [
             usize::from(may_be_absent.is_some()),
@@ -109,7 +110,7 @@ impl Plan {
         Ok(())
     }
 
-    /// What goes into the map of that name.
+    /// The entries of the map with this name.
     pub(super) fn entries(&self, map: &str) -> Option<&[Vec<u8>]> {
         match map {
             COLUMNS => Some(&self.columns),
@@ -134,7 +135,7 @@ impl Plan {
     }
 }
 
-/// A `struct text_piece`.
+/// The bytes of a `struct text_piece`.
 fn piece(value: u64, text: &[u8]) -> Vec<u8> {
     let mut entry = value.to_ne_bytes().to_vec();
     entry.extend_from_slice(&(text.len() as u32).to_ne_bytes());
@@ -143,7 +144,7 @@ fn piece(value: u64, text: &[u8]) -> Vec<u8> {
     entry
 }
 
-/// The number that a kind has in `enum text_kind`; none where it cannot be printed.
+/// The number of a kind in `enum text_kind`; none if the kind cannot be printed.
 fn kind(kind: &Kind) -> Option<usize> {
     Some(match kind {
         Kind::Unsigned(..) => 0,
@@ -206,7 +207,7 @@ mod tests {
         for name in objects::names() {
             let schema = btf::schema_of(name, objects::find(name).unwrap());
             let schema = schema.unwrap().unwrap();
-            // What maps hold is told by each map.
+            // The columns of a map's contents depend on the map.
             let of_map = |column: &Column| matches!(column.kind, Kind::MapKey | Kind::MapValue);
             if schema.columns.iter().any(of_map) {
                 continue;
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_too_long_is_told() {
+    fn a_name_that_is_too_long_is_an_error() {
         let schema = btf::schema_of("files", objects::find("files").unwrap());
         let mut schema = schema.unwrap().unwrap();
         let names = Names::new(vec![(0, "n".repeat(PIECE + 1).into())]);

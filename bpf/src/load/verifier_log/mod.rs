@@ -1,24 +1,24 @@
-//! Keeps what libbpf says while this thread loads an object, to tell why it failed.
+//! Keeps libbpf's messages while this thread loads an object, to report why loading failed.
 
 mod sys;
 
 use std::cell::RefCell;
 use std::sync::Once;
 
-/// The end of a long log is what matters.
+/// The size of the log, in bytes, that is kept. The end of a long log is the part that matters.
 const KEPT: usize = 64 * 1024;
 
 thread_local! {
     static LOG: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Takes over libbpf's messages, which else go to standard error.
+/// Redirects libbpf's messages, which otherwise go to standard error.
 pub(crate) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(sys::install);
 }
 
-/// Runs `load`, and returns with its result what libbpf printed meanwhile.
+/// Runs `load`, and returns its result with the messages that libbpf printed meanwhile.
 pub(crate) fn capture<T>(load: impl FnOnce() -> T) -> (T, String) {
     install();
     LOG.set(Some(String::new()));
@@ -26,7 +26,7 @@ pub(crate) fn capture<T>(load: impl FnOnce() -> T) -> (T, String) {
     (result, LOG.take().unwrap_or_default())
 }
 
-/// Logs a message, and keeps it for the thread that is loading an object.
+/// Logs a message, and keeps it for a thread that is loading an object.
 fn print(message: &[u8]) {
     let message = printable(message);
     tracing::debug!(target: "libbpf", "{}", message.trim_end());
@@ -41,8 +41,8 @@ fn print(message: &[u8]) {
     });
 }
 
-/// A message as text for a terminal or a log: it quotes names from the object, and
-/// those may hold anything.
+/// Makes a message safe for a terminal or a log. It quotes names from the object, which may
+/// contain any bytes.
 fn printable(message: &[u8]) -> String {
     let text = String::from_utf8_lossy(message);
     let mut plain = String::with_capacity(text.len());
@@ -56,13 +56,13 @@ fn printable(message: &[u8]) -> String {
     plain
 }
 
-/// What libbpf prints before and after the verifier's log.
+/// The lines that libbpf prints before and after the verifier's log.
 const BEGIN: &str = "BEGIN PROG LOAD LOG";
 const END: &str = "END PROG LOAD LOG";
 
-/// The line of a log that says what is wrong: the verifier's last word, or libbpf's.
+/// The line of a log that states the problem: the verifier's last message, or libbpf's.
 pub(crate) fn reason(log: &str) -> &str {
-    // Of a long log the beginning is gone.
+    // The beginning of a long log may be missing.
     let is_cut = !log.contains(BEGIN) && log.contains(END);
     let verifier = log
         .lines()
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_verifiers_last_word_is_the_reason() {
+    fn the_verifiers_last_message_is_the_reason() {
         let log = "libbpf: prog 'x': BPF program load failed: Permission denied\n\
                    libbpf: prog 'x': -- BEGIN PROG LOAD LOG --\n\
                    0: (b7) r0 = 0\n\
