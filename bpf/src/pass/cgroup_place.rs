@@ -1,32 +1,32 @@
-//! Where a pass over cgroups has come to, between two walks.
+//! The position of a pass over cgroups between two walks.
 //!
-//! No two walks see the same tree, but what stays in it keeps its order: a cgroup
-//! is never moved, and comes after its older siblings, whose ids are lower (ids are
-//! counted up, and given out as the cgroup is added, both under cgroup_mutex). So
-//! a place is the last cgroup shown, or where that is gone, the id it had and the
-//! cgroup it lay in. What is kept is bounded by the depth of the tree.
+//! The tree may change between two walks, but cgroups that stay keep their order: a cgroup is
+//! never moved, and it comes after its older siblings, whose ids are lower (the kernel assigns
+//! increasing ids as it adds cgroups, both under cgroup_mutex). The position is therefore the
+//! last cgroup shown, or if that is gone, its id and its parent. Memory use is bounded by the
+//! depth of the tree.
 
-/// A place on the way down, in pre-order.
+/// A position on the way down, in pre-order.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    /// The last one shown, on top of those of its ancestors that were.
+    /// The last cgroup shown, on top of those of its ancestors that were shown.
     shown: Vec<u64>,
-    /// Of those right below it, all up to this id are done.
+    /// The children of that cgroup up to this id are done.
     after: u64,
 }
 
 impl Place {
-    /// The cgroup that the next walk looks for; 0 before the first.
+    /// The cgroup that the next walk looks for; 0 before the first walk.
     pub(crate) fn at(&self) -> u64 {
         self.shown.last().copied().unwrap_or(0)
     }
 
-    /// The id up to which those right below that one are done.
+    /// The id up to which the children of that cgroup are done.
     pub(crate) fn after(&self) -> u64 {
         self.after
     }
 
-    /// A cgroup was shown, which lies in `parent`.
+    /// Notes that a cgroup with this parent was shown.
     pub(crate) fn shown(&mut self, id: u64, parent: u64) {
         while self.shown.last().is_some_and(|&last| last != parent) {
             self.shown.pop();
@@ -35,8 +35,7 @@ impl Place {
         self.after = 0;
     }
 
-    /// The one looked for is there no more: says whether there is one to look for
-    /// in its stead, that which it lay in.
+    /// The cgroup is gone: falls back to its parent. Returns whether there is one.
     pub(crate) fn gone(&mut self) -> bool {
         self.after = self.shown.pop().unwrap_or(0);
         !self.shown.is_empty()
@@ -49,7 +48,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    /// Id and parent of each cgroup; the first is the root.
+    /// The id and the parent of each cgroup; the first is the root.
     type Tree = BTreeMap<u64, u64>;
 
     /// Ids and levels in pre-order.
@@ -60,8 +59,8 @@ mod tests {
         }
     }
 
-    /// What a walk shows, as `is_wanted()` of cgroups.bpf.c decides; none if the
-    /// place is gone.
+    /// The cgroups that a walk shows, as `is_wanted()` of cgroups.bpf.c decides; none if the
+    /// cgroup of the position is gone.
     fn walk(tree: &Tree, place: &Place) -> Option<Vec<u64>> {
         let mut order = Vec::new();
         pre_order(tree, 1, 0, &mut order);
@@ -80,7 +79,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_shown_twice_and_what_stays_is_shown(
+        fn nothing_is_shown_twice_and_cgroups_that_stay_are_shown(
             start in proptest::collection::vec(any::<prop::sample::Index>(), 1..40),
             rounds in proptest::collection::vec(
                 (1usize..6, proptest::collection::vec(any::<(bool, prop::sample::Index)>(), 0..8)), 1..60),

@@ -1,9 +1,9 @@
-//! A pass over cgroups, made of as many walks as it takes.
+//! A pass over cgroups, made of as many walks as it needs.
 //!
-//! The kernel cannot go on with a walk whose buffer, of 32 KiB, is full
-//! (EOPNOTSUPP, kernel/bpf/cgroup_iter.c). So each step is a walk of its own from
-//! the start, of which `programs/cgroups.bpf.c` shows what follows the step before
-//! and has room.
+//! The kernel cannot continue a walk over cgroups whose buffer, of 32 KiB, is full (EOPNOTSUPP,
+//! kernel/bpf/cgroup_iter.c). Each step is therefore a separate walk from the start, in which
+//! `programs/cgroups.bpf.c` shows the cgroups that follow those of the previous step, as many
+//! as fit.
 
 use crate::pass::cgroup_place::Place;
 use crate::pass::iterator::Iterator;
@@ -20,31 +20,31 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// What a walk can hold (kernel/bpf/bpf_iter.c; a seq_file's buffer is never
+/// The most bytes that a walk can return (kernel/bpf/bpf_iter.c; a seq_file's buffer is never
 /// filled to the last byte).
 const CAPACITY: usize = 32 * 1024 - 1;
 
-/// What may stand before and behind the rows.
+/// The most bytes of markers before and after the rows.
 const MARKS: usize = 2 * END.len();
 
-/// Stands behind the rows of a walk that had room for all.
+/// Follows the rows of a walk that had room for all.
 const END: [u8; 8] = 0u64.to_ne_bytes();
 
-/// A pass from one cgroup.
+/// A pass that starts at one cgroup.
 pub(crate) struct CgroupWalk {
     link: OwnedFd,
     readers: Arc<Readers>,
     schema: Arc<Schema>,
     columns: Columns,
     order: Order,
-    /// On the way down, or at the one.
+    /// For a walk down, or of a single cgroup.
     place: Place,
-    /// On the way up: the level of the last one shown, 0 before the first.
+    /// For a walk up: the level of the last cgroup shown, 0 before the first.
     above: u32,
     over: bool,
 }
 
-/// The columns that say where a cgroup is.
+/// The columns that locate a cgroup.
 struct Columns {
     id: Column,
     parent: Column,
@@ -52,7 +52,7 @@ struct Columns {
 }
 
 impl CgroupWalk {
-    /// A pass from the cgroup of this id (0: the root), this way.
+    /// A pass in this order from the cgroup with this id (0 is the root).
     pub(crate) fn new(program: &Program, id: u64, order: Order) -> Result<CgroupWalk> {
         let schema = program.schema().ok_or_else(|| bad("row"))?;
         let column = |name: &str| {

@@ -1,10 +1,9 @@
-//! A pass of a user's program over cgroups, with a walk for each of them.
+//! A pass of a user program over cgroups, with a separate walk for each of them.
 //!
-//! The kernel ends a walk over cgroups whose buffer, of 32 KiB, is full, and does not go
-//! on with it. Our own program can be told where to go on (`cgroup_walk.rs`), a user's
-//! cannot. So our own table of cgroups says which there are, and the user's program walks
-//! each of them alone: to the program, every one is the first of its walk, and the end of
-//! the walk follows it.
+//! The kernel ends a walk over cgroups whose buffer, of 32 KiB, is full, and does not continue
+//! it. The built-in program can be told where to continue (`cgroup_walk.rs`); a user program
+//! cannot. Here the built-in table of cgroups supplies the ids, and the user program walks each
+//! cgroup alone: it sees each as the first of its walk, followed by the end of the walk.
 
 use crate::host::inventory::{column_of, number};
 use crate::pass::iterator::Iterator;
@@ -16,29 +15,29 @@ use iterfs_mapping::{Narrowing, Order};
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 
-/// Bytes of rows of our own table that are taken at once.
+/// The most bytes of rows of the built-in table that are read at once.
 const BUFFER: usize = 16 * 1024;
 
-/// Walks in one step; each takes some microseconds.
+/// The most walks in one step; each takes a few microseconds.
 const WALKS: usize = 64;
 
-/// With less room than this left in a step, the next walk waits for the next step.
+/// If a step has less room left than this, the next walk waits for the next step.
 const ROOM: usize = 4 * 1024;
 
 /// The pass.
 pub(crate) struct EachCgroup {
     iterators: Box<dyn Iterators>,
-    /// The built-in table, from which the ids come, and its column of them.
+    /// The built-in table that supplies the ids, and its column of ids.
     table: Pass,
     id: Column,
     buffer: Vec<u8>,
     ids: VecDeque<u64>,
-    /// The walk that is not over yet.
+    /// The walk in progress.
     walk: Option<Iterator>,
 }
 
 impl EachCgroup {
-    /// A pass over the cgroups that `table`, a pass of our own program, shows.
+    /// A pass over the cgroups that `table`, a pass of the built-in program, shows.
     pub(crate) fn new(iterators: Box<dyn Iterators>, table: Pass) -> Result<EachCgroup> {
         let schema = table.schema.as_ref();
         let id = schema.and_then(|schema| column_of(schema, "id")).cloned();
@@ -55,7 +54,7 @@ impl EachCgroup {
         })
     }
 
-    /// Begins the next walk; false if there are no more cgroups known yet.
+    /// Begins the next walk; false if no more cgroups are known yet.
     fn begin(&mut self) -> Result<bool> {
         let Some(id) = self.ids.pop_front() else {
             return Ok(false);
@@ -65,18 +64,18 @@ impl EachCgroup {
             .narrowed(Narrowing::Cgroup(id, Order::Itself))
         {
             Ok(walk) => self.walk = Some(walk),
-            // Removed since.
+            // The cgroup was removed meanwhile.
             Err(Error::Attach { cause, .. }) if cause.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         Ok(true)
     }
 
-    /// Learns of more cgroups.
+    /// Reads more ids from the built-in table.
     fn look(&mut self) -> Result<Progress> {
         let progress = self.table.source.read(&mut self.buffer)?;
         if let (Progress::Bytes(bytes), Some(schema)) = (progress, &self.table.schema) {
-            // Its rows come whole (`CgroupWalk`).
+            // Each read returns whole rows (`CgroupWalk`).
             for record in Records::new(schema, &self.buffer[..bytes]) {
                 self.ids.extend(number::<u64>(self.id.value(record)));
             }

@@ -1,6 +1,6 @@
-//! The map that a summary's program counts in: `groups` of `programs/lib/groups.h`.
+//! The map in which a summary's program counts: `groups` of `programs/lib/groups.h`.
 //!
-//! A value of it is a row of the table, key columns first.
+//! Each value in it is a row of the table, with the key columns first.
 
 use crate::load::loader::refused_object;
 use crate::sys;
@@ -9,14 +9,14 @@ use iterfs_mapping::row::Schema;
 use libbpf_rs::{Map, MapCore, MapHandle};
 use std::os::fd::AsFd;
 
-/// The map's name in the objects that count.
+/// The map's name in the objects of summaries.
 pub(crate) const MAP_NAME: &str = "groups";
 
-/// How many groups are asked for at first, and at most.
+/// The number of groups requested at first, and at most.
 const BATCH: usize = 512;
 const LARGEST_BATCH: usize = 8192;
 
-/// The map of one program.
+/// The map of groups of one program.
 #[derive(Debug)]
 pub(crate) struct Groups {
     map: MapHandle,
@@ -24,7 +24,7 @@ pub(crate) struct Groups {
     row_size: usize,
 }
 
-/// How far the groups of a map were taken out.
+/// The progress of taking the groups out of a map.
 #[derive(Debug)]
 pub(crate) struct Place {
     next: Option<u32>,
@@ -43,14 +43,14 @@ impl Default for Place {
 }
 
 impl Place {
-    /// Whether nothing was taken yet.
+    /// Whether no groups were taken yet.
     pub(crate) fn is_start(&self) -> bool {
         self.next.is_none()
     }
 }
 
 impl Groups {
-    /// The map of a loaded object, whose rows have this schema.
+    /// The map of a loaded object whose rows have this schema.
     pub(crate) fn of(object: &str, map: &Map<'_>, schema: &Schema) -> Result<Groups> {
         let bad = |what: String| Error::BadObject {
             object: object.into(),
@@ -68,12 +68,13 @@ impl Groups {
         })
     }
 
-    /// How many there may be.
+    /// The most groups that the map can hold.
     pub(crate) fn room(&self) -> u32 {
         self.map.max_entries()
     }
 
-    /// Moves some groups out of the map, behind `rows`; whether there may be more.
+    /// Moves some groups out of the map and appends them to `rows`. Returns whether more may
+    /// follow.
     pub(crate) fn take(&self, place: &mut Place, rows: &mut Vec<u8>) -> Result<bool> {
         let before = rows.len();
         loop {
@@ -89,7 +90,7 @@ impl Groups {
             );
             let taken = match taken {
                 Ok(taken) => taken,
-                // One bucket holds more than were asked for.
+                // One bucket holds more groups than were requested.
                 Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
                     place.batch *= 2;
                     continue;
@@ -103,7 +104,7 @@ impl Groups {
         }
     }
 
-    /// Forgets what was counted.
+    /// Removes all groups from the map.
     pub(crate) fn clear(&self) -> Result<()> {
         let mut place = Place::default();
         let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! The one loop that reads iterators.
+//! The only loop that reads iterators.
 
 use crate::pass::readers::{Readers, Settings};
 use iterfs_mapping::contract::{Progress, Source};
@@ -7,13 +7,12 @@ use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// Steps in a row that may bring nothing. The kernel answers alike after a million
-/// objects without output and after a program asked to be called again for the same
-/// object (by returning 1), which it may do for ever: ten thousand millions of
-/// objects are in no table.
+/// The most consecutive steps without output. The kernel returns EAGAIN both after a million
+/// objects without output and after a program asked to be called again for the same object (by
+/// returning 1), which a program may do for ever. No table has ten thousand million objects.
 const MAX_FRUITLESS: u32 = 10_000;
 
-/// An iterator's file descriptor, and for whom its program walks.
+/// An iterator's file descriptor, and the settings of its reader.
 pub(crate) struct Iterator {
     fd: OwnedFd,
     settings: Option<(Arc<Readers>, Settings)>,
@@ -21,7 +20,7 @@ pub(crate) struct Iterator {
 }
 
 impl Iterator {
-    /// `settings` for a program that asks who is reading.
+    /// `settings` are for a program that looks up its reader.
     pub(crate) fn new(fd: OwnedFd, settings: Option<(Arc<Readers>, Settings)>) -> Iterator {
         Iterator {
             fd,
@@ -44,8 +43,9 @@ impl Source for Iterator {
                     Ok(Progress::Bytes(bytes))
                 }
                 Err(Errno::INTR) => continue,
-                // A million objects without output (bpf_iter.c, MAX_ITER_OBJECTS), or
-                // one object again: the kernel asks to be called again.
+                // The walk passed a million objects without output (bpf_iter.c,
+                // MAX_ITER_OBJECTS), or the program asked for the same object again: read
+                // again.
                 Err(Errno::AGAIN) => {
                     self.fruitless += 1;
                     match self.fruitless < MAX_FRUITLESS {
@@ -53,8 +53,8 @@ impl Source for Iterator {
                         false => Err(Error::Endless),
                     }
                 }
-                // The kernel cannot go on with a walk over cgroups after its buffer was
-                // full (cgroup_iter.c, cgroup_iter_seq_start()); no other target says so.
+                // The kernel cannot continue a walk over cgroups whose buffer was full
+                // (cgroup_iter.c, cgroup_iter_seq_start()). No other target returns this.
                 Err(Errno::OPNOTSUPP) => Err(Error::TooManyCgroups),
                 Err(errno) => Err(Error::Pass(errno.into())),
             };
@@ -62,7 +62,7 @@ impl Source for Iterator {
     }
 }
 
-/// A pass over nothing.
+/// A pass without rows.
 pub(crate) struct Nothing;
 
 impl Source for Nothing {

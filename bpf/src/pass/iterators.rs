@@ -1,8 +1,7 @@
-//! Makes iterators while a pass is read.
+//! Traits that make iterators while a pass is read.
 //!
-//! A pass reads iterators and does nothing else behind a read: what it needs linked, loaded
-//! or entered on the way goes through the traits here. So it is plain which part of a pass
-//! takes privileges.
+//! A pass only reads iterators. Whatever it has to link, load or enter on the way goes through
+//! these traits, which shows the parts of a pass that need privileges.
 
 use crate::pass::iterator::Iterator;
 use crate::pass::readers::Settings;
@@ -14,9 +13,9 @@ use iterfs_mapping::error::Result;
 use iterfs_mapping::row::Schema;
 use std::sync::Arc;
 
-/// Makes the iterators of a pass that takes several.
+/// Makes the iterators of a pass that needs several.
 pub(crate) trait Iterators: Send {
-    /// An iterator over a part of the pass's target, for the pass's reader. May link the
+    /// An iterator over a part of the pass's target, for the pass's reader. It may link the
     /// program to that part.
     ///
     /// # Errors
@@ -29,17 +28,17 @@ pub(crate) trait CountingWalks: Send {
     /// The shape of the rows.
     fn schema(&self) -> &Arc<Schema>;
 
-    /// How many groups the first walk has room for.
+    /// The number of groups for which the first walk has room.
     fn room(&self) -> u32;
 
-    /// How many groups to try after this many were too few.
+    /// The number of groups to try after `room` was too small.
     ///
     /// # Errors
     /// [`iterfs_mapping::Error::TooManyGroups`].
     fn more_than(&self, room: u32) -> Result<u32>;
 
     /// A walk with room for this many groups, and the program that counts in it. Loads a
-    /// program if none is idle, and enters the net namespace that is walked.
+    /// program if none is idle, and enters the net namespace of the walk.
     ///
     /// # Errors
     /// Those of loading the program and of making the iterator.

@@ -1,5 +1,5 @@
-//! Passes over tables. [`iterator`] has the one loop that reads an iterator; the other
-//! walks are made of iterators.
+//! Passes over tables. [`iterator`] has the only loop that reads an iterator; all other passes
+//! are made of iterators.
 
 pub(crate) mod cgroup_place;
 pub(crate) mod cgroup_walk;

@@ -1,8 +1,8 @@
-//! A pass over what the processes of one pid namespace hold, one after the other.
+//! A pass over the objects of the processes in one pid namespace, one process after another.
 //!
-//! A container is small and its host may be large: a walk that is narrowed to each
-//! of its processes in turn visits these alone. The rows and the order of the
-//! processes are those of a walk over the whole host.
+//! A container may be small and its host large. Walks that are narrowed to each process of the
+//! container visit no others. The rows, and the order of the processes, are those of a walk
+//! over the whole host.
 
 use crate::pass::iterator::Iterator;
 use crate::pass::iterators::Iterators;
@@ -11,21 +11,21 @@ use iterfs_mapping::contract::{Progress, Source};
 use iterfs_mapping::error::{Error, Result};
 use std::vec::IntoIter;
 
-/// Processes passed over in one step, which takes a bounded time.
+/// The most processes that one step visits, so that it takes a bounded time.
 const PROCESSES_A_STEP: usize = 64;
 
-/// The processes that are still to come, and where the walk is.
+/// The processes that are left, and the current walk.
 pub(crate) struct ProcessChain {
     iterators: Box<dyn Iterators>,
-    /// By their numbers in this process's pid namespace.
+    /// The processes' ids in this process's pid namespace.
     processes: IntoIter<u32>,
     at: Option<Iterator>,
-    /// What ended the pass, once the rows before it were handed out.
+    /// The error that ended the pass. It is returned after the rows before it.
     failed: Option<Error>,
 }
 
 impl ProcessChain {
-    /// A walk over these processes, as the whole one visits them.
+    /// A pass over these processes, in the order of a whole walk.
     pub(crate) fn new(iterators: Box<dyn Iterators>, processes: Vec<u32>) -> ProcessChain {
         ProcessChain {
             iterators,
@@ -37,7 +37,7 @@ impl ProcessChain {
 
     fn next(&mut self) -> Result<Option<&mut Iterator>> {
         if self.at.is_none() {
-            // Of one that is gone by now the walk is empty.
+            // The walk of a process that is gone is empty.
             let Some(process) = self.processes.next() else {
                 return Ok(None);
             };
@@ -46,7 +46,7 @@ impl ProcessChain {
         Ok(self.at.as_mut())
     }
 
-    /// Fills the buffer as far as one step goes; says whether the pass is over.
+    /// Fills the buffer with the rows of one step; returns whether the pass is over.
     fn fill(&mut self, buffer: &mut [u8], filled: &mut usize) -> Result<bool> {
         for _ in 0..PROCESSES_A_STEP {
             let Some(iterator) = self.next()? else {

@@ -1,7 +1,7 @@
-//! Tells a shared program whom it serves: the map `readers` of `programs/lib/reader.h`.
+//! The map in which a shared program looks up its reader: `readers` of `programs/lib/reader.h`.
 //!
-//! The map is keyed by the reading thread. Each of our threads has an entry of
-//! its own while it lives, so no two passes ever share one.
+//! The key is the id of the reading thread. Each thread of the daemon has its own entry while
+//! it lives, so no two passes share one.
 
 use crate::load::libbpf_error::os_error;
 use iterfs_mapping::View;
@@ -16,49 +16,49 @@ use zerocopy::{Immutable, IntoBytes};
 /// The map's name in the objects that use it.
 pub(crate) const MAP_NAME: &str = "readers";
 
-/// The size of its keys, thread ids.
+/// The size of its keys, which are thread ids.
 pub(crate) const KEY_SIZE: u32 = size_of::<u32>() as u32;
 
-/// One open's settings; the front of `struct reader`.
+/// The settings of one reader; the front of `struct reader`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Immutable, IntoBytes)]
 #[repr(C)]
 pub(crate) struct Settings {
-    /// Inode number of the pid namespace to number tasks in; 0 is the initial one.
+    /// The inode number of the pid namespace that numbers tasks; 0 is the initial one.
     pub(crate) pid_namespace: u32,
-    /// Only this process, numbered likewise; 0 is all.
+    /// If not 0, shows only this process, numbered as in that namespace.
     pub(crate) process: u32,
-    /// Only what belongs to the net namespace of this inode number; 0 is any.
+    /// If not 0, shows only objects of the net namespace with this inode number.
     pub(crate) net_namespace: u32,
-    /// The reader's real user, where its own processes alone are shown.
+    /// The reader's real user, if only its own processes are shown.
     pub(crate) uid: u32,
-    /// The group that goes with it.
+    /// The reader's real group, in that case.
     pub(crate) gid: u32,
-    /// Whether the reader's own processes alone are shown.
+    /// Whether only the reader's own processes are shown.
     pub(crate) own: u16,
-    /// Whether kernel addresses are kept from the reader.
+    /// Whether kernel addresses are hidden from the reader.
     pub(crate) hides_addresses: u16,
-    /// Bytes that a row holds of a map's key.
+    /// The number of bytes of a map's key in a row.
     pub(crate) key_size: u32,
-    /// And of its value, all processors' included.
+    /// The number of bytes of a map's value in a row, including those of all processors.
     pub(crate) value_size: u32,
-    /// Only a process that started then, in nanoseconds since boot; 0 is any.
+    /// If not 0, shows only a process with this start time, in nanoseconds since boot.
     pub(crate) started: u64,
     /// The reader's effective capabilities, in its user namespace.
     pub(crate) capabilities: u64,
-    /// The inode number of that.
+    /// The inode number of that user namespace.
     pub(crate) user_namespace: u32,
-    /// The user who made it.
+    /// The user who made that namespace.
     pub(crate) namespace_owner: u32,
     /// The reader's effective user.
     pub(crate) effective: u32,
-    /// Keeps the next member aligned.
+    /// Padding that aligns the next member.
     pub(crate) unused: u32,
-    /// Which part of a walk over cgroups.
+    /// The range of a walk over cgroups.
     pub(crate) walk: Walk,
 }
 
 impl Settings {
-    /// What a reader may see.
+    /// The settings for this view.
     pub(crate) fn of(view: &View) -> Settings {
         let own = view.own.unwrap_or_default();
         Settings {
@@ -75,35 +75,35 @@ impl Settings {
         }
     }
 
-    /// Whether a program that does not ask for them would show too much.
+    /// Whether a program that does not look up its reader would show too much.
     pub(crate) fn is_needed(&self) -> bool {
         self.own != 0
     }
 }
 
-/// What a walk over cgroups shows; the front of `struct cgroup_walk`. The program
-/// counts in it, so it is stored before each walk.
+/// The range of a walk over cgroups; the front of `struct cgroup_walk`. The program uses it to
+/// count, so it is stored before each walk.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Immutable, IntoBytes)]
 #[repr(C)]
 pub(crate) struct Walk {
-    /// What follows this cgroup; 0 is the beginning.
+    /// Shows only cgroups after this one; 0 is the start.
     pub(crate) at: u64,
-    /// Nothing below `at` up to this id.
+    /// Skips the children of `at` up to this id.
     pub(crate) after: u64,
-    /// Only what is nearer to the root than this; 0 is all.
+    /// If not 0, shows only cgroups nearer to the root than this level.
     pub(crate) above: u32,
-    /// Bytes of rows that there is room for.
+    /// The number of bytes of rows for which there is room.
     pub(crate) budget: u32,
 }
 
-/// The map, shared by every program that asks who is reading.
+/// The map, shared by all programs that look up their reader.
 #[derive(Debug)]
 pub(crate) struct Readers {
     map: MapHandle,
     value_size: usize,
 }
 
-/// This thread's entry, removed when the thread ends.
+/// The entry of this thread, which is removed when the thread ends.
 struct Entry {
     readers: Arc<Readers>,
     settings: Settings,
@@ -114,7 +114,7 @@ thread_local! {
 }
 
 impl Readers {
-    /// Makes the map as an object declares it, of a kind of hash table.
+    /// Creates the map as an object declares it; `kind` is a kind of hash table.
     pub(crate) fn create(kind: MapType, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
         let options = libbpf_sys::bpf_map_create_opts {
             sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
@@ -140,7 +140,7 @@ impl Readers {
         self.map.as_fd()
     }
 
-    /// Makes reads by this thread follow `settings`, until it says otherwise.
+    /// Stores the settings that apply to all further reads by this thread.
     pub(crate) fn set_for_this_thread(self: &Arc<Self>, settings: Settings) -> Result<()> {
         ENTRY.with_borrow_mut(|entry| {
             match entry {
@@ -174,7 +174,7 @@ impl Readers {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // Nothing reads it any more; if it stayed, it would only take room.
+        // No program reads the entry any more; if removing it fails, it only takes up room.
         let _ = self.readers.map.delete(&this_thread());
     }
 }

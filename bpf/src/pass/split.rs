@@ -1,9 +1,9 @@
-//! Whether a walk is worth being made process by process, several at a time.
+//! Decides whether a pass is worth making process by process, with several walks at a time.
 //!
-//! A link to one process costs some 8 us to make, begin and close; a walk over
-//! everything costs nothing a process, and goes on one processor. So processes must
-//! hold much before it pays, and there must be processors for it: while one reads,
-//! another is kept busy by making text of what was read.
+//! A link to one process takes some 8 us to make, start and close, while a walk over everything
+//! has no such cost but uses one processor. Splitting therefore pays only if processes hold
+//! many objects and processors are free: while one processor reads, another is busy formatting
+//! the rows.
 
 use iterfs_mapping::contract::Process;
 use parking_lot::Mutex;
@@ -13,42 +13,44 @@ use std::num::NonZero;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// With fewer processors there is none for a second walk: files that processes share
-/// would only be taken from each other's caches.
+/// With fewer processors, none is free for a second walk: the walks would only take shared
+/// files from each other's caches.
 const FEW_PROCESSORS: usize = 3;
 
-/// With fewer threads in the system a walk is not even thought about.
+/// With fewer threads in the system, splitting is not considered.
 const FEW_THREADS: u16 = 100;
 
-/// Slots that every table of descriptors has (include/linux/fdtable.h,
+/// The number of slots that every descriptor table has (include/linux/fdtable.h,
 /// NR_OPEN_DEFAULT).
 const FIRST_SLOTS: u32 = 64;
 
 /// A walk over fewer files than this is short.
 const FEW_FILES: u64 = 50_000;
 
-/// As many rows as make the links of a part cheap, and few enough to wait.
+/// The rows per part: enough to make its links cheap, and few enough to wait for.
 const ROWS_A_PART: u64 = 2000;
 
-/// Mappings a process has, by experience, and how many processes make it worth while.
+/// The typical number of mappings of a process, and the number of processes from which
+/// splitting pays off.
 const MAPPINGS_A_PROCESS: u64 = 64;
 const MANY_PROCESSES: usize = 400;
 
-/// Says which walks to split.
+/// Decides which walks to split.
 #[derive(Debug)]
 pub(crate) struct Splitter {
-    /// Processors that this process may use. Asked once: it takes reading several files.
+    /// The number of processors that this process may use. Read once, because it takes reading
+    /// several files.
     processors: usize,
-    /// When it last did not pay, by target: what processes hold changes slowly, and
-    /// listing them may cost as much as a tenth of the walk.
+    /// The time at which splitting last did not pay off, by target. The processes' objects
+    /// change slowly, and listing them may take a tenth of the time of the walk.
     refusals: Mutex<HashMap<String, Instant>>,
 }
 
-/// How long a refusal is remembered.
+/// The time for which a refusal is remembered.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
 impl Splitter {
-    /// For the processors of now.
+    /// A splitter for the current number of processors.
     pub(crate) fn new() -> Splitter {
         Splitter::with(thread::available_parallelism().map_or(1, NonZero::get))
     }
@@ -60,8 +62,8 @@ impl Splitter {
         }
     }
 
-    /// Whether a walk over this target may be worth it: asked before the processes are
-    /// listed, which costs more than a small table.
+    /// Whether splitting a walk over this target may pay off. Checked before the processes are
+    /// listed, which takes longer than a small table.
     pub(crate) fn may_pay(&self, target: &str) -> bool {
         if self.processors < FEW_PROCESSORS {
             return false;
@@ -81,12 +83,12 @@ impl Splitter {
         last.is_some_and(|at| at.elapsed() < REMEMBERED)
     }
 
-    /// Notes that it does not pay now.
+    /// Notes that splitting does not pay off at present.
     pub(crate) fn refuse(&self, target: &str) {
         self.refusals.lock().insert(target.into(), Instant::now());
     }
 
-    /// The processes in parts, if that is worth it.
+    /// The processes, split into parts if that pays off.
     pub(crate) fn parts(&self, target: &str, processes: &[Process]) -> Option<Vec<Vec<u32>>> {
         let rows = |process: &Process| match target {
             "task_vma" => MAPPINGS_A_PROCESS,

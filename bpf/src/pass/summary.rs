@@ -1,4 +1,4 @@
-//! A pass that counts: it walks in silence, then hands out the groups.
+//! A pass that counts: it walks without output, then hands out the groups.
 
 use crate::host::net_entry::aside;
 use crate::pass::group_map::Place;
@@ -15,14 +15,15 @@ use std::mem;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// The most groups that are held to be sorted; more go out as they lie in the map.
+/// The most groups that are kept for sorting; if there are more, they are handed out in the
+/// order of the map.
 const SORTED: usize = 64 * 1024;
 
 /// The walks of a summary for one reader.
 pub(crate) struct Walks {
     pub(crate) pool: Arc<SummaryPool>,
     pub(crate) settings: Settings,
-    /// The net namespace to make the iterator in; none for the daemon's own.
+    /// The net namespace in which to make the iterator; none for the daemon's own.
     pub(crate) net_namespace: Option<OwnedFd>,
 }
 
@@ -52,25 +53,25 @@ impl CountingWalks for Walks {
     }
 }
 
-/// A pass over a table that its program counts.
+/// A pass over a table whose program counts groups.
 pub(crate) struct Summary {
     walks: Box<dyn CountingWalks>,
     stage: Stage,
-    /// Rows to be handed out, and how much of them was.
+    /// Rows to hand out, and the number of bytes already handed out.
     rows: Vec<u8>,
     handed: usize,
 }
 
-/// How far a pass came.
+/// The stage of a pass.
 enum Stage {
-    /// It begins, with room for so many groups: at its first read, so that what is
-    /// opened and not read takes no program.
+    /// The pass has not begun; it starts with room for this many groups. It begins at the first
+    /// read, so that an open without a read takes no program.
     Begin(u32),
     /// The program counts.
     Walk(Iterator, Borrowed),
-    /// The groups are taken out of the map.
+    /// The groups are being taken out of the map.
     Take(Borrowed, Place),
-    /// All of them were.
+    /// All groups were taken.
     Over,
 }
 
@@ -90,7 +91,7 @@ impl Summary {
         }
     }
 
-    /// How to go on after a group was lost: from the start, with a larger map.
+    /// The next stage after a group was lost: start again, with a larger map.
     fn again(&self, room: u32, errno: u8) -> Result<Stage> {
         match i32::from(errno) {
             libc::E2BIG => Ok(Stage::Begin(self.walks.more_than(room)?)),
@@ -98,7 +99,7 @@ impl Summary {
         }
     }
 
-    /// Takes groups out of the map, sorted if these are all there are.
+    /// Takes groups out of the map. Sorts them if they are all there are.
     fn take(&mut self, counter: Borrowed, mut place: Place) -> Result<Stage> {
         let first = place.is_start();
         let schema = self.walks.schema();
@@ -132,7 +133,7 @@ impl Source for Summary {
                     self.stage = Stage::Walk(iterator, counter);
                 }
                 Stage::Walk(mut iterator, counter) => {
-                    // All that it ever writes is the errno for which a group was lost.
+                    // A counting program writes only the errno for which a group was lost.
                     let mut lost = [0];
                     self.stage = match iterator.read(&mut lost)? {
                         Progress::End => Stage::Take(counter, Place::default()),
@@ -154,7 +155,7 @@ impl Source for Summary {
     }
 }
 
-/// Rows in the order of their first column.
+/// The rows, sorted by their first column.
 fn sorted(schema: &Schema, rows: &[u8]) -> Vec<u8> {
     let Some(first) = schema.columns.first() else {
         return rows.to_vec();
@@ -173,7 +174,7 @@ mod tests {
     use iterfs_mapping::row::Value;
     use std::process::{Child, Command, Stdio};
 
-    /// Processes to count; they end when dropped.
+    /// Processes to count; dropping them ends them.
     struct Sleepers(Vec<Child>);
 
     impl Sleepers {
@@ -197,7 +198,7 @@ mod tests {
         }
     }
 
-    /// The counters of a summary by process, with that much room.
+    /// The programs of a summary by process, with this much room.
     fn counters(first: u32, most: u32) -> Arc<SummaryPool> {
         let name = "fds_by_process";
         let elf = objects::find(name).unwrap();
@@ -215,7 +216,7 @@ mod tests {
         })
     }
 
-    /// The first column of a pass.
+    /// The values of the first column of a pass.
     fn pids(pass: &mut Pass) -> Result<Vec<u32>> {
         let mut bytes = Vec::new();
         let mut buffer = [0; 1000];
@@ -261,7 +262,7 @@ mod tests {
         assert_eq!(counters.idle(), 1, "the first is there for others");
     }
 
-    /// What a source brings in the end, however many objects there are before.
+    /// The first progress of a source after all steps without output.
     fn past_nothing(source: &mut dyn Source) -> Progress {
         loop {
             match source.read(&mut [0]).unwrap() {
@@ -285,7 +286,7 @@ mod tests {
             })
         };
         let mut given_up = Summary::pass(whole(&counters));
-        // As after a step of a walk that takes several.
+        // The same state as after one step of a walk that takes several.
         let (mut iterator, counter) = whole(&counters).begin(counters.room()).unwrap();
         assert_eq!(past_nothing(&mut iterator), Progress::End);
         drop((iterator, counter));

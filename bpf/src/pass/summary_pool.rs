@@ -1,8 +1,7 @@
-//! Programs that count, each with a map of its own.
+//! The pool of a summary's programs, each with its own map.
 //!
-//! What a pass of a summary counts lies in its program's map, so no two passes may
-//! share one. A pass borrows a program that is idle, or has another loaded, and
-//! returns it when the walk is over.
+//! The counts of a pass are in its program's map, so no two passes may share a program. A pass
+//! borrows an idle program, or loads another, and returns it after the walk.
 
 use crate::load::loader::SharedReaders;
 use crate::pass::group_map::Groups;
@@ -15,14 +14,14 @@ use parking_lot::Mutex;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Programs kept for passes to come.
+/// The most idle programs that are kept.
 const IDLE: usize = 4;
-/// How much larger the next map is, where one was too small.
+/// The factor by which a map that was too small grows.
 const GROWTH: u32 = 8;
-/// The most groups that are counted.
+/// The most groups that a summary can count.
 const MOST: u32 = 8 * 1024 * 1024;
 
-/// A program, and the map it counts in.
+/// A program, and the map in which it counts.
 #[derive(Debug)]
 pub(crate) struct Counter {
     pub(crate) program: Program,
@@ -36,23 +35,23 @@ pub(crate) struct SummaryPool {
     elf: &'static [u8],
     readers: SharedReaders,
     schema: Arc<Schema>,
-    /// The groups that a map has room for, at first and at most.
+    /// The number of groups for which a map has room, at first and at most.
     room: u32,
     most: u32,
-    /// Those that no pass has, their maps empty and of the first size. Locked to
-    /// put one in or take one out, no longer.
+    /// The programs that no pass uses; their maps are empty and of the first size. The lock is
+    /// held only to add or remove one.
     idle: Mutex<Vec<Arc<Counter>>>,
 }
 
-/// A counter that one pass has; it goes back when dropped.
+/// A program borrowed by one pass; dropping this returns it.
 pub(crate) struct Borrowed {
     counter: Arc<Counter>,
     counters: Arc<SummaryPool>,
 }
 
 impl SummaryPool {
-    /// Those of an object, of which one is loaded, with room for so many groups or
-    /// for as many as the object says.
+    /// A pool for an object, with one program loaded. Maps have room for `room` groups, or for
+    /// as many as the object declares.
     pub(crate) fn of(
         object: &'static str,
         elf: &'static [u8],
@@ -76,7 +75,7 @@ impl SummaryPool {
         })
     }
 
-    /// What the kernel tells of one of them, if one is idle.
+    /// The kernel's facts about one of the programs, if one is idle.
     pub(crate) fn describe(&self, table: Subject) -> Option<Loaded> {
         let idle = self.idle.lock().last().cloned()?;
         idle.program.describe(table, None).ok()
@@ -87,12 +86,12 @@ impl SummaryPool {
         &self.schema
     }
 
-    /// The room that a pass begins with.
+    /// The number of groups for which a pass first has room.
     pub(crate) fn room(&self) -> u32 {
         self.room
     }
 
-    /// The room to try after this much was too little.
+    /// The number of groups to try after `room` was too small.
     pub(crate) fn more_than(&self, room: u32) -> Result<u32> {
         let more = room.saturating_mul(GROWTH).min(self.most);
         if more <= room {
@@ -101,7 +100,7 @@ impl SummaryPool {
         Ok(more)
     }
 
-    /// A counter with room for so many groups.
+    /// Borrows a program with room for this many groups.
     pub(crate) fn borrow(self: &Arc<Self>, room: u32) -> Result<Borrowed> {
         let idle = match room == self.room {
             true => self.idle.lock().pop(),
@@ -133,14 +132,17 @@ impl SummaryPool {
         Ok(Counter { program, groups })
     }
 
-    /// Keeps a counter for another pass, if it is worth it.
+    /// Keeps a program for another pass, unless it is too large or enough are idle.
     fn give_back(&self, counter: &Arc<Counter>) {
-        // The memory of a larger map is not kept for the rare pass that needs it.
+        // A larger map is rarely needed, so its memory is not kept.
         if counter.groups.room() != self.room || self.idle.lock().len() >= IDLE {
             return;
         }
         if let Err(error) = counter.groups.clear() {
-            tracing::warn!(object = self.object, "what was counted stays: {error}");
+            tracing::warn!(
+                object = self.object,
+                "cannot clear the counted groups: {error}"
+            );
             return;
         }
         let mut idle = self.idle.lock();

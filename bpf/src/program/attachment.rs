@@ -1,5 +1,5 @@
-//! What a link is attached to, kept for as long as the link: a replacement is attached
-//! there on trial before it is put into the link.
+//! The attachment of a link, kept for as long as the link: before a replacement is put into the
+//! link, it is attached to the same part on trial.
 
 use crate::sys;
 use iterfs_mapping::Narrowing;
@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// A part of a target, and the map where that is one's entries.
+/// A part of a target. For a map's entries, it includes the map.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attachment {
     narrowing: Narrowing,
@@ -22,7 +22,7 @@ impl Attachment {
         map: None,
     };
 
-    /// A part of a target; opens the map if it is one's entries.
+    /// A part of a target. Opens the map if the part is a map's entries.
     ///
     /// # Errors
     /// [`Error::NoMap`], [`Error::Map`].
@@ -46,7 +46,7 @@ impl Attachment {
         Ok(Attachment { narrowing, map })
     }
 
-    /// The entries of a map with this id that is open already.
+    /// The entries of the open map with this id.
     pub(crate) fn to_map(id: u32, map: OwnedFd) -> Attachment {
         Attachment {
             narrowing: Narrowing::Map(id),
@@ -59,13 +59,13 @@ impl Attachment {
         self.narrowing
     }
 
-    /// The map, if it is the entries of one.
+    /// The map, if the part is a map's entries.
     pub(crate) fn map(&self) -> Option<BorrowedFd<'_>> {
         self.map.as_ref().map(|map| map.as_fd())
     }
 
-    /// Whether a link to everything serves it. A net namespace is no part of a target: the
-    /// one in which an iterator is made decides.
+    /// Whether a link to everything also serves this part. A net namespace is not a part of a
+    /// target: it depends on the namespace in which an iterator is made.
     pub(crate) fn is_everything(&self) -> bool {
         matches!(
             self.narrowing,

@@ -1,4 +1,4 @@
-//! Puts a program into several links: into all, or into none.
+//! Replaces the program of several links: of all, or of none.
 
 use crate::load::libbpf_error::os_error;
 use crate::program::attach;
@@ -11,17 +11,18 @@ use libbpf_rs::query::LinkInfo;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Links that run another program now. Unless it is kept, each goes back.
+/// Links whose program was replaced. When dropped without [`LinkSwap::keep`], each gets its old
+/// program back.
 #[derive(Debug, Default)]
 pub(crate) struct LinkSwap<'a> {
     before: Vec<(BorrowedFd<'a>, OwnedFd)>,
 }
 
 impl<'a> LinkSwap<'a> {
-    /// Puts `program`, of the object `name`, into one more link.
+    /// Puts `program`, from the object `name`, into another link.
     ///
     /// # Errors
-    /// The kernel's.
+    /// The kernel's error.
     pub(crate) fn put(
         &mut self,
         name: &str,
@@ -37,7 +38,7 @@ impl<'a> LinkSwap<'a> {
         Ok(())
     }
 
-    /// Leaves it so.
+    /// Makes the replacements permanent.
     pub(crate) fn keep(mut self) {
         self.before.clear();
     }
@@ -47,23 +48,24 @@ impl Drop for LinkSwap<'_> {
     fn drop(&mut self) {
         for (link, before) in self.before.drain(..).rev() {
             if let Err(error) = sys::link_update(link, before.as_fd()) {
-                tracing::error!("a link cannot be put back: {error}");
+                tracing::error!("cannot restore the program of a link: {error}");
             }
         }
     }
 }
 
-/// Attaches a program, of the object `name`, on trial: BPF_LINK_CREATE checks whether the
-/// target runs sleepable programs, and whether the program stays within a map's key and
-/// value, and BPF_LINK_UPDATE does not (kernel/bpf/bpf_iter.c, bpf_iter_link_attach(),
+/// Attaches a program, from the object `name`, on trial. BPF_LINK_CREATE checks whether the
+/// target may run sleepable programs, and whether the program stays within a map's key and
+/// value; BPF_LINK_UPDATE does not (kernel/bpf/bpf_iter.c, bpf_iter_link_attach(),
 /// bpf_iter_link_replace()).
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's error.
 pub(crate) fn try_program(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<()> {
     let tried = attach(name, program, to);
     match (tried, to.narrowing()) {
-        // A link outlives its cgroup. Which one it is decides nothing that is checked.
+        // A link outlives its cgroup. The checks do not depend on the cgroup, so the root
+        // serves as well.
         (Err(Error::Attach { cause, .. }), Narrowing::Cgroup(_, order))
             if cause.kind() == io::ErrorKind::NotFound =>
         {
@@ -74,10 +76,10 @@ pub(crate) fn try_program(name: &str, program: BorrowedFd<'_>, to: &Attachment) 
     }
 }
 
-/// The program that a link runs.
+/// The program of a link.
 ///
 /// # Errors
-/// The kernel's.
+/// The kernel's error.
 pub(crate) fn program_of(link: BorrowedFd<'_>) -> Result<OwnedFd> {
     let failed = |cause| Error::Attach {
         object: "a pinned link".into(),

@@ -1,4 +1,5 @@
-//! A loaded program with its link: made at the first open of its table, then kept.
+//! A loaded program with its link. The first open of its table makes it, and it is kept
+//! afterwards.
 
 pub(crate) mod attachment;
 pub(crate) mod link_swap;
@@ -27,22 +28,21 @@ use std::sync::Arc;
 pub(crate) struct Program {
     name: String,
     fd: OwnedFd,
-    /// The link to everything, from which most iterators are made; none where
-    /// the target must be told what to walk.
+    /// The link to everything, from which most iterators are made; none if the target needs a
+    /// parameter.
     link: Option<Arc<OwnedFd>>,
-    /// What that link is attached to.
+    /// The part to which that link is attached.
     attachment: Attachment,
-    /// What the kernel calls what it walks.
+    /// The kernel's name for the target.
     target: String,
     schema: Option<Arc<Schema>>,
     readers: Option<Arc<Readers>>,
-    /// The file it was brought in; none of one of ours.
+    /// The file of a user program; none for a built-in program.
     brought: Option<PathBuf>,
 }
 
 impl Program {
-    /// Loads the program of an object of ours, and links it where nothing more is
-    /// needed.
+    /// Loads a built-in program, and links it unless the target needs a parameter.
     pub(crate) fn load(
         name: &str,
         elf: &[u8],
@@ -64,8 +64,7 @@ impl Program {
         }
     }
 
-    /// Loads a summary's program, and the map it counts in, with room for so many
-    /// groups.
+    /// Loads a summary's program and its map of groups, with room for `room` groups.
     pub(crate) fn load_counting(
         name: &str,
         elf: &[u8],
@@ -78,7 +77,7 @@ impl Program {
         Ok((loaded.linked(Attachment::EVERYTHING, None)?, groups))
     }
 
-    /// Loads a user's program, and attaches it to what its walk is narrowed to.
+    /// Loads a user program, and attaches it to the part that its walk is narrowed to.
     pub(crate) fn of_user(
         file: &ObjectFile,
         to: Attachment,
@@ -90,11 +89,10 @@ impl Program {
         loaded.linked(to, Some(file.path.clone()))
     }
 
-    /// Puts another program into this one's link and into the pinned ones: one
-    /// of a user's object, or ours again. The kernel checks less of a program that is put
-    /// into a link than of one that is attached, so each is attached first, on trial, to
-    /// what the link is attached to; where there is no link, to `part`. If any is
-    /// refused, nothing has changed.
+    /// Replaces this program in its link and in the pinned links by another: a user program, or
+    /// the built-in one. The kernel checks less when it replaces a link's program than when it
+    /// attaches one. Each program is therefore first attached on trial to the same part as the
+    /// link, or to `part` if there is no link. If any program is refused, nothing changes.
     pub(crate) fn replaced(
         &self,
         loaded: Loaded,
@@ -127,12 +125,12 @@ impl Program {
         Ok(loaded.with_link(self.link.clone(), self.attachment.clone(), brought))
     }
 
-    /// Whether it is one of ours, not one that was brought.
+    /// Whether this is a built-in program.
     pub(crate) fn is_own(&self) -> bool {
         self.brought.is_none()
     }
 
-    /// What the kernel tells of it.
+    /// The kernel's facts about the program.
     pub(crate) fn describe(
         &self,
         table: Subject,
@@ -159,12 +157,12 @@ impl Program {
         })
     }
 
-    /// The shape of its rows; none if it prints text itself.
+    /// The shape of its rows; none if the program prints text itself.
     pub(crate) fn schema(&self) -> Option<&Arc<Schema>> {
         self.schema.as_ref()
     }
 
-    /// What its link is attached to.
+    /// The part to which its link is attached.
     pub(crate) fn attachment(&self) -> &Attachment {
         &self.attachment
     }
@@ -174,8 +172,8 @@ impl Program {
         &self.target
     }
 
-    /// How what its target walks is shown by it, if it was brought. One that does not
-    /// ask for its reader shows tasks as the host has them, and so to the host alone.
+    /// The form of the rows of a user program. A program that does not look up its reader shows
+    /// tasks as the host sees them, and so it is shown only to the host.
     pub(crate) fn form(&self) -> Form {
         let scope = match layout::scope_of(&self.target) {
             Some(Scope::NetNamespace) => Scope::NetNamespace,
@@ -191,18 +189,18 @@ impl Program {
         Form { formats, scope }
     }
 
-    /// The map of its readers' settings, if it asks for them.
+    /// The map of readers' settings, if the program looks up its reader.
     pub(crate) fn readers(&self) -> Option<&Arc<Readers>> {
         self.readers.as_ref()
     }
 
-    /// These settings, with the map to put them in; none if it does not ask for its reader.
+    /// Settings with the map to store them in; none if the program does not look up its reader.
     pub(crate) fn settings(&self, settings: Settings) -> Option<(Arc<Readers>, Settings)> {
         let readers = self.readers.as_ref().map(Arc::clone);
         readers.map(|readers| (readers, settings))
     }
 
-    /// Its link, for a pin of which text is to be read.
+    /// The link, to be pinned and read as text.
     pub(crate) fn link_to_pin(&self) -> Result<OwnedFd> {
         let text = |what| Error::NoText(self.name.clone(), what);
         if self.schema.is_some() {
@@ -218,7 +216,7 @@ impl Program {
         })
     }
 
-    /// A new link that is narrowed so, for a pin of which text is to be read.
+    /// A new link to this part, to be pinned and read as text.
     pub(crate) fn link_as_text(&self, narrowing: Narrowing) -> Result<OwnedFd> {
         let text = |what| Error::NoText(self.name.clone(), what);
         if self.schema.is_some() {
@@ -230,24 +228,24 @@ impl Program {
         self.link(&Attachment::to(narrowing)?)
     }
 
-    /// Makes an iterator: the pass begins with the first read of it.
+    /// Makes an iterator. Its pass begins with the first read.
     pub(crate) fn iterator(&self, to: &Attachment) -> Result<OwnedFd> {
         match &self.link {
             Some(link) if to.is_everything() => sys::iterator_create(link.as_fd()),
-            // The iterator holds the link, as a file does its directory.
+            // The iterator holds a reference to the link, so the link can be closed.
             _ => sys::iterator_create(self.link(to)?.as_fd()),
         }
         .map_err(Error::Pass)
     }
 
-    /// Makes a link of its own, for iterators over one thing.
+    /// Makes a separate link, for iterators over one part.
     pub(crate) fn link(&self, to: &Attachment) -> Result<OwnedFd> {
         attach(&self.name, self.fd.as_fd(), to)
     }
 }
 
-/// A pinned link of a table, what it is attached to, and what it is to run: the table's program itself if
-/// none is given.
+/// A pinned link of a table, the part to which it is attached, and its new program: the table's
+/// program if `program` is none.
 pub(crate) struct PinnedProgram {
     pub(crate) link: OwnedFd,
     pub(crate) attachment: Attachment,
@@ -261,7 +259,7 @@ impl PinnedProgram {
 }
 
 impl Loaded {
-    /// Whether what it writes is for the daemon to format.
+    /// Whether the program writes records, for the daemon to format.
     pub(crate) fn writes_records(&self) -> bool {
         self.schema.is_some()
     }
@@ -298,7 +296,7 @@ impl Loaded {
     }
 }
 
-/// Links a program to what it is to walk.
+/// Links a program to a part of its target.
 pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<OwnedFd> {
     sys::link_create(program, to).map_err(|cause| Error::Attach {
         object: name.into(),
@@ -306,9 +304,9 @@ pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Re
     })
 }
 
-/// Whether a target is narrowed so. The kernel does not tell: it takes what another
-/// target is narrowed by for its own, or for nothing (include/uapi/linux/bpf.h,
-/// union bpf_iter_link_info).
+/// Checks that a target supports this narrowing. The kernel does not: it takes the parameter of
+/// another target for its own, or ignores it (include/uapi/linux/bpf.h, union
+/// bpf_iter_link_info).
 fn check_narrowing(target: &str, to: Narrowing) -> Result<()> {
     let (what, targets): (_, &[&str]) = match to {
         Narrowing::Nothing => return Ok(()),
@@ -324,8 +322,8 @@ fn check_narrowing(target: &str, to: Narrowing) -> Result<()> {
     }
 }
 
-/// Whether a target that walks one thing of many was told which. The kernel answers alike
-/// to many mistakes (EBADF of no map, EINVAL of no order).
+/// Checks that a target that walks one of many objects has its parameter. The kernel gives the
+/// same error for many mistakes (EBADF without a map, EINVAL without an order).
 fn check_parameter(target: &str, to: Narrowing, file: &ObjectFile) -> Result<()> {
     let (parameter, example) = match (target, to) {
         ("bpf_map_elem" | "bpf_sk_storage_map" | "sockmap", Narrowing::Nothing) => {

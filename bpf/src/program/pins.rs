@@ -1,7 +1,7 @@
 //! Links pinned below one directory of a bpffs.
 //!
-//! The directory itself is the only record of what is pinned: a pin made by an
-//! earlier daemon is found, and one that somebody removed is gone.
+//! The directory itself is the only record of pins: it includes pins of an earlier daemon, and
+//! lacks those that somebody removed.
 
 use crate::sys;
 use iterfs_mapping::contract::Pin;
@@ -18,7 +18,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-/// Where bpffs is mounted by custom.
+/// The usual mount point of bpffs.
 const BPFFS: &str = "/sys/fs/bpf";
 
 /// include/uapi/linux/magic.h, BPF_FS_MAGIC.
@@ -27,7 +27,7 @@ const BPF_FS_MAGIC: u32 = 0xcafe_4a11;
 /// The id of the root of all cgroups (kernel/cgroup/cgroup.c, cgroup_init_early()).
 const ROOT_CGROUP: u64 = 1;
 
-/// Directories within directories that are looked through.
+/// The most levels of directories that are searched for pins.
 const MAX_DEPTH: u32 = 64;
 
 /// The directory of the pins.
@@ -37,7 +37,7 @@ pub(crate) struct Pins {
 }
 
 impl Pins {
-    /// Pins below `directory`, which need not be there yet.
+    /// Pins below `directory`, which need not exist yet.
     pub(crate) fn below(directory: PathBuf) -> Pins {
         Pins { directory }
     }
@@ -50,9 +50,9 @@ impl Pins {
     /// Pins a link under a name of one or more parts.
     ///
     /// # Errors
-    /// EINVAL for a name that would leave the directory, EPERM for one the bpffs
-    /// does not allow (a dot) or that leads through a symbolic link, EEXIST for one
-    /// that is taken. Nothing is left behind.
+    /// EINVAL for a name that would leave the directory, EPERM for one that bpffs does not
+    /// allow (a dot) or that leads through a symbolic link, EEXIST for one that exists. A
+    /// failure leaves nothing behind.
     pub(crate) fn add(&self, name: &str, link: BorrowedFd<'_>) -> Result<PathBuf> {
         let path = self.path(name);
         let failed = |errno: Errno| Error::Pin {
@@ -69,7 +69,7 @@ impl Pins {
         });
         if let Err(errno) = pinned {
             for (parent, name) in made.iter().rev() {
-                // Not empty if somebody used it meanwhile: then it stays.
+                // This fails if somebody has used the directory meanwhile; then it stays.
                 let _ = rustix::fs::unlinkat(parent, *name, AtFlags::REMOVEDIR);
             }
             return Err(failed(errno));
@@ -77,10 +77,10 @@ impl Pins {
         Ok(path)
     }
 
-    /// Removes a pin, and the directories it leaves empty.
+    /// Removes a pin, and the directories that become empty.
     ///
     /// # Errors
-    /// ENOENT if it is not there; as [`Pins::add`] of its name.
+    /// ENOENT if the pin does not exist; for invalid names, as [`Pins::add`].
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         let failed = |errno: Errno| Error::Pin {
             path: self.path(name),
@@ -110,19 +110,19 @@ impl Pins {
     /// Opens a pinned link.
     ///
     /// # Errors
-    /// As [`Pins::remove`].
+    /// As for [`Pins::remove`].
     pub(crate) fn link(&self, name: &str) -> Result<OwnedFd> {
         let path = self.path(name);
         open_pinned(&path).map_err(|cause| Error::Pin { path, cause })
     }
 
-    /// The iterators' links that are pinned now, by name.
+    /// The pinned links of iterators, by name.
     ///
     /// # Errors
     /// Those of reading the directories.
     pub(crate) fn list(&self) -> Result<Vec<Pin>> {
         let mut pins = Vec::new();
-        // Where there is no bpffs, nothing is pinned.
+        // Without a bpffs, nothing is pinned.
         if self.is_bpffs() {
             self.collect("", MAX_DEPTH, &mut pins)?;
         }
@@ -137,18 +137,18 @@ impl Pins {
             cause,
         };
         let entries = match fs::read_dir(&path) {
-            // Somebody removed it meanwhile.
+            // Somebody removed the directory meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries.map_err(failed)?,
         };
         for entry in entries {
             let entry = entry.map_err(failed)?;
-            // Ours are; what others made here is not ours to read.
+            // The names of our pins are UTF-8; skip anything else.
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            // The kernel's own (kernel/bpf/inode.c, populate_bpffs()), as nobody
-            // else may have a dot in a name.
+            // The kernel makes these files itself (kernel/bpf/inode.c, populate_bpffs()). No
+            // other name may contain a dot.
             if name.contains('.') {
                 continue;
             }
@@ -160,8 +160,7 @@ impl Pins {
             if kind.is_dir() && depth > 0 {
                 self.collect(&name, depth - 1, pins)?;
             } else if kind.is_file() {
-                // Maps, programs and other links are none of ours; what was
-                // removed meanwhile is not pinned.
+                // Skip maps, programs and other links, and pins that were removed meanwhile.
                 pins.extend(inspect(name, &entry.path()));
             }
         }
@@ -172,7 +171,7 @@ impl Pins {
         is_bpffs(&self.directory)
     }
 
-    /// Sees to it that the directory is there and on a bpffs.
+    /// Ensures that the directory exists on a bpffs.
     fn prepare(&self) -> Result<()> {
         if self.is_bpffs() {
             return Ok(());
@@ -198,7 +197,7 @@ impl Pins {
         rustix::fs::open(&self.directory, flags, Mode::empty())
     }
 
-    /// Opens, and where it is missing makes, the directory a pin lies in.
+    /// Opens the directory of a pin, and creates it if it does not exist.
     fn descend<'a>(
         &self,
         parents: &[&'a str],
@@ -248,7 +247,7 @@ fn is_bpffs(directory: &Path) -> bool {
     rustix::fs::statfs(directory).is_ok_and(|stat| stat.f_type as u32 == BPF_FS_MAGIC)
 }
 
-/// For root alone, as bpftool mounts it.
+/// Mounts a bpffs that only root may enter, as bpftool does.
 fn mount_bpffs(directory: &Path) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     rustix::mount::mount("bpf", directory, "bpf", flags, Some(c"mode=0700"))?;
@@ -262,7 +261,7 @@ fn open_pinned(path: &Path) -> io::Result<OwnedFd> {
     sys::open_pinned(&path)
 }
 
-/// What is pinned at a path, if it is the link of an iterator.
+/// The pin at a path, if it is the link of an iterator.
 fn inspect(name: String, path: &Path) -> Option<Pin> {
     let link = open_pinned(path).ok()?;
     let info = LinkInfo::from_fd(link.as_fd()).ok()?;
@@ -298,7 +297,8 @@ fn narrowing(kind: &IterType) -> Option<Narrowing> {
                 CgroupIterOrder::AncestorsUp => Order::Ancestors,
                 _ => return None,
             };
-            // The walk from the root is made with 0 and told with the root's id.
+            // The kernel takes 0 for the root when it makes the link, but reports the root's
+            // id.
             let id = if cgroup_id == ROOT_CGROUP {
                 0
             } else {

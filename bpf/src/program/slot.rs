@@ -1,4 +1,4 @@
-//! Where a table's program stands: loaded at the first open, replaced by an update.
+//! The slot of a table's program: the first open loads the program, and an update replaces it.
 
 use crate::program::Program;
 use iterfs_mapping::error::Result;
@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// The place of one program.
+/// The slot of one program.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
-    /// Held while the program is first loaded, so that two opens load it once, and
-    /// while it is exchanged; otherwise only to copy the `Arc`.
+    /// Held while the program is first loaded, so that two opens load it only once, and while
+    /// it is replaced; otherwise held only to copy the `Arc`.
     program: Mutex<Option<Arc<Program>>>,
-    /// Odd while the program is being replaced: an iterator made from its link
-    /// meanwhile may run either.
+    /// Odd while the program is being replaced. An iterator that is made from its link
+    /// meanwhile may run either program.
     changes: AtomicU64,
 }
 
 impl Slot {
-    /// A place that is taken from the start.
+    /// A slot that has its program from the start.
     pub(crate) fn of(program: Program) -> Slot {
         Slot {
             program: Mutex::new(Some(Arc::new(program))),
@@ -27,12 +27,12 @@ impl Slot {
         }
     }
 
-    /// The program, if one was loaded.
+    /// The program, if it is loaded.
     pub(crate) fn loaded(&self) -> Option<Arc<Program>> {
         self.program.lock().clone()
     }
 
-    /// The program, loaded by `load` if it was not. A failure is not kept.
+    /// The program. Loads it with `load` if it is not loaded yet; a failure is not cached.
     pub(crate) fn program(&self, load: impl FnOnce() -> Result<Program>) -> Result<Arc<Program>> {
         let mut slot = self.program.lock();
         if let Some(program) = &*slot {
@@ -43,8 +43,8 @@ impl Slot {
         Ok(program)
     }
 
-    /// Makes something of the program that belongs to it for sure: if the program
-    /// is replaced in the meantime, it is made again of the new one.
+    /// Makes something that is guaranteed to belong to the returned program: if the program is
+    /// replaced in the meantime, it is made again from the new one.
     pub(crate) fn with<T>(
         &self,
         load: impl Fn() -> Result<Program>,
@@ -64,8 +64,8 @@ impl Slot {
         }
     }
 
-    /// Replaces the program, if there is one, by what `replace` makes of it. If
-    /// that fails, it stays.
+    /// Replaces the program, if there is one, with the result of `replace`. If `replace` fails,
+    /// the program stays.
     pub(crate) fn replace(&self, replace: impl FnOnce(&Program) -> Result<Program>) -> Result<()> {
         let mut slot = self.program.lock();
         let Some(program) = slot.clone() else {

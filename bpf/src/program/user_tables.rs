@@ -1,4 +1,4 @@
-//! The tables that the administrator brought: what `user/` shows.
+//! The tables of user programs, which `user/` shows.
 
 use crate::program::Program;
 use crate::program::slot::Slot;
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The tables by name. The lock is held to look up or change the list alone.
+/// The tables by name. The lock is held only to look up or change the list.
 #[derive(Debug, Default)]
 pub(crate) struct UserTables {
     tables: RwLock<BTreeMap<String, Arc<Brought>>>,
     last: AtomicU32,
 }
 
-/// One table, its program linked to what it was narrowed to.
+/// One table; its program is linked to the part that the table is narrowed to.
 #[derive(Debug)]
 pub(crate) struct Brought {
     pub(crate) number: u32,
@@ -24,24 +24,24 @@ pub(crate) struct Brought {
 }
 
 impl Brought {
-    /// Where its program stands.
+    /// The slot of its program.
     pub(crate) fn slot(&self) -> &Slot {
         &self.slot
     }
 
-    /// Makes something of its program, as [`Slot::with`].
+    /// Makes something from its program, as [`Slot::with`] does.
     pub(crate) fn with<T>(
         &self,
         make: impl Fn(&Arc<Program>) -> Result<T>,
     ) -> Result<(Arc<Program>, T)> {
-        // It was loaded before it had a number, and is never without a program.
+        // The program was loaded before the table got its number, so the slot is never empty.
         let gone = || Err(Error::NoUserTable(format!("#{}", self.number)));
         self.slot.with(gone, make)
     }
 }
 
 impl UserTables {
-    /// Adds a table of this name, made by `make`.
+    /// Adds a table with this name. `make` loads its program.
     pub(crate) fn add(&self, name: &str, make: impl FnOnce() -> Result<Program>) -> Result<()> {
         let taken = || Error::NameTaken(name.into());
         if self.tables.read().contains_key(name) {
@@ -51,7 +51,7 @@ impl UserTables {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let brought = Arc::new(Brought { number, slot });
         let mut tables = self.tables.write();
-        // Somebody else may have been faster.
+        // Another command may have added the name meanwhile.
         if tables.contains_key(name) {
             drop(tables);
             return Err(taken());
@@ -60,17 +60,17 @@ impl UserTables {
         Ok(())
     }
 
-    /// Takes a table away; who reads it goes on to the end of the pass.
+    /// Removes a table. Its readers finish their passes.
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         let removed = self.tables.write().remove(name);
-        // Its descriptors are closed out of the lock.
+        // Closes the table's descriptors after the lock is released.
         match removed {
             Some(_) => Ok(()),
             None => Err(Error::NoUserTable(name.into())),
         }
     }
 
-    /// The table of a number.
+    /// The table with this number.
     pub(crate) fn find(&self, number: u32) -> Result<Arc<Brought>> {
         let tables = self.tables.read();
         let found = tables.values().find(|table| table.number == number);
@@ -79,7 +79,7 @@ impl UserTables {
             .ok_or_else(|| Error::NoUserTable(format!("#{number}")))
     }
 
-    /// All of them, by name.
+    /// All tables, sorted by name.
     pub(crate) fn list(&self) -> Vec<(String, Arc<Brought>)> {
         let tables = self.tables.read();
         tables
@@ -88,7 +88,7 @@ impl UserTables {
             .collect()
     }
 
-    /// How they are shown.
+    /// The form of each table.
     pub(crate) fn shown(&self) -> Vec<UserTable> {
         let tables = self.list().into_iter();
         tables

@@ -1,8 +1,8 @@
-//! What one map holds, as a table: `bpf/map/<id>/`.
+//! The contents of one map as a table: `bpf/map/<id>/`.
 //!
-//! A program writes the bytes of keys and values; what they are only the map's own
-//! BTF says. [`values`] goes through that ([`types`]), [`shape`] makes columns of it,
-//! and [`walk`] takes the elements that are too long for an iterator.
+//! A program writes the bytes of keys and values, and only the map's own BTF describes them.
+//! [`values`] lists the values in those types ([`types`]), [`shape`] makes columns of them, and
+//! [`walk`] reads the elements that are too long for an iterator.
 
 mod shape;
 mod sys;
@@ -26,17 +26,17 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use walk::Walk;
 
-/// An iterator's buffer (kernel/bpf/bpf_iter.c): a row must be shorter
+/// The size of an iterator's buffer (kernel/bpf/bpf_iter.c). A row must be shorter
 /// (fs/seq_file.c, seq_write()).
 const BUFFER: usize = 32 * 1024;
 
-/// What a program can print a key or a value of (CHUNK of `programs/lib/map_bytes.h`).
+/// The longest key or value that a program can print (CHUNK of `programs/lib/map_bytes.h`).
 const PRINTED: u32 = 4096;
 
-/// Starts a pass over what the map of this id holds.
+/// Starts a pass over the contents of the map with this id.
 ///
 /// # Errors
-/// [`Error::Map`] with the kernel's errno: ENOENT if there is no such map.
+/// [`Error::Map`] with the kernel's errno: ENOENT if no such map exists.
 pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
     let map = crate::sys::map_by_id(id).map_err(Error::Map)?;
     let info = sys::info(map.as_fd()).map_err(Error::Map)?;
@@ -51,7 +51,7 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
     }
     checked(id, &schema)?;
 
-    // Of rows that are elements and nothing else, any length can be had.
+    // Rows that consist only of an element may have any length.
     let source: Box<dyn Source> = if template.fixed_size == 0 && schema.fixed_size >= BUFFER {
         Box::new(Walk::new(map, &info, schema.fixed_size))
     } else {
@@ -71,20 +71,20 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
     })
 }
 
-/// The map of this id, and what its rows are where a program prints them.
+/// The map with this id, and the schema of its rows when a program prints them.
 ///
 /// # Errors
-/// As of [`pass`].
+/// As for [`pass`].
 pub(crate) fn printed(template: &Schema, id: u32) -> Result<(OwnedFd, Schema)> {
     let map = crate::sys::map_by_id(id).map_err(Error::Map)?;
     let info = sys::info(map.as_fd()).map_err(Error::Map)?;
     let shape = shape_of(&map)?;
     let refused = |why| Err(Error::NoText(format!("bpf/map/{id}"), why));
     if shape.value_bytes() > info.value_size {
-        return refused("a pin prints no per-cpu values");
+        return refused("a pin cannot print per-cpu values");
     }
     if info.key_size.max(info.value_size) > PRINTED {
-        return refused("its keys or values are longer than a pin prints");
+        return refused("its keys or values are too long for a pin");
     }
     let schema = shape.schema(template);
     checked(id, &schema)?;
@@ -113,7 +113,7 @@ fn btf_by_id(id: u32) -> Result<Btf<'static>> {
     let file =
         memfd_create("btf", MemfdFlags::CLOEXEC).map_err(|errno| Error::Map(errno.into()))?;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    // libbpf takes types from files alone.
+    // libbpf reads types only from files.
     std::fs::write(&path, bytes).map_err(Error::Map)?;
     Btf::from_path(&path).map_err(|error| Error::Map(os_error(&error)))
 }

@@ -1,4 +1,4 @@
-//! A map's columns: the places that a program leaves for its key and value, filled.
+//! The columns of a map, which replace the placeholders of a program's row.
 
 use super::values::{Leaf, read};
 use crate::load::libbpf_error::os_error;
@@ -8,18 +8,18 @@ use libbpf_rs::btf::{Btf, TypeId};
 use libbpf_sys::bpf_map_info;
 use std::fmt::Write as _;
 
-/// Columns of a row at most, or about that: what has more is shown in hexadecimal.
+/// The approximate limit of columns per row. A key or value with more is shown in hexadecimal.
 const MOST: usize = 1024;
-/// Of one processor's value at least, however many processors there are.
+/// The least number of columns for one processor's value, however many processors there are.
 const MOST_OF_ONE: usize = 64;
 
-/// What a map's keys and values are.
+/// The shape of a map's keys and values.
 pub(super) struct Shape {
     key: Part,
     value: Part,
 }
 
-/// A key, a value, or a value of each processor.
+/// A key, a value, or the value of each processor.
 struct Part {
     size: usize,
     processors: Option<usize>,
@@ -56,12 +56,12 @@ impl Shape {
         })
     }
 
-    /// Bytes of a row that hold its key.
+    /// The number of bytes of a row that hold the key.
     pub(super) fn key_bytes(&self) -> u32 {
         self.key.size as u32
     }
 
-    /// Bytes of a row that hold its value, as an iterator hands it over.
+    /// The number of bytes of a row that hold the value, as an iterator returns it.
     pub(super) fn value_bytes(&self) -> u32 {
         u32::try_from(self.value.bytes()).unwrap_or(u32::MAX)
     }
@@ -78,7 +78,7 @@ impl Shape {
             schema.fixed_size += if here { part.bytes() } else { 0 };
             at
         };
-        // As the program writes them, whatever their order among the columns.
+        // The program writes the key before the value, whatever the order of the columns.
         let key_at = place(&self.key, Kind::MapKey);
         let value_at = place(&self.value, Kind::MapValue);
         for column in &template.columns {
@@ -100,12 +100,12 @@ impl Part {
         }
     }
 
-    /// From one processor's value to the next (kernel/bpf/hashtab.c, `round_up()`).
+    /// The distance between two processors' values (kernel/bpf/hashtab.c, `round_up()`).
     fn stride(&self) -> usize {
         self.size.next_multiple_of(8)
     }
 
-    /// Adds its columns in the place of `column`.
+    /// Adds the part's columns in place of `column`.
     fn add(&self, column: &Column, at: usize, columns: &mut Vec<Column>) {
         let root = vec![Step::Member(column.name.as_str().into())];
         for processor in 0..self.processors.unwrap_or(1) {
@@ -128,7 +128,7 @@ impl Part {
     }
 }
 
-/// The values of a type, if there is one.
+/// The values in a type, if the map has types.
 fn described(btf: Option<&Btf<'_>>, id: u32, size: usize, most: usize) -> Option<Vec<Leaf>> {
     match id {
         0 => None,
@@ -144,7 +144,7 @@ fn whole(kind: Kind) -> Vec<Leaf> {
     }]
 }
 
-/// A path as one name: `value.counts.3`.
+/// A path as one name, such as `value.counts.3`.
 fn flattened(path: &[Step]) -> String {
     let mut name = String::new();
     for step in path {
@@ -176,7 +176,7 @@ fn is_per_cpu(map_type: u32) -> bool {
     )
 }
 
-/// The processors that the kernel keeps room for.
+/// The number of processors for which the kernel keeps values.
 fn processors() -> Result<usize> {
     libbpf_rs::num_possible_cpus().map_err(|error| Error::Map(os_error(&error)))
 }

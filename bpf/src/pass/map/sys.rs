@@ -1,4 +1,4 @@
-//! The system calls that tell of a map and its elements.
+//! The system calls that read a map and its elements.
 #![allow(unsafe_code)]
 
 use crate::sys::{done, owned};
@@ -6,18 +6,18 @@ use libbpf_sys::{bpf_btf_info, bpf_map_info};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// What the kernel says of a map (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
+/// The kernel's facts about a map (BPF_OBJ_GET_INFO_BY_FD, bpf(2)).
 pub(super) fn info(map: BorrowedFd<'_>) -> io::Result<bpf_map_info> {
     let mut info = bpf_map_info::default();
     let mut size = size_of_val(&info) as u32;
-    // SAFETY: the kernel writes into `info` as many bytes as `size` says, at most.
+    // SAFETY: the kernel writes at most `size` bytes into `info`.
     done(unsafe { libbpf_sys::bpf_map_get_info_by_fd(map.as_raw_fd(), &mut info, &mut size) })?;
     Ok(info)
 }
 
-/// The types of a BTF object by its id, as they were loaded (BPF_BTF_GET_FD_BY_ID).
+/// The types of a BTF object, by its id, as they were loaded (BPF_BTF_GET_FD_BY_ID).
 pub(super) fn btf_bytes(id: u32) -> io::Result<Vec<u8>> {
-    // SAFETY: the call takes a number and nothing else.
+    // SAFETY: the call takes only a number.
     let btf = owned(unsafe { libbpf_sys::bpf_btf_get_fd_by_id(id) })?;
     let mut bytes = Vec::new();
     loop {
@@ -27,10 +27,10 @@ pub(super) fn btf_bytes(id: u32) -> io::Result<Vec<u8>> {
             ..Default::default()
         };
         let mut size = size_of_val(&info) as u32;
-        // SAFETY: the kernel writes into `info` as many bytes as `size` says, and at
-        // `info.btf`, where `bytes` is, as many as it has, at most.
+        // SAFETY: the kernel writes at most `size` bytes into `info`, and at most
+        // `info.btf_size` bytes to `info.btf`, which points to `bytes`.
         done(unsafe { libbpf_sys::bpf_btf_get_info_by_fd(btf.as_raw_fd(), &mut info, &mut size) })?;
-        // The first answer tells how many there are.
+        // The first reply has only the size.
         if info.btf_size as usize == bytes.len() {
             return Ok(bytes);
         }
@@ -38,26 +38,27 @@ pub(super) fn btf_bytes(id: u32) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The key after one, or the first; false if there is none. The keys have the
-/// map's size (BPF_MAP_GET_NEXT_KEY, bpf(2)).
+/// Finds the key after `before`, or the first key; false if there is none. The keys must have
+/// the map's size (BPF_MAP_GET_NEXT_KEY, bpf(2)).
 pub(super) fn next_key(
     map: BorrowedFd<'_>,
     key: Option<&[u8]>,
     next: &mut [u8],
 ) -> io::Result<bool> {
     let key = key.map_or(std::ptr::null(), <[u8]>::as_ptr);
-    // SAFETY: the kernel reads a key, or none from NULL, and writes one; the
-    // caller's slices are as long as the map's keys.
+    // SAFETY: the kernel reads a key, or none from NULL, and writes one; the caller's slices
+    // are as long as the map's keys.
     found(unsafe {
         libbpf_sys::bpf_map_get_next_key(map.as_raw_fd(), key.cast(), next.as_mut_ptr().cast())
     })
 }
 
-/// Copies the value of a key; false if there is none. Key and value have the map's
-/// sizes, the value of a per-cpu map that of all processors (BPF_MAP_LOOKUP_ELEM).
+/// Copies the value of a key; false if the key does not exist. Key and value must have the
+/// map's sizes, which for a per-cpu map includes the values of all processors
+/// (BPF_MAP_LOOKUP_ELEM).
 pub(super) fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::Result<bool> {
-    // SAFETY: the kernel reads a key and writes a value, and the caller's slices
-    // are as long as the map has them.
+    // SAFETY: the kernel reads a key and writes a value, and the caller's slices have the map's
+    // sizes.
     found(unsafe {
         libbpf_sys::bpf_map_lookup_elem(
             map.as_raw_fd(),
@@ -67,7 +68,7 @@ pub(super) fn lookup(map: BorrowedFd<'_>, key: &[u8], value: &mut [u8]) -> io::R
     })
 }
 
-/// The end of one that finds something, or fails with ENOENT.
+/// Converts the result of a call that finds something, or fails with ENOENT.
 fn found(result: i32) -> io::Result<bool> {
     match done(result) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

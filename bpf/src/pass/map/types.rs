@@ -1,4 +1,5 @@
-//! What a type of a map's BTF is: its size, how it is shown, whether it is the kernel's.
+//! Properties of a type in a map's BTF: its size, how it is shown, and whether it belongs to
+//! the kernel.
 
 use iterfs_mapping::row::{Kind, Names, Unit, Width};
 use libbpf_rs::btf::types::{
@@ -8,7 +9,7 @@ use libbpf_rs::btf::{Btf, BtfKind, BtfType, HasSize, ReferencesType, TypeId};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 
-/// The kernel's own types (kernel/bpf/btf.c, `btf_get_field_type()`).
+/// The types that belong to the kernel (kernel/bpf/btf.c, `btf_get_field_type()`).
 const KERNELS: [&str; 10] = [
     "bpf_spin_lock",
     "bpf_res_spin_lock",
@@ -22,10 +23,10 @@ const KERNELS: [&str; 10] = [
     "bpf_refcount",
 ];
 
-/// Tags of pointers to kernel objects (the same).
+/// The tags of pointers to kernel objects (the same function).
 const KERNEL_POINTERS: [&str; 4] = ["kptr", "kptr_untrusted", "percpu_kptr", "uptr"];
 
-/// How a single value is shown.
+/// The kind of a single value.
 pub(super) fn scalar(plain: BtfType<'_>) -> Option<Kind> {
     if let Ok(int) = Int::try_from(plain) {
         let width = Width::of(int.size())?;
@@ -60,7 +61,7 @@ fn names<'a>(
 ) -> Option<Kind> {
     let width = Width::of(size)?;
     let names = values.filter_map(|(name, value)| {
-        // The value's own bits, as many as the enumeration has.
+        // Only as many bits of the value as the enumeration has.
         Some((width.truncate(value as i64), name?.to_str()?.into()))
     });
     let names = Names::new(names.collect());
@@ -75,7 +76,7 @@ pub(super) fn is_char(element: BtfType<'_>) -> bool {
     int.is_ok_and(|int| int.size() == 1 && int.name() == Some(OsStr::new("char")))
 }
 
-/// The bytes that a type takes.
+/// The number of bytes of a type.
 pub(super) fn size_of(whole: BtfType<'_>) -> Option<usize> {
     let plain = whole.skip_mods_and_typedefs();
     match plain.kind() {
@@ -85,7 +86,7 @@ pub(super) fn size_of(whole: BtfType<'_>) -> Option<usize> {
         BtfKind::Float => Some(Float::try_from(plain).ok()?.size()),
         BtfKind::Struct | BtfKind::Union => Some(Composite::try_from(plain).ok()?.size()),
         BtfKind::DataSec => Some(DataSec::try_from(plain).ok()?.size()),
-        // A BPF program's, whatever the machine's.
+        // Pointers in BPF programs have eight bytes on every machine.
         BtfKind::Ptr => Some(8),
         BtfKind::Array => {
             let array = Array::try_from(plain).ok()?;
@@ -95,7 +96,7 @@ pub(super) fn size_of(whole: BtfType<'_>) -> Option<usize> {
     }
 }
 
-/// Whether a type is one that the kernel keeps its own things in.
+/// Whether the kernel stores its own data in values of this type.
 pub(super) fn is_kernels(plain: BtfType<'_>) -> bool {
     if let Ok(pointer) = Ptr::try_from(plain) {
         let mut to = Some(pointer.referenced_type());
@@ -115,7 +116,7 @@ fn is_named(named: BtfType<'_>, names: &[&str]) -> bool {
     name.is_some_and(|name| names.contains(&name))
 }
 
-/// Whether such a thing is anywhere in a type.
+/// Whether a type contains such data anywhere.
 pub(super) fn holds_kernels(btf: &Btf<'_>, whole: BtfType<'_>, seen: &mut HashSet<TypeId>) -> bool {
     let plain = whole.skip_mods_and_typedefs();
     if is_kernels(plain) {

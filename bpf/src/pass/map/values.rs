@@ -1,8 +1,7 @@
-//! From a type of a map's BTF to the single values in it.
+//! Lists the single values in a type of a map's BTF.
 //!
-//! A program that uses a map may keep things in it that are the kernel's own: locks,
-//! timers, lists, pointers to kernel objects. bpf(2) blanks them and an iterator may
-//! not, so they are left out.
+//! A program may keep data of the kernel in its map: locks, timers, lists, pointers to kernel
+//! objects. bpf(2) blanks such data and an iterator may not, so it is left out.
 
 use super::types::{holds_kernels, is_char, is_kernels, scalar, size_of};
 use iterfs_mapping::row::Bits;
@@ -12,21 +11,21 @@ use libbpf_rs::btf::{Btf, BtfType, HasSize, ReferencesType, TypeId};
 use std::collections::HashSet;
 use std::ffi::OsStr;
 
-/// A value in a key or in a map's value.
+/// A single value in a key or in a map's value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Leaf {
-    /// From the key or value to it.
+    /// The path to it from the key or the map's value.
     pub(super) path: Vec<Step>,
-    /// Its first byte.
+    /// The offset of its first byte.
     pub(super) offset: usize,
     pub(super) kind: Kind,
 }
 
-/// Lists of more elements are shown in hexadecimal: the first of these limits that
-/// leaves few enough values.
+/// The limits to try for the length of a list. Longer lists are shown in hexadecimal; the first
+/// limit that leaves few enough values applies.
 const LONGEST: [usize; 6] = [1024, 256, 64, 16, 4, 0];
 
-/// Types looked at, for each value wanted: some hold no value.
+/// The most types to visit for each value wanted, because some types have no value.
 const LOOKS: usize = 4;
 
 /// The values in `size` bytes of this type, about `most` of them.
@@ -57,7 +56,7 @@ pub(super) fn read(btf: &Btf<'_>, id: TypeId, size: usize, most: usize) -> Vec<L
     }
 }
 
-/// There are more values than wanted.
+/// A type has more values than wanted.
 struct TooMany;
 
 struct Reading<'a> {
@@ -70,7 +69,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Adds what a type holds that begins at this bit.
+    /// Adds the values in a type that begins at this bit.
     fn read(&mut self, whole: BtfType<'_>, bit: usize) -> Result<(), TooMany> {
         self.looks = self.looks.checked_sub(1).ok_or(TooMany)?;
         let plain = whole.skip_mods_and_typedefs();
@@ -89,7 +88,7 @@ impl Reading<'_> {
         if let Ok(int) = Int::try_from(plain)
             && (usize::from(int.bits) != 8 * int.size() || !bit.is_multiple_of(8))
         {
-            // As compilers wrote bit fields once.
+            // This is how compilers used to encode bit fields.
             return self.bits(plain, bit + usize::from(int.offset), int.bits.into());
         }
         match (scalar(plain), size_of(plain)) {
@@ -104,7 +103,7 @@ impl Reading<'_> {
             let Some(inner) = self.btf.type_by_id::<BtfType<'_>>(member.ty) else {
                 continue;
             };
-            // Members of a struct without a name are as good as the outer one's.
+            // The members of an unnamed struct count as members of the outer struct.
             let named = member.name.and_then(OsStr::to_str);
             if let Some(name) = named {
                 self.path.push(Step::Member(name.into()));
@@ -149,7 +148,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The global variables of a program's `.data`, `.bss` or `.rodata`.
+    /// The global variables in a program's `.data`, `.bss` or `.rodata`.
     fn variables(&mut self, section: &DataSec<'_>) -> Result<(), TooMany> {
         for place in section.iter() {
             let Some(variable) = self.btf.type_by_id::<Var<'_>>(place.ty) else {

@@ -1,4 +1,4 @@
-//! Elements that are longer than an iterator's buffer, by bpf(2).
+//! Reads elements that are longer than an iterator's buffer, with bpf(2).
 
 use super::sys;
 use iterfs_mapping::contract::{Progress, Source};
@@ -10,20 +10,20 @@ use std::os::fd::{AsFd, OwnedFd};
 /// A walk from key to key.
 pub(super) struct Walk {
     map: OwnedFd,
-    /// The key before; none at first.
+    /// The previous key; none at first.
     before: Option<Vec<u8>>,
-    /// The element being handed out: its key, then its value.
+    /// The element that is being handed out: its key, then its value.
     element: Vec<u8>,
     key_size: usize,
-    /// Bytes of the element handed out.
+    /// The number of bytes of the element already handed out.
     given: usize,
-    /// Keys that may come still. A hash table whose key before was deleted begins
-    /// anew, so nothing else would end the walk.
+    /// The most keys that may follow. If the previous key was deleted, a hash table starts
+    /// again from its first key, so nothing else would end the walk.
     left: u32,
 }
 
 impl Walk {
-    /// A walk over a map whose elements have that many bytes.
+    /// A walk over a map whose elements have this many bytes.
     pub(super) fn new(map: OwnedFd, info: &bpf_map_info, bytes: usize) -> Walk {
         Walk {
             map,
@@ -35,7 +35,7 @@ impl Walk {
         }
     }
 
-    /// Goes to the next element, if there is one.
+    /// Moves to the next element, if there is one.
     fn next(&mut self) -> io::Result<Progress> {
         let (key, value) = self.element.split_at_mut(self.key_size);
         let map = self.map.as_fd();
@@ -48,7 +48,7 @@ impl Walk {
         if sys::lookup(map, key, value)? {
             self.given = 0;
         }
-        // Else it was deleted since.
+        // If the lookup fails, the element was deleted meanwhile.
         Ok(Progress::Nothing)
     }
 }

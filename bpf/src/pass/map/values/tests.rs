@@ -1,11 +1,11 @@
-//! Types of every sort, laid out by hand.
+//! Tests with types of every kind, encoded by hand.
 
 use super::*;
 use iterfs_mapping::row::Names;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::os::fd::AsRawFd;
 
-/// Types as they are loaded (include/uapi/linux/btf.h).
+/// Types in their binary form (include/uapi/linux/btf.h).
 #[derive(Default)]
 struct Types {
     types: Vec<u32>,
@@ -33,7 +33,7 @@ impl Types {
         at as u32
     }
 
-    /// Adds a type: `members` many, of a size or to another type, and the rest.
+    /// Adds a type with this many members, a size or another type, and the remaining words.
     fn add(&mut self, name: &str, kind: u32, members: u32, size: u32, rest: &[u32]) -> u32 {
         let (flag, kind) = (kind >> 31, kind & 31);
         let name = self.name(name);
@@ -92,12 +92,12 @@ fn pointers_to_the_kernels_objects_are_left_out() {
     let btf = types.load();
     assert_eq!(names(&read(&btf, value.into(), 32016, 1024)), ["mine"]);
     assert_eq!(names(&read(&btf, lock.into(), 4, 1024)), [""; 0]);
-    // A list too long to be shown one by one, and of the kernel's own.
+    // This list is too long to be shown element by element, and it holds data of the kernel.
     assert_eq!(names(&read(&btf, list.into(), 32000, 1024)), [""; 0]);
 }
 
 #[test]
-fn enumerations_of_any_size_and_sign() {
+fn enumerations_have_any_size_and_sign() {
     let mut types = Types::default();
     let [one, big] = ["ONE", "BIG"].map(|name| types.name(name));
     let signed = types.add("signed", ENUM | 1 << 31, 1, 4, &[one, -1i32 as u32]);
@@ -118,7 +118,7 @@ fn enumerations_of_any_size_and_sign() {
 }
 
 #[test]
-fn bit_fields_as_compilers_wrote_them_once() {
+fn old_encodings_of_bit_fields_are_understood() {
     let mut types = Types::default();
     let five = types.add("int", INT, 0, 4, &[SIGNED | 5]);
     let int = types.add("int", INT, 0, 4, &[SIGNED | 32]);
