@@ -1,9 +1,9 @@
-//! Loads every program against the running kernel's BTF from which one field after
-//! another that the program relies on was taken: a kernel that renames or drops it
-//! may cost a column, but no table.
+//! Loads every program against a copy of the running kernel's BTF from which the fields that
+//! the program uses are removed one by one. A kernel that renames or drops a field may cost a
+//! column, but no table.
 //!
-//! Which fields there are comes from the relocations in the object itself, so that a
-//! new field is tried without anybody listing it.
+//! The relocations in the object itself list the fields, so a new field is tested
+//! automatically.
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
 mod pass;
@@ -32,17 +32,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, thread};
 use tempfile::NamedTempFile;
 
-/// Structs without whose fields nothing can be walked at all: the kernel hands a
-/// program one of the first, which leads to its object and to the second, and that to
-/// the third, into which rows are written.
+/// Structs without whose fields no walk is possible: the kernel passes a program one of the
+/// first kind, which leads to the object and to the second, and that leads to the third, into
+/// which rows are written.
 const ESSENTIAL: [&str; 3] = ["bpf_iter__", "bpf_iter_meta", "seq_file"];
 
-/// Fields without which a table loads and has no rows, and why.
+/// Fields without which a table loads but has no rows, with the reason.
 const IDENTITIES: [(&str, &str); 3] = [
-    // A cgroup is known by its id alone: without one a walk could not go on after it.
+    // A cgroup is identified only by its id, so a walk could not continue after it.
     ("cgroups", "cgroup.kn"),
     ("cgroups", "kernfs_node.id"),
-    // Whether a file is a socket is what the table is made of.
+    // The table consists of the files that are sockets.
     ("sockets", "socket.sk"),
 ];
 
@@ -50,14 +50,14 @@ fn is_essential(access: &Access) -> bool {
     ESSENTIAL.iter().any(|name| access.root.starts_with(name))
 }
 
-/// An object, and what is left of the kernel's BTF for it.
+/// An object, and the reduced BTF for it.
 struct Subject {
     table: &'static Table,
     name: &'static str,
     elf: &'static [u8],
     schema: Arc<Schema>,
     types: RawBtf,
-    /// Each set of members to take out, with the access that leads there.
+    /// The sets of members to remove, with the access that uses each.
     fields: Vec<(Access, BTreeSet<usize>)>,
 }
 
@@ -72,7 +72,7 @@ impl Subject {
         let mut fields = BTreeMap::new();
         for access in accesses {
             let members = types.find(&roots, &access.root, &access.members);
-            // The undamaged load covers what this kernel lacks already.
+            // The load with the full BTF covers fields that this kernel already lacks.
             if !members.is_empty() && !is_essential(&access) {
                 fields.entry(members).or_insert(access);
             }
@@ -90,8 +90,8 @@ impl Subject {
         }
     }
 
-    /// The object, fitted to the kernel's BTF without some members once it is loaded by
-    /// `load`; the error is the reason why the kernel or libbpf refuses it.
+    /// The object, relocated against the kernel's BTF without some members when `load` loads
+    /// it. The error is the reason why the kernel or libbpf refuses it.
     fn fitted<T>(
         &self,
         members: &BTreeSet<usize>,
@@ -105,7 +105,7 @@ impl Subject {
         load(object).map_err(|error| error.to_string())
     }
 
-    /// The facts that the daemon reports as hidden only when some members are missing.
+    /// The facts that the daemon reports as hidden only if some members are missing.
     fn hidden_without(&self, members: &BTreeSet<usize>) -> Vec<&'static str> {
         let hidden = |members: &BTreeSet<usize>| {
             let mut types = NamedTempFile::new_in("/dev/shm").unwrap();
@@ -133,7 +133,7 @@ impl Subject {
 
     /// Loads the program to print text, as for a pin.
     fn load_as_text_without(&self, members: &BTreeSet<usize>, maps: &Maps) -> Result<(), String> {
-        // The columns of a map are only known with the map: any others do.
+        // The columns of a map depend on the map, so the test uses other columns.
         let mut schema = Schema::clone(&self.schema);
         for column in &mut schema.columns {
             if matches!(column.kind, Kind::MapKey | Kind::MapValue) {
@@ -146,14 +146,14 @@ impl Subject {
     }
 }
 
-/// The maps that programs share.
+/// The maps that the programs share.
 #[derive(Default)]
 struct Maps {
     readers: SharedReaders,
     text_readers: TextReaders,
 }
 
-/// Runs jobs on all processors, and collects what they complain of.
+/// Runs jobs on all processors, and collects their complaints.
 fn complaints<J: Sync>(jobs: &[J], run: impl Fn(&J) -> Vec<String> + Sync) -> Vec<String> {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -179,8 +179,8 @@ fn subjects() -> Vec<Subject> {
     tables.map(|table| Subject::new(table, &kernel)).collect()
 }
 
-/// The faults of a damaged program's rows, as the host sees them and as callers do who
-/// may not see all. `before` holds the rows that the whole program showed the host.
+/// The faults in the rows of a damaged program, as the host sees them and as callers with fewer
+/// rights see them. `before` holds the rows that the undamaged program showed the host.
 fn faults(
     subject: &Subject,
     members: &BTreeSet<usize>,
@@ -195,11 +195,11 @@ fn faults(
         Scope::PidNamespace | Scope::PidAndNetNamespace
     ) {
         if show(&people.stranger())?.count > 0 {
-            faults.push("a user without processes is shown some".into());
+            faults.push("a user without processes sees some".into());
         }
         let (own, inside) = (show(&people.owner())?, show(&people.inside())?);
         faults.extend(people.secrets(&own, &inside));
-        // The daemon says so if something is hidden, and if it says so, it is.
+        // The daemon reports hidden rows if and only if rows are hidden.
         let hidden = subject.hidden_without(members);
         let decides: &[&str] = match subject.name {
             name if pass::PUBLIC.contains(&name) => &[rights::OWNER],
@@ -208,16 +208,17 @@ fn faults(
             _ => return Ok(faults),
         };
         let is_said = decides.iter().any(|decides| hidden.contains(decides));
-        // One walk finds the memory of a process by the mapping, the others by the task.
+        // One walk finds the memory of a process through the mapping, and the others through
+        // the task.
         let either = subject.name == "vmas" && is_said;
         if people.is_own_shown(&own) == is_said && !either {
             faults.push(format!(
-                "one's own process is not shown, or is and should not: {hidden:?}"
+                "the visibility of the user's own process is wrong: {hidden:?}"
             ));
         }
         if people.is_inside_shown(&inside) == hidden.contains(&rights::PIDS) {
             faults.push(format!(
-                "a namespace's process is not shown, or is and should not: {hidden:?}"
+                "the visibility of the namespace's process is wrong: {hidden:?}"
             ));
         }
     }
@@ -232,7 +233,7 @@ fn a_field_that_the_kernel_lacks_takes_no_table_down() {
     let whole: Vec<_> = subjects
         .iter()
         .map(|subject| {
-            // The thinned BTF is as good as the kernel's.
+            // The thinned BTF serves as well as the kernel's.
             let loaded = subject.load_without(&none, &maps).unwrap();
             pass::is_walked(subject.table).then(|| {
                 let rows = pass::rows(subject.table, &loaded, &Settings::default()).unwrap();
@@ -265,14 +266,14 @@ fn a_field_that_the_kernel_lacks_takes_no_table_down() {
             wrong.retain(|wrong| wrong != pass::NO_ROWS);
         }
         let wrong = wrong.iter();
-        let told = wrong.map(|wrong| format!("{} without {access}: {wrong}", subject.name));
-        told.collect()
+        let described = wrong.map(|wrong| format!("{} without {access}: {wrong}", subject.name));
+        described.collect()
     });
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// So many fields are taken out at once, each of them alone only if that fails: of
-/// most, the other mode has told already.
+/// The number of fields that are removed at once. Each is removed alone only if that fails,
+/// because the test of the other mode covers most of them already.
 const TOGETHER: usize = 8;
 
 #[test]
@@ -282,7 +283,8 @@ fn a_field_that_the_kernel_lacks_takes_no_pin_down() {
         .iter()
         .flat_map(|subject| {
             let groups = subject.fields.len().div_ceil(TOGETHER);
-            // Neighbours belong to one struct, and one would hide another.
+            // Adjacent fields belong to one struct, and removing one could mask the effect of
+            // another.
             (0..groups).map(move |first| {
                 let fields = subject.fields.iter().skip(first).step_by(groups);
                 (subject, fields.collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! Passes of a damaged program: what it shows to whom.
+//! Passes of a damaged program, as several readers see them.
 
 use crate::load::loader::Loaded;
 use crate::pass::iterator::Iterator as Pass;
@@ -17,39 +17,39 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-/// Whether a table can be walked without being told of what, row by row.
+/// Whether a table can be walked row by row without a parameter.
 pub(super) fn is_walked(table: &Table) -> bool {
     !matches!(table.need, Need::Map(_)) && !table.places.contains(&Place::Summary)
 }
 
-/// Tables that show of any process only what /proc tells everybody, except for `exe`.
+/// Tables whose columns /proc shows to everyone for any process, except for `exe`.
 pub(super) const PUBLIC: [&str; 2] = ["tasks", "processes"];
 
-/// The fault of a pass that lost its rows.
+/// The fault of a pass without rows.
 pub(super) const NO_ROWS: &str = "no row is left";
 
-/// The rows that a pass showed.
+/// The rows of a pass.
 #[derive(Default)]
 pub(super) struct Rows {
     pub(super) count: usize,
     columns: Vec<Seen>,
-    /// The process of each row, in tables of processes, and whether the row tells more
-    /// than /proc tells anybody.
+    /// The process of each row, in tables of processes, and whether the row shows more than
+    /// /proc shows to everyone.
     processes: Vec<(u64, bool)>,
 }
 
-/// A column in all rows.
+/// The values of a column in all rows.
 #[derive(Clone, Default)]
 struct Seen {
     name: String,
     absent: usize,
-    /// Rows in which its bytes are zeros, and that is a value.
+    /// The number of rows in which the column's bytes are zeros and the value is not absent.
     zero: usize,
 }
 
 /// One pass over a table as a reader sees it.
 pub(super) fn rows(table: &Table, loaded: &Loaded, settings: &Settings) -> Result<Rows, String> {
-    let told = |error: std::io::Error| format!("it loads, but cannot be walked: {error}");
+    let failed = |error: std::io::Error| format!("it loads, but cannot be walked: {error}");
     let to = match table.need {
         Need::Cgroup(_) => Attachment::to(Narrowing::Cgroup(0, Order::Descendants)),
         Need::Nothing | Need::Map(_) => Ok(Attachment::EVERYTHING),
@@ -62,8 +62,8 @@ pub(super) fn rows(table: &Table, loaded: &Loaded, settings: &Settings) -> Resul
         },
         ..*settings
     };
-    let link = sys::link_create(loaded.fd.as_fd(), &to).map_err(told)?;
-    let pass = sys::iterator_create(link.as_fd()).map_err(told)?;
+    let link = sys::link_create(loaded.fd.as_fd(), &to).map_err(failed)?;
+    let pass = sys::iterator_create(link.as_fd()).map_err(failed)?;
     let readers = loaded.readers.as_ref();
     let mut pass = Pass::new(pass, readers.map(|readers| (Arc::clone(readers), settings)));
     let schema = loaded.schema.as_ref().unwrap();
@@ -74,7 +74,7 @@ pub(super) fn rows(table: &Table, loaded: &Loaded, settings: &Settings) -> Resul
             Progress::Nothing => {}
             Progress::Bytes(count) => bytes.extend_from_slice(&buffer[..count]),
         }
-        // A walk over cgroups breaks off where its room ends.
+        // A walk over cgroups ends when its buffer is full.
         if matches!(table.need, Need::Cgroup(_)) {
             break;
         }
@@ -98,7 +98,7 @@ impl Rows {
         for record in Records::new(schema, bytes) {
             rows.count += 1;
             let mut process = None;
-            let mut is_told = !PUBLIC.contains(&table.name);
+            let mut shows_more = !PUBLIC.contains(&table.name);
             for (column, seen) in schema.columns.iter().zip(&mut rows.columns) {
                 let value = column.value(record);
                 match value {
@@ -112,11 +112,11 @@ impl Rows {
                 }
                 match (column.name.as_str(), value) {
                     ("pid", Value::Unsigned(pid)) => process = Some(pid),
-                    ("exe", Value::Text(_)) => is_told = true,
+                    ("exe", Value::Text(_)) => shows_more = true,
                     _ => {}
                 }
             }
-            rows.processes.extend(process.map(|pid| (pid, is_told)));
+            rows.processes.extend(process.map(|pid| (pid, shows_more)));
         }
         rows
     }
@@ -125,8 +125,8 @@ impl Rows {
         self.processes.iter().any(|(pid, _)| *pid == process)
     }
 
-    /// Silent losses in the other rows: all rows, or a column of which most values were
-    /// something and all are zero now, which is a lie.
+    /// Losses that the other rows hide: all rows are missing, or most values of a column were
+    /// not zero and now all are, which is wrong data.
     pub(super) fn lost(&self, now: &Rows) -> Vec<String> {
         if self.count > 0 && now.count == 0 {
             return vec![NO_ROWS.into()];
@@ -142,8 +142,8 @@ impl Rows {
     }
 }
 
-/// A user with two processes, one of which is closed to it, a user without any, and a
-/// pid namespace with one process.
+/// A user with two processes, one of which the user may not examine; a user without processes;
+/// and a pid namespace with one process.
 pub(super) struct People {
     open: Child,
     closed: Child,
@@ -170,7 +170,7 @@ impl People {
         let contained = contained.args(["--pid", "--fork", "--kill-child", "cat"]);
         let contained = contained.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut contained = contained.spawn().unwrap();
-        // It answers, so it runs.
+        // The reply shows that the process runs.
         let (ask, answer) = (&mut contained.stdin, &mut contained.stdout);
         ask.as_mut().unwrap().write_all(b"x").unwrap();
         answer.as_mut().unwrap().read_exact(&mut [0]).unwrap();
@@ -178,8 +178,8 @@ impl People {
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         let namespace = fs::metadata(format!("/proc/{}/ns/pid", children.trim())).unwrap();
         People {
-            // Nobody may look into a process whose program its user may not read
-            // (fs/exec.c, would_dump()).
+            // Only root may examine a process whose program its user cannot read (fs/exec.c,
+            // would_dump()).
             open: start("open", 0o755),
             closed: start("closed", 0o711),
             contained,
@@ -187,20 +187,21 @@ impl People {
         }
     }
 
-    /// The user, to whom only what is its own is shown.
+    /// The user, who sees only its own processes.
     pub(super) fn owner(&self) -> Settings {
         Settings {
             uid: USER,
             gid: USER,
             effective: USER,
-            // The initial one (include/uapi/linux/nsfs.h, USER_NS_INIT_INO), root's.
+            // The initial user namespace, which belongs to root (include/uapi/linux/nsfs.h,
+            // USER_NS_INIT_INO).
             user_namespace: 0xEFFF_FFFD,
             own: 1,
             ..Settings::default()
         }
     }
 
-    /// To whom no table of processes shows anything.
+    /// A user for whom all tables of processes are empty.
     pub(super) fn stranger(&self) -> Settings {
         Settings {
             uid: STRANGER,
@@ -217,19 +218,19 @@ impl People {
         }
     }
 
-    /// Facts that rows must not tell: to the user, those of others and of its closed
-    /// process; to the namespace, those outside.
+    /// Facts that rows must not show: to the user, those of other users and of its closed
+    /// process; to the namespace, those of processes outside it.
     pub(super) fn secrets(&self, own: &Rows, inside: &Rows) -> Vec<String> {
         let open = u64::from(self.open.id());
         let closed = u64::from(self.closed.id());
-        let foreign = own.processes.iter().filter(|(pid, is_told)| match *pid {
+        let foreign = own.processes.iter().filter(|(pid, shows_more)| match *pid {
             pid if pid == open => false,
-            pid if pid == closed => *is_told,
+            pid if pid == closed => *shows_more,
             _ => true,
         });
-        let foreign = foreign.map(|(pid, _)| format!("a user is told of process {pid}"));
+        let foreign = foreign.map(|(pid, _)| format!("a user sees process {pid}"));
         let outside = inside.processes.iter().filter(|(pid, _)| *pid != 1);
-        let outside = outside.map(|(pid, _)| format!("a namespace is told of process {pid}"));
+        let outside = outside.map(|(pid, _)| format!("a namespace sees process {pid}"));
         foreign.chain(outside).collect()
     }
 

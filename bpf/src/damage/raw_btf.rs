@@ -1,10 +1,10 @@
-//! BTF as bytes, to take members out of it (include/uapi/linux/btf.h).
+//! Edits BTF in its binary form, to remove members (include/uapi/linux/btf.h).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const HEADER: usize = 24;
 
-/// The kinds that matter here; the rest is told by its number.
+/// The kinds that need special treatment; the number identifies the others.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     Array,
@@ -18,13 +18,13 @@ pub(super) enum Kind {
 pub(super) struct Member {
     pub(super) name: u32,
     pub(super) ty: u32,
-    /// Where its entry lies.
+    /// The offset of the member's entry.
     pub(super) at: usize,
 }
 
 pub(super) struct RawBtf {
     bytes: Vec<u8>,
-    /// Where each type begins; that of id 0 is void.
+    /// The offset of each type; that of id 0 is void.
     types: Vec<usize>,
     strings: usize,
 }
@@ -52,7 +52,7 @@ impl RawBtf {
         btf
     }
 
-    /// The bytes that a type takes.
+    /// The size of a type's description, in bytes.
     fn size(&self, at: usize) -> usize {
         let count = self.count(at);
         12 + match self.number(at) {
@@ -103,7 +103,7 @@ impl RawBtf {
         }
     }
 
-    /// The type itself, behind its typedefs and qualifiers.
+    /// The type below typedefs and qualifiers.
     pub(super) fn plain(&self, mut id: u32) -> u32 {
         while self.kind(id) == Kind::Modifier {
             id = word(&self.bytes, self.types[id as usize] + 8);
@@ -127,7 +127,7 @@ impl RawBtf {
         })
     }
 
-    /// The members that a path of names leads to, in each struct of the root's name.
+    /// The members that a path of names leads to, in every struct with the root's name.
     pub(super) fn find(&self, roots: &Roots, root: &str, path: &[String]) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         for id in roots.0.get(root).into_iter().flatten() {
@@ -160,7 +160,7 @@ impl RawBtf {
         }
     }
 
-    /// The structs and unions that have one of these names.
+    /// The structs and unions with one of these names.
     pub(super) fn roots(&self, names: &BTreeSet<String>) -> Roots {
         let mut roots = BTreeMap::<_, Vec<_>>::new();
         for id in self.ids().filter(|id| self.kind(*id) == Kind::Composite) {
@@ -171,8 +171,8 @@ impl RawBtf {
         Roots(roots)
     }
 
-    /// The same BTF with the numbers of all types, but without what does not matter to
-    /// a program that asks for these: much less to look through.
+    /// A smaller copy for a program that uses these types: all types keep their numbers, but
+    /// the irrelevant ones lose their contents.
     pub(super) fn thinned(&self, names: &BTreeSet<String>) -> RawBtf {
         let mut needed = BTreeSet::new();
         for id in self.ids() {
@@ -191,7 +191,7 @@ impl RawBtf {
         for id in self.ids() {
             let at = self.types[id as usize];
             if !needed.contains(&id) {
-                // A struct that is only declared, without a name.
+                // This is an unnamed struct that is only declared.
                 types.extend([0, 7 << 24, 0].map(u32::to_ne_bytes).as_flattened());
                 continue;
             }
@@ -229,7 +229,7 @@ impl RawBtf {
         RawBtf::parse(bytes)
     }
 
-    /// A type and those that lie within it.
+    /// Adds a type and the types contained in it.
     fn need(&self, id: u32, needed: &mut BTreeSet<u32>) {
         if id == 0 || !needed.insert(id) {
             return;
@@ -246,12 +246,12 @@ impl RawBtf {
                 self.need(word(&self.bytes, at + 16), needed);
             }
             Kind::Modifier => self.need(word(&self.bytes, at + 8), needed),
-            // A pointer need lead nowhere, but the numbers stay.
+            // The target of a pointer is not needed, but its number stays.
             _ => {}
         }
     }
 
-    /// The bytes, with other names for these members.
+    /// The bytes, in which these members have other names.
     pub(super) fn without(&self, members: &BTreeSet<usize>) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         let length = word(&bytes, 20);
@@ -264,5 +264,5 @@ impl RawBtf {
     }
 }
 
-/// Structs by name.
+/// The ids of structs, by name.
 pub(super) struct Roots(BTreeMap<String, Vec<u32>>);

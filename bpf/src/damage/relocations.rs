@@ -1,22 +1,22 @@
-//! The kernel fields that an object relies on, from its own CO-RE relocations.
+//! Reads the kernel fields that an object uses from its CO-RE relocations.
 //!
-//! Format: include/uapi/linux/btf.h and bpf.h (struct bpf_core_relo), and libbpf's
-//! btf_ext_header for `.BTF.ext`.
+//! The format is defined in include/uapi/linux/btf.h and bpf.h (struct bpf_core_relo), and by
+//! libbpf's btf_ext_header for `.BTF.ext`.
 
 use super::raw_btf::{Kind, RawBtf, word};
 use object::{Object, ObjectSection};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A path from a struct to one of its fields: the struct's name, and the names of
-/// members. Elements of arrays and structs without a name are no steps.
+/// A path from a struct to one of its fields: the struct's name, and the names of members.
+/// Array elements and unnamed structs are not part of the path.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Access {
     pub(super) root: String,
     pub(super) members: Vec<String>,
 }
 
-/// The last kind of an access to a field: enum bpf_core_relo_kind, BPF_CORE_FIELD_*.
+/// The highest number of a field relocation: enum bpf_core_relo_kind, BPF_CORE_FIELD_*.
 const LAST_FIELD_KIND: u32 = 5;
 
 impl fmt::Display for Access {
@@ -25,7 +25,7 @@ impl fmt::Display for Access {
     }
 }
 
-/// The names of all types that an object asks the kernel for.
+/// The names of all kernel types that an object uses.
 pub(super) fn type_names(elf: &[u8]) -> BTreeSet<String> {
     let file = object::File::parse(elf).unwrap();
     let section = |name| file.section_by_name(name).unwrap().data().unwrap();
@@ -35,12 +35,12 @@ pub(super) fn type_names(elf: &[u8]) -> BTreeSet<String> {
     roots.filter(|name| !name.is_empty()).collect()
 }
 
-/// The name without the flavour that libbpf leaves out of account.
+/// The name without its flavour, which libbpf ignores.
 fn essential(name: &str) -> String {
     name.split("___").next().unwrap().to_owned()
 }
 
-/// All the fields, and for a field within another that one, too.
+/// All fields that an object uses. For a nested field, the outer field is included too.
 pub(super) fn accesses(elf: &[u8]) -> BTreeSet<Access> {
     let file = object::File::parse(elf).unwrap();
     let section = |name| file.section_by_name(name).unwrap().data().unwrap();
@@ -58,8 +58,7 @@ pub(super) fn accesses(elf: &[u8]) -> BTreeSet<Access> {
     all
 }
 
-/// A relocation: the type it begins at, where the string lies that says how it goes
-/// on, and what it is for.
+/// A relocation: the type at which it starts, the offset of its access string, and its purpose.
 struct Record {
     root: u32,
     spec: u32,
@@ -87,8 +86,8 @@ fn records(ext: &[u8]) -> impl Iterator<Item = Record> {
     found.into_iter()
 }
 
-/// Follows an access string such as `0:2:1`: the first number steps over whole
-/// structs, the others into members or elements.
+/// Resolves an access string such as `0:2:1`: the first number steps over whole structs, and
+/// the others into members or elements.
 fn resolve(btf: &RawBtf, root: u32, spec: &str) -> Access {
     let mut at = btf.plain(root);
     let root = essential(btf.name(at));

@@ -1,7 +1,7 @@
-//! Who asks: the namespaces, user and rights of a thread, read in /proc.
+//! Reads the namespaces, user and rights of a calling thread from /proc.
 //!
-//! A caller that waits for its answer cannot exit, so its `/proc/<tid>` may be trusted
-//! while its request is served, and only then.
+//! A caller that waits for its reply cannot exit, so its `/proc/<tid>` is valid while its
+//! request is served, but no longer.
 
 use crate::host::namespaces::{self, Kind};
 use crate::sys;
@@ -16,12 +16,12 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
-/// How many descriptors [`Callers::has_open`] looks at.
+/// The most descriptors that [`Callers::has_open`] examines.
 const DESCRIPTORS_SEARCHED: usize = 256;
 
-/// The system calls in which a thread waits that reads asynchronously. None of them reads
-/// a file. A number of another architecture that the kernel also runs means some other
-/// call, which does not read a file either.
+/// The system calls in which a thread waits that reads asynchronously. None of them reads a
+/// file. On a kernel that also runs another architecture, these numbers may mean other calls
+/// there, but none of those reads a file either.
 const WAITS: [libc::c_long; 8] = [
     libc::SYS_io_uring_enter,
     libc::SYS_io_getevents,
@@ -33,17 +33,17 @@ const WAITS: [libc::c_long; 8] = [
     libc::SYS_clock_nanosleep,
 ];
 
-/// Finds out about callers, and knows the daemon's own facts.
+/// Identifies callers, and holds the daemon's own facts.
 #[derive(Debug)]
 pub(crate) struct Callers {
     daemon: Caller,
 }
 
 impl Callers {
-    /// Reads the facts about this process. It never leaves its pid and user namespaces.
+    /// Reads the facts about this process, which never leaves its pid and user namespaces.
     ///
     /// # Errors
-    /// [`Error::Caller`] if `/proc` is not there.
+    /// [`Error::Caller`] if `/proc` is not mounted.
     pub(crate) fn new() -> Result<Callers> {
         let daemon = facts(None)?;
         Ok(Callers {
@@ -54,12 +54,12 @@ impl Callers {
         })
     }
 
-    /// This process.
+    /// The daemon, which is this process.
     pub(crate) fn daemon(&self) -> Caller {
         self.daemon
     }
 
-    /// [`iterfs_mapping::contract::Callers::identify`]
+    /// See [`iterfs_mapping::contract::Callers::identify`].
     pub(crate) fn identify(&self, thread: u32) -> Result<Caller> {
         if thread == 0 {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
@@ -72,7 +72,7 @@ impl Callers {
         })
     }
 
-    /// [`iterfs_mapping::contract::Callers::tenant`]
+    /// See [`iterfs_mapping::contract::Callers::tenant`].
     pub(crate) fn tenant(&self, caller: &Caller, uid: u32) -> Result<Tenant> {
         if caller.is_on_host {
             let container = None;
@@ -105,7 +105,7 @@ impl Callers {
         })
     }
 
-    /// [`iterfs_mapping::contract::Callers::user`]
+    /// See [`iterfs_mapping::contract::Callers::user`].
     pub(crate) fn user(&self, caller: &Caller) -> Result<User> {
         let status = status(caller)?;
         let namespace = namespaces::open(caller.thread, Kind::User)?;
@@ -118,14 +118,14 @@ impl Callers {
         })
     }
 
-    /// [`iterfs_mapping::contract::Callers::has_open`]. Before Linux 5.14 the kernel does
-    /// not tell the inode number of a descriptor, and the answer is no. A descriptor made
+    /// See [`iterfs_mapping::contract::Callers::has_open`]. Before Linux 5.14 the kernel does
+    /// not report the inode number of a descriptor, and the result is false. A descriptor made
     /// with O_PATH opens nothing and does not count.
     pub(crate) fn has_open(&self, caller: &Caller, inode: u64) -> Result<bool> {
         let directory = format!("{}/fdinfo", directory(caller.thread));
         let entries = fs::read_dir(directory).map_err(Error::Caller)?;
         let mut open = entries.take(DESCRIPTORS_SEARCHED).filter_map(|entry| {
-            // A descriptor may be closed by another thread meanwhile.
+            // Another thread may close a descriptor meanwhile.
             let text = fs::read_to_string(entry.ok()?.path()).ok()?;
             let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
             let flags = u32::from_str_radix(field("flags:")?.trim(), 8).ok()?;
@@ -136,8 +136,9 @@ impl Callers {
         Ok(open.any(|found| found))
     }
 
-    /// The numbers that processes of a caller's pid namespace have in this one, in the same
-    /// order and without those that are gone; none if the kernel cannot tell (before 6.11).
+    /// Translates process ids of a caller's pid namespace to those of this one, in the same
+    /// order and without processes that are gone; none if the kernel cannot translate them
+    /// (before 6.11).
     pub(crate) fn translated(
         &self,
         caller: &Caller,
@@ -155,28 +156,29 @@ impl Callers {
         Ok(Some(here))
     }
 
-    /// The number that one process of a caller's pid namespace has in this one; none if it
-    /// is gone, or the kernel cannot tell (before 6.11).
+    /// Translates one process id of a caller's pid namespace to that of this one; none if the
+    /// process is gone, or if the kernel cannot translate it (before 6.11).
     pub(crate) fn translated_process(&self, caller: &Caller, process: u32) -> Option<u32> {
         let namespace = namespaces::open(caller.thread, Kind::Pid).ok()?;
         sys::process_of_namespace(namespace.as_fd(), process).ok()
     }
 }
 
-/// [`iterfs_mapping::contract::Callers::reads_asynchronously`]
+/// See [`iterfs_mapping::contract::Callers::reads_asynchronously`].
 pub(crate) fn reads_asynchronously(thread: u32) -> bool {
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_micros(50);
     let path = format!("{}/syscall", directory(Some(thread)));
     for _ in 0..TRIES {
-        // A thread that is gone has left its request behind, which no reader can.
+        // The thread exited and left its request behind. A thread that waits for a read cannot
+        // do that.
         let Ok(call) = fs::read_to_string(&path) else {
             return true;
         };
         match call.split_whitespace().next() {
-            // One that has just sent its request is about to wait.
+            // A thread that has just sent its request is about to wait.
             Some("running") => thread::sleep(PAUSE),
-            // The number of a system call, or -1 outside of one: a thread of io_uring's.
+            // The number of a system call, or -1 outside of one, as for a thread of io_uring.
             Some(number) => {
                 let number = number.parse().unwrap_or_default();
                 return number == -1 || WAITS.contains(&number);
@@ -198,7 +200,7 @@ fn facts(thread: Option<u32>) -> Result<Caller> {
     })
 }
 
-/// [`iterfs_mapping::contract::Callers::groups`]
+/// See [`iterfs_mapping::contract::Callers::groups`].
 pub(crate) fn groups(caller: &Caller) -> Result<Vec<u32>> {
     let status = status(caller)?;
     let groups = status.lines().find_map(|line| line.strip_prefix("Groups:"));
@@ -211,14 +213,14 @@ fn status(caller: &Caller) -> Result<String> {
     fs::read_to_string(path).map_err(Error::Caller)
 }
 
-/// The ids and capabilities in a `status` of /proc (proc_pid_status(5)). The crate procfs
-/// makes a map of all its lines, at each open of a user without root.
+/// The ids and capabilities in a `status` file of /proc (proc_pid_status(5)). The crate procfs
+/// would build a map of all its lines, at each open by a user other than root.
 fn credentials(status: &str) -> Option<User> {
     let field = |key: &str, at: usize| {
         let line = status.lines().find_map(|line| line.strip_prefix(key))?;
         line.split_whitespace().nth(at)
     };
-    // The ids are real, effective, saved, filesystem.
+    // The ids are in the order real, effective, saved, filesystem.
     Some(User {
         uid: field("Uid:", 0)?.parse().ok()?,
         gid: field("Gid:", 0)?.parse().ok()?,
@@ -228,7 +230,7 @@ fn credentials(status: &str) -> Option<User> {
     })
 }
 
-/// The directory of a thread in /proc, or of this process.
+/// The directory in /proc of a thread, or of this process.
 pub(crate) fn directory(thread: Option<u32>) -> String {
     match thread {
         None => "/proc/self".into(),

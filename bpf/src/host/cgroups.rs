@@ -1,9 +1,8 @@
-//! The names of cgroups: what `cgroup/` lists and finds.
+//! Lists and finds the cgroups in `cgroup/` by name.
 //!
-//! Asked of a mount of our own that no path leads to, so that it does not matter
-//! where, or whether, the host has cgroup2 mounted. A cgroup's id is the inode
-//! number of its directory (fs/kernfs, `kernfs_ino()`), and the file handle by
-//! which that directory is opened.
+//! This uses a private, detached mount of cgroup2, so it does not matter where, or whether, the
+//! host has mounted one. A cgroup's id is the inode number of its directory (fs/kernfs,
+//! `kernfs_ino()`), and the file handle with which that directory is opened.
 
 use crate::sys;
 use iterfs_mapping::error::{Error, Result};
@@ -15,14 +14,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
-/// The tree of cgroups as this process's cgroup namespace shows it.
+/// The tree of cgroups, as this process's cgroup namespace shows it.
 #[derive(Debug, Default)]
 pub(crate) struct Cgroups {
     root: OnceLock<OwnedFd>,
 }
 
 impl Cgroups {
-    /// The cgroups right below one; none if it is gone.
+    /// The children of a cgroup; none if it is gone.
     pub(crate) fn below(&self, id: u64) -> Result<Vec<(OsString, u64)>> {
         let Some(directory) = self.open(id)? else {
             return Ok(Vec::new());
@@ -31,7 +30,7 @@ impl Cgroups {
         for entry in Dir::read_from(&directory).map_err(failed)? {
             let entry = match entry {
                 Ok(entry) => entry,
-                // Removed while it is read.
+                // The cgroup was removed during the read.
                 Err(Errno::NOENT | Errno::NODEV) => break,
                 Err(errno) => return Err(failed(errno)),
             };
@@ -43,7 +42,7 @@ impl Cgroups {
         Ok(below)
     }
 
-    /// The one of this name right below another.
+    /// The child of a cgroup with this name.
     pub(crate) fn find(&self, id: u64, name: &OsStr) -> Result<Option<u64>> {
         let Some(directory) = self.open(id)? else {
             return Ok(None);
@@ -58,7 +57,7 @@ impl Cgroups {
         }
     }
 
-    /// Whether there is such a cgroup.
+    /// Whether a cgroup with this id exists.
     pub(crate) fn exists(&self, id: u64) -> Result<bool> {
         Ok(id == 0 || self.open(id)?.is_some())
     }
@@ -92,7 +91,8 @@ fn mount() -> rustix::io::Result<OwnedFd> {
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let mount = fsmount(&filesystem, FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
-    // That is a mere place (O_PATH); handles are opened beside an open directory.
+    // The mount descriptor is only a location (O_PATH), but opening by handle needs an open
+    // directory.
     open_directory(&mount)
 }
 
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_below_is_found_by_its_name_and_id() {
+    fn child_cgroups_are_found_by_name_and_id() {
         let cgroups = Cgroups::default();
         for (name, id) in cgroups.below(0).unwrap() {
             assert_eq!(cgroups.find(0, &name).unwrap(), Some(id), "{name:?}");

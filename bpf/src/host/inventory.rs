@@ -1,6 +1,8 @@
-//! What iterfs itself asks of its tables: processes, threads, maps, as typed rows.
+//! The rows of built-in tables that iterfs itself needs, with types: processes, threads and
+//! maps.
 //!
-//! The rows come from the built-in programs, whatever an update put in their place.
+//! The rows come from the built-in programs, even after an update has replaced the program of a
+//! table.
 
 use crate::kernel::Kernel;
 use iterfs_mapping::contract::{Map, Pass, Process, Progress};
@@ -8,18 +10,18 @@ use iterfs_mapping::error::{Error, Result};
 use iterfs_mapping::row::{Column, Record, Records, Schema, Value};
 use iterfs_mapping::{Instance, Narrowing, Place, TableId, View};
 
-/// More than the kernel hands out at once.
+/// This is more than the kernel returns at once.
 const BUFFER: usize = 64 * 1024;
 
-/// A row of a built-in table as iterfs needs it.
+/// A row of a built-in table, reduced to the columns that iterfs needs.
 pub(crate) trait Row: Sized {
-    /// The place and name of the table.
+    /// The place and the name of the table.
     const TABLE: (Place, &'static str);
-    /// The names of the columns that are read, in the order in which [`Row::read`] gets
-    /// them.
+    /// The names of the required columns, in the order in which [`Row::read`] gets their
+    /// values.
     const COLUMNS: &'static [&'static str];
 
-    /// Makes a row of the values of its columns; none if one of them is absent or out of
+    /// Makes a row from the values of its columns; none if a required value is absent or out of
     /// range.
     fn read(values: &mut dyn Iterator<Item = Value<'_>>) -> Option<Self>;
 }
@@ -32,7 +34,7 @@ impl Row for Process {
         Some(Process {
             pid: number(values.next()?)?,
             started: number(values.next()?)?,
-            // Absent while the process exits.
+            // The value is absent while the process exits.
             slots: values.next().and_then(number).unwrap_or_default(),
         })
     }
@@ -73,8 +75,8 @@ impl Row for Map {
     }
 }
 
-/// The rows of a table, or of a part of it, that a reader sees. There are none where the
-/// kernel lacks the target.
+/// The rows of a table, or of a part of it, that a reader sees. There are none if the kernel
+/// lacks the target.
 ///
 /// # Errors
 /// [`Error::BadObject`] if the program's row lacks a column; those of the pass.
@@ -100,7 +102,7 @@ pub(crate) fn rows<R: Row>(kernel: &Kernel, narrowing: Narrowing, view: &View) -
     Ok(rows)
 }
 
-/// Walks a whole table with its built-in program and shows `visit` each row.
+/// Walks a whole table with its built-in program and calls `visit` for each row.
 ///
 /// # Errors
 /// Those of opening the table, and of the pass.
@@ -143,7 +145,7 @@ pub(crate) fn column_of<'a>(schema: &'a Schema, name: &str) -> Option<&'a Column
     schema.columns.iter().find(|column| column.name == name)
 }
 
-/// A value as an integer, if it is one that fits.
+/// The value as an integer, if it fits.
 pub(crate) fn number<T: TryFrom<u64>>(value: Value<'_>) -> Option<T> {
     match value {
         Value::Unsigned(number) => T::try_from(number).ok(),
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
     use crate::kernel::Kernel;
 
-    /// A row of a column that no program has.
+    /// A row with a column that no program has.
     #[derive(Debug)]
     struct Odd;
 

@@ -1,5 +1,4 @@
-//! What the daemon finds out about the machine: callers, namespaces, cgroups, and
-//! inventories of processes and maps.
+//! Examines the machine: callers, namespaces, cgroups, and inventories of processes and maps.
 
 pub(crate) mod callers;
 pub(crate) mod cgroups;

@@ -1,4 +1,4 @@
-//! The namespaces of a thread: their inode numbers, and the files that enter them.
+//! The namespaces of a thread: reads their inode numbers, and opens the files that enter them.
 
 use crate::host::callers::directory;
 use crate::sys;
@@ -7,7 +7,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Pid and user namespaces nest no deeper (include/linux/pid_namespace.h,
+/// The deepest nesting of pid and user namespaces (include/linux/pid_namespace.h,
 /// MAX_PID_NS_LEVEL; kernel/user_namespace.c).
 const DEEPEST: usize = 40;
 
@@ -32,8 +32,8 @@ impl Kind {
 
 /// The inode number of a namespace of a thread, or of this process.
 ///
-/// Read from the link's text, such as `net:[4026531840]` (namespaces(7)), which takes half
-/// as long as stat(2) of the namespace.
+/// It is parsed from the link's text, such as `net:[4026531840]` (namespaces(7)), which takes
+/// half as long as stat(2) of the namespace.
 pub(crate) fn inode(thread: Option<u32>, kind: Kind) -> Result<u32> {
     let mut text = [0; 32];
     let length = rustix::fs::readlinkat_raw(CWD, path(thread, kind), &mut text[..])
@@ -58,7 +58,7 @@ fn path(thread: Option<u32>, kind: Kind) -> String {
     format!("{}/ns/{}", directory(thread), kind.name())
 }
 
-/// The last of a namespace and those it is nested in before the initial one.
+/// The outermost namespace, below the initial one, that contains this namespace or is it.
 pub(crate) fn outermost(mut namespace: OwnedFd, initial: u32) -> Result<OwnedFd> {
     for _ in 0..DEEPEST {
         let parent = sys::parent_of_namespace(namespace.as_fd()).map_err(Error::Caller)?;
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_a_link_is_the_number_of_its_namespace() {
+    fn the_text_of_a_link_has_the_inode_number_of_its_namespace() {
         for kind in [Kind::Pid, Kind::Net, Kind::User] {
             let opened = inode_of(&open(None, kind).unwrap()).unwrap();
             assert_eq!(inode(None, kind).unwrap(), opened);

@@ -1,4 +1,4 @@
-//! Works in another net namespace.
+//! Runs work in another net namespace.
 
 use crate::host::namespaces::{self, Kind};
 use iterfs_mapping::error::{Error, Result};
@@ -12,7 +12,7 @@ use std::thread;
 pub(crate) struct Home(OwnedFd);
 
 impl Home {
-    /// The one it is in now.
+    /// The net namespace of this thread.
     pub(crate) fn here() -> Result<Home> {
         namespaces::open(None, Kind::Net).map(Home)
     }
@@ -20,7 +20,8 @@ impl Home {
     /// Runs `work` in another net namespace, on this thread.
     ///
     /// # Panics
-    /// If the thread cannot get back: so it ends, and serves nobody where it is.
+    /// If the thread cannot return to its own namespace: it must end, because it would serve
+    /// requests in the wrong one.
     pub(crate) fn away<T>(
         &self,
         namespace: BorrowedFd<'_>,
@@ -32,8 +33,8 @@ impl Home {
     }
 }
 
-/// Runs `work` in another net namespace on a thread made for it, which never comes
-/// back: where a thread that is lost would not end, but be caught.
+/// Runs `work` in another net namespace on a separate thread, which never returns to the own
+/// one. This is for callers that would catch the panic of a thread that cannot return.
 pub(crate) fn aside<T: Send>(
     namespace: BorrowedFd<'_>,
     work: impl FnOnce() -> Result<T> + Send,
@@ -57,15 +58,15 @@ fn enter(namespace: BorrowedFd<'_>) -> Result<()> {
         .map_err(|errno| Error::Namespace(errno.into()))
 }
 
-/// Takes the thread back when dropped, however that comes about.
+/// Returns the thread to its own namespace when dropped, even while it panics.
 struct Back<'a>(BorrowedFd<'a>);
 
 impl Drop for Back<'_> {
-    #[allow(clippy::panic)] // What ends a thread, and it must end.
+    #[allow(clippy::panic)] // The thread must end, and only a panic ends it.
     fn drop(&mut self) {
         if let Err(error) = enter(self.0) {
-            tracing::error!("a thread cannot leave a net namespace and ends: {error}");
-            // While it panics already, this ends the process.
+            tracing::error!("a thread cannot leave a net namespace, so it ends: {error}");
+            // If the thread is already panicking, this ends the process.
             panic!("a thread cannot leave a net namespace: {error}");
         }
     }
@@ -81,20 +82,20 @@ mod tests {
     }
 
     #[test]
-    fn what_the_work_comes_to_is_told() {
+    fn the_outcome_of_the_work_is_returned() {
         let home = Home::here().unwrap();
         let there = own();
         assert!(home.away(there.as_fd(), || Ok(())).is_ok());
         let failed = home.away(there.as_fd(), || Err::<(), _>(Error::NoNamespace(1)));
         assert!(failed.is_err());
-        // Where there is nothing to enter, nothing is done.
+        // If the namespace cannot be entered, the work does not run.
         let nothing = OwnedFd::from(File::open("/dev/null").unwrap());
         let entered = home.away(nothing.as_fd(), || -> Result<()> { unreachable!() });
         assert!(entered.is_err());
     }
 
     #[test]
-    fn a_thread_that_cannot_get_back_ends() {
+    fn a_thread_that_cannot_return_ends() {
         let lost = Home(File::open("/dev/null").unwrap().into());
         let there = own();
         let thread = thread::spawn(move || lost.away(there.as_fd(), || Ok(())));

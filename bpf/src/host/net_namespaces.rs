@@ -1,8 +1,8 @@
-//! Where a net namespace can be entered, by its inode number.
+//! Opens net namespaces by their inode numbers.
 //!
-//! Through a task in it, or through a name that ip-netns(8) gave it. Nothing is
-//! kept open: that would keep the namespace alive. What is kept is where it was
-//! last found, which is looked at again each time.
+//! A net namespace is entered through a task in it, or through a name that ip-netns(8) gave it.
+//! No descriptor is kept open, because that would keep the namespace alive. Only the path where
+//! the namespace was last found is kept, and it is checked again each time.
 
 use crate::host::inventory::{Thread, rows};
 use crate::kernel::Kernel;
@@ -18,13 +18,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// Where ip-netns(8) keeps names.
+/// The directory in which ip-netns(8) keeps names.
 const NAMES: &str = "/run/netns";
 
 /// include/uapi/linux/magic.h, NSFS_MAGIC.
 const NSFS_MAGIC: u32 = 0x6e73_6673;
 
-/// Places remembered at most; then it begins anew.
+/// The most remembered paths; at this limit all are forgotten.
 const MAX_REMEMBERED: usize = 4096;
 
 /// The net namespaces of the host.
@@ -34,7 +34,7 @@ pub(crate) struct NetNamespaces {
 }
 
 impl NetNamespaces {
-    /// The names that were given, with their inode numbers.
+    /// The names of net namespaces, with their inode numbers.
     pub(crate) fn names(&self) -> Result<Vec<(OsString, u32)>> {
         let entries = match fs::read_dir(NAMES) {
             Ok(entries) => entries,
@@ -44,7 +44,7 @@ impl NetNamespaces {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(Error::Namespace)?;
-            // A name whose namespace was not mounted on it yet, or no more, is none.
+            // Skip a name on which no namespace is mounted yet, or any more.
             if let Some(inode) = inode_at(&entry.path()) {
                 names.push((entry.file_name(), inode));
             }
@@ -52,7 +52,7 @@ impl NetNamespaces {
         Ok(names)
     }
 
-    /// Whether there is a namespace of this number that can be entered.
+    /// Whether a namespace with this inode number exists that can be entered.
     pub(crate) fn contains(&self, kernel: &Kernel, inode: u32) -> Result<bool> {
         match self.open(kernel, inode) {
             Ok(_) => Ok(true),
@@ -61,7 +61,7 @@ impl NetNamespaces {
         }
     }
 
-    /// Opens a namespace, wherever it can be found.
+    /// Opens the namespace with this inode number, wherever it is found.
     pub(crate) fn open(&self, kernel: &Kernel, inode: u32) -> Result<OwnedFd> {
         let remembered = self.found.lock().get(&inode).cloned();
         if let Some(namespace) = remembered.and_then(|path| open_at(&path, inode)) {
@@ -84,9 +84,9 @@ impl NetNamespaces {
     }
 }
 
-/// The namespace at a path, if it is the one of this number.
+/// Opens the namespace at a path, if it has this inode number.
 fn open_at(path: &Path, inode: u32) -> Option<OwnedFd> {
-    // Whatever lies there instead is not waited for.
+    // If something else is at the path, opening it must not block.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let namespace = rustix::fs::open(path, flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(&namespace).ok()?;
@@ -104,7 +104,7 @@ fn is_namespace(file: &OwnedFd) -> Result<bool, Errno> {
     Ok(rustix::fs::fstatfs(file)?.f_type as u32 == NSFS_MAGIC)
 }
 
-/// The threads in a namespace, by their ids here.
+/// The threads in a namespace, by their ids in this pid namespace.
 fn tasks_in(kernel: &Kernel, inode: u32) -> Result<impl Iterator<Item = u32>> {
     let threads = rows::<Thread>(kernel, Narrowing::Nothing, &kernel.own_view())?;
     let held = threads.into_iter();

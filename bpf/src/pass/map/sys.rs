@@ -38,7 +38,7 @@ pub(super) fn btf_bytes(id: u32) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Finds the key after `before`, or the first key; false if there is none. The keys must have
+/// Finds the key after `key`, or the first key; false if there is none. The keys must have
 /// the map's size (BPF_MAP_GET_NEXT_KEY, bpf(2)).
 pub(super) fn next_key(
     map: BorrowedFd<'_>,
