@@ -2,7 +2,7 @@
 
 use crate::load::loader::Loaded;
 use crate::pass::iterator::Iterator as Pass;
-use crate::pass::readers::{Settings, Walk};
+use crate::pass::readers::{CgroupRange, Settings};
 use crate::program::attachment::Attachment;
 use crate::sys;
 use iterfs_mapping::contract::{Progress, Source as _};
@@ -56,9 +56,9 @@ pub(super) fn rows(table: &Table, loaded: &Loaded, settings: &Settings) -> Resul
     }
     .map_err(|error| error.to_string())?;
     let settings = Settings {
-        walk: Walk {
+        range: CgroupRange {
             budget: 16 * 1024,
-            ..Walk::default()
+            ..CgroupRange::default()
         },
         ..*settings
     };

@@ -144,7 +144,7 @@ impl Kernel {
     fn summary(&self, table: TableId) -> Result<Option<Arc<SummaryPool>>> {
         let (slot, _) = self.slot(table)?;
         let table = table.table();
-        let is_updated = slot.loaded().is_some_and(|program| !program.is_own());
+        let is_updated = slot.loaded().is_some_and(|program| !program.is_built_in());
         if !table.places.contains(&Place::Summary) || is_updated {
             return Ok(None);
         }
@@ -177,7 +177,7 @@ impl Kernel {
     pub fn open_own(&self, instance: Instance, view: &View) -> Result<Pass> {
         let (slot, load) = self.slot(instance.table)?;
         let (program, pass) = self.pass_from(slot, &load, instance, view)?;
-        if program.is_own() {
+        if program.is_built_in() {
             return Ok(pass);
         }
         let table = instance.table.table();
@@ -190,7 +190,7 @@ impl Kernel {
 /// The form of a table while this program fills it.
 fn form(table: TableId, program: &Program) -> Form {
     let form = program.form();
-    match program.is_own() {
+    match program.is_built_in() {
         true => Form::of_layout(table.table().scope),
         false => form,
     }

@@ -63,13 +63,13 @@ impl Kernel {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
         }
         if let Narrowing::Map(id) = narrowing
-            && program.is_own()
+            && program.is_built_in()
         {
             return map::pass(program, id, view);
         }
         let mut rest = Vec::new();
         let source: Box<dyn Source> = match narrowing {
-            Narrowing::Cgroup(id, order) if program.is_own() => {
+            Narrowing::Cgroup(id, order) if program.is_built_in() => {
                 Box::new(CgroupWalk::new(program, id, order)?)
             }
             Narrowing::Nothing
@@ -95,7 +95,7 @@ impl Kernel {
             source,
             rest,
             // A user program may block on anything.
-            waits_for_processes: !program.is_own() || program.target() == MAPPINGS_TARGET,
+            waits_for_processes: !program.is_built_in() || program.target() == MAPPINGS_TARGET,
         })
     }
 
@@ -127,7 +127,7 @@ impl Kernel {
         let caller = &view.caller;
         let is_of_processes = matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace);
         // A walk over tasks takes no longer than listing the processes.
-        if !is_of_processes || program.target() == PROCESSES_TARGET || !program.is_own() {
+        if !is_of_processes || program.target() == PROCESSES_TARGET || !program.is_built_in() {
             return Ok(None);
         }
         let pid_namespace = namespace_for_bpf(caller);
@@ -165,7 +165,7 @@ impl Kernel {
         let (place, name) = <Process as inventory::Row>::TABLE;
         if let Some(table) = TableId::find(place, name)
             && let (slot, load) = self.slot(table)?
-            && slot.program(load)?.is_own()
+            && slot.program(load)?.is_built_in()
         {
             let seen = inventory::rows(self, Narrowing::Nothing, view)?;
             return match namespace_for_bpf(&view.caller) {

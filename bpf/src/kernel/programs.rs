@@ -46,7 +46,7 @@ impl Kernel {
     /// that replaced the table's own, if that program prints text.
     fn link_as_text(&self, instance: Instance) -> Result<OwnedFd> {
         let (slot, _) = self.slot(instance.table)?;
-        let updated = slot.loaded().filter(|program| !program.is_own());
+        let updated = slot.loaded().filter(|program| !program.is_built_in());
         match updated {
             Some(program) => program.link_as_text(instance.narrowing),
             None => self.own_link_as_text(instance),
@@ -113,7 +113,7 @@ impl Programs for Kernel {
         pinned: &[PinnedLink],
     ) -> Result<()> {
         let (slot, own) = self.slot(table)?;
-        let stands = slot.loaded().is_none_or(|program| program.is_own());
+        let stands = slot.loaded().is_none_or(|program| program.is_built_in());
         if stands && pinned.is_empty() {
             return Ok(());
         }

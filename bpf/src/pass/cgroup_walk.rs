@@ -5,9 +5,9 @@
 //! `programs/cgroups.bpf.c` shows the cgroups that follow those of the previous step, as many
 //! as fit.
 
-use crate::pass::cgroup_place::Place;
+use crate::pass::cgroup_position::Position;
 use crate::pass::iterator::Iterator;
-use crate::pass::readers::{Readers, Settings, Walk};
+use crate::pass::readers::{CgroupRange, Readers, Settings};
 use crate::program::Program;
 use crate::program::attachment::Attachment;
 use crate::sys;
@@ -38,7 +38,7 @@ pub(crate) struct CgroupWalk {
     columns: Columns,
     order: Order,
     /// For a walk down, or of a single cgroup.
-    place: Place,
+    position: Position,
     /// For a walk up: the level of the last cgroup shown, 0 before the first.
     above: u32,
     over: bool,
@@ -69,7 +69,7 @@ impl CgroupWalk {
             },
             schema: Arc::clone(schema),
             order,
-            place: Place::default(),
+            position: Position::default(),
             above: 0,
             over: false,
         })
@@ -97,7 +97,7 @@ impl CgroupWalk {
         let (id, parent) = (number(&self.columns.id), number(&self.columns.parent));
         match self.order {
             Order::Itself => self.over = true,
-            Order::Descendants => self.place.shown(id, parent),
+            Order::Descendants => self.position.shown(id, parent),
             Order::Ancestors => {
                 self.above = number(&self.columns.depth) as u32;
                 self.over = self.above == 0;
@@ -112,23 +112,23 @@ impl Source for CgroupWalk {
             return Ok(Progress::End);
         }
         let room = buffer.len().min(CAPACITY).saturating_sub(MARKS);
-        let walk = Walk {
-            at: self.place.at(),
-            after: self.place.after(),
+        let range = CgroupRange {
+            at: self.position.at(),
+            after: self.position.after(),
             above: self.above,
             budget: room as u32,
         };
         let settings = Settings {
-            walk,
+            range,
             ..Settings::default()
         };
         let length = self.walk(buffer, settings)?;
 
         let mut start = 0;
-        if walk.at != 0 {
-            start = size_of_val(&walk.at);
-            if !buffer[..length].starts_with(&walk.at.to_ne_bytes()) {
-                self.over = !self.place.gone();
+        if range.at != 0 {
+            start = size_of_val(&range.at);
+            if !buffer[..length].starts_with(&range.at.to_ne_bytes()) {
+                self.over = !self.position.gone();
                 return Ok(Progress::Nothing);
             }
         }

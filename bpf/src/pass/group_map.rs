@@ -26,15 +26,15 @@ pub(crate) struct Groups {
 
 /// The progress of taking the groups out of a map.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Cursor {
     next: Option<u32>,
     batch: usize,
     keys: Vec<u8>,
 }
 
-impl Default for Place {
-    fn default() -> Place {
-        Place {
+impl Default for Cursor {
+    fn default() -> Cursor {
+        Cursor {
             next: None,
             batch: BATCH,
             keys: Vec::new(),
@@ -42,7 +42,7 @@ impl Default for Place {
     }
 }
 
-impl Place {
+impl Cursor {
     /// Whether no groups were taken yet.
     pub(crate) fn is_start(&self) -> bool {
         self.next.is_none()
@@ -75,15 +75,15 @@ impl Groups {
 
     /// Moves some groups out of the map and appends them to `rows`. Returns whether more may
     /// follow.
-    pub(crate) fn take(&self, place: &mut Place, rows: &mut Vec<u8>) -> Result<bool> {
+    pub(crate) fn take(&self, cursor: &mut Cursor, rows: &mut Vec<u8>) -> Result<bool> {
         let before = rows.len();
         loop {
-            place.keys.resize(place.batch * self.key_size, 0);
-            rows.resize(before + place.batch * self.row_size, 0);
+            cursor.keys.resize(cursor.batch * self.key_size, 0);
+            rows.resize(before + cursor.batch * self.row_size, 0);
             let taken = sys::map_take(
                 self.map.as_fd(),
-                place.next,
-                &mut place.keys,
+                cursor.next,
+                &mut cursor.keys,
                 self.key_size,
                 &mut rows[before..],
                 self.row_size,
@@ -92,23 +92,23 @@ impl Groups {
                 Ok(taken) => taken,
                 // One bucket holds more groups than were requested.
                 Err(error) if error.raw_os_error() == Some(libc::ENOSPC) => {
-                    place.batch *= 2;
+                    cursor.batch *= 2;
                     continue;
                 }
                 Err(error) => return Err(Error::Pass(error)),
             };
             rows.truncate(before + taken.count * self.row_size);
-            place.batch = place.batch.max((2 * place.batch).min(LARGEST_BATCH));
-            place.next = taken.next;
+            cursor.batch = cursor.batch.max((2 * cursor.batch).min(LARGEST_BATCH));
+            cursor.next = taken.next;
             return Ok(taken.next.is_some());
         }
     }
 
     /// Removes all groups from the map.
     pub(crate) fn clear(&self) -> Result<()> {
-        let mut place = Place::default();
+        let mut cursor = Cursor::default();
         let mut rows = Vec::new();
-        while self.take(&mut place, &mut rows)? {
+        while self.take(&mut cursor, &mut rows)? {
             rows.clear();
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Passes over tables. [`iterator`] has the only loop that reads an iterator; all other passes
 //! are made of iterators.
 
-pub(crate) mod cgroup_place;
+pub(crate) mod cgroup_position;
 pub(crate) mod cgroup_walk;
 pub(crate) mod each_cgroup;
 pub(crate) mod group_map;

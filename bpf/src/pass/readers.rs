@@ -54,7 +54,7 @@ pub(crate) struct Settings {
     /// Padding that aligns the next member.
     pub(crate) unused: u32,
     /// The range of a walk over cgroups.
-    pub(crate) walk: Walk,
+    pub(crate) range: CgroupRange,
 }
 
 impl Settings {
@@ -85,7 +85,7 @@ impl Settings {
 /// count, so it is stored before each walk.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Immutable, IntoBytes)]
 #[repr(C)]
-pub(crate) struct Walk {
+pub(crate) struct CgroupRange {
     /// Shows only cgroups after this one; 0 is the start.
     pub(crate) at: u64,
     /// Skips the children of `at` up to this id.
@@ -145,7 +145,7 @@ impl Readers {
         ENTRY.with_borrow_mut(|entry| {
             match entry {
                 Some(entry) if Arc::ptr_eq(&entry.readers, self) => {
-                    if entry.settings != settings || settings.walk != Walk::default() {
+                    if entry.settings != settings || settings.range != CgroupRange::default() {
                         self.store(settings)?;
                         entry.settings = settings;
                     }

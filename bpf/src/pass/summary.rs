@@ -1,7 +1,7 @@
 //! A pass that counts: it walks without output, then hands out the groups.
 
 use crate::host::net_entry::aside;
-use crate::pass::group_map::Place;
+use crate::pass::group_map::Cursor;
 use crate::pass::iterator::Iterator;
 use crate::pass::iterators::CountingWalks;
 use crate::pass::readers::Settings;
@@ -70,7 +70,7 @@ enum Stage {
     /// The program counts.
     Walk(Iterator, Borrowed),
     /// The groups are being taken out of the map.
-    Take(Borrowed, Place),
+    Take(Borrowed, Cursor),
     /// All groups were taken.
     Over,
 }
@@ -100,20 +100,20 @@ impl Summary {
     }
 
     /// Takes groups out of the map. Sorts them if they are all there are.
-    fn take(&mut self, counter: Borrowed, mut place: Place) -> Result<Stage> {
-        let first = place.is_start();
+    fn take(&mut self, counter: Borrowed, mut cursor: Cursor) -> Result<Stage> {
+        let first = cursor.is_start();
         let schema = self.walks.schema();
         self.handed = 0;
         self.rows.clear();
         while self.rows.len() < SORTED * schema.fixed_size {
-            if !counter.groups.take(&mut place, &mut self.rows)? {
+            if !counter.groups.take(&mut cursor, &mut self.rows)? {
                 if first {
                     self.rows = sorted(schema, &self.rows);
                 }
                 return Ok(Stage::Over);
             }
         }
-        Ok(Stage::Take(counter, place))
+        Ok(Stage::Take(counter, cursor))
     }
 }
 
@@ -136,7 +136,7 @@ impl Source for Summary {
                     // A counting program writes only the errno for which a group was lost.
                     let mut lost = [0];
                     self.stage = match iterator.read(&mut lost)? {
-                        Progress::End => Stage::Take(counter, Place::default()),
+                        Progress::End => Stage::Take(counter, Cursor::default()),
                         Progress::Nothing => Stage::Walk(iterator, counter),
                         Progress::Bytes(_) => self.again(counter.groups.room(), lost[0])?,
                     };
@@ -144,7 +144,7 @@ impl Source for Summary {
                         return Ok(Progress::Nothing);
                     }
                 }
-                Stage::Take(counter, place) => self.stage = self.take(counter, place)?,
+                Stage::Take(counter, cursor) => self.stage = self.take(counter, cursor)?,
                 Stage::Over => {
                     self.handed = 0;
                     self.rows = Vec::new();

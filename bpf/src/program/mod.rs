@@ -38,7 +38,7 @@ pub(crate) struct Program {
     schema: Option<Arc<Schema>>,
     readers: Option<Arc<Readers>>,
     /// The file of a user program; none for a built-in program.
-    brought: Option<PathBuf>,
+    file: Option<PathBuf>,
 }
 
 impl Program {
@@ -96,7 +96,7 @@ impl Program {
     pub(crate) fn replaced(
         &self,
         loaded: Loaded,
-        brought: Option<PathBuf>,
+        file: Option<PathBuf>,
         part: &Attachment,
         pinned: &[PinnedProgram],
     ) -> Result<Program> {
@@ -122,12 +122,12 @@ impl Program {
             swap.put(&loaded.name, pin.link.as_fd(), pin.program_or(&loaded.fd))?;
         }
         swap.keep();
-        Ok(loaded.with_link(self.link.clone(), self.attachment.clone(), brought))
+        Ok(loaded.with_link(self.link.clone(), self.attachment.clone(), file))
     }
 
     /// Whether this is a built-in program.
-    pub(crate) fn is_own(&self) -> bool {
-        self.brought.is_none()
+    pub(crate) fn is_built_in(&self) -> bool {
+        self.file.is_none()
     }
 
     /// The kernel's facts about the program.
@@ -149,7 +149,7 @@ impl Program {
             table,
             name,
             target: self.target.clone(),
-            object: self.brought.clone(),
+            object: self.file.clone(),
             schema: self.schema.clone(),
             program: info.id,
             tag: info.tag,
@@ -264,16 +264,16 @@ impl Loaded {
         self.schema.is_some()
     }
 
-    fn linked(self, to: Attachment, brought: Option<PathBuf>) -> Result<Program> {
+    fn linked(self, to: Attachment, file: Option<PathBuf>) -> Result<Program> {
         let link = attach(&self.name, self.fd.as_fd(), &to)?;
-        Ok(self.with_link(Some(Arc::new(link)), to, brought))
+        Ok(self.with_link(Some(Arc::new(link)), to, file))
     }
 
     fn with_link(
         self,
         link: Option<Arc<OwnedFd>>,
         attachment: Attachment,
-        brought: Option<PathBuf>,
+        file: Option<PathBuf>,
     ) -> Program {
         let Loaded {
             name,
@@ -291,7 +291,7 @@ impl Loaded {
             target,
             schema,
             readers,
-            brought,
+            file,
         }
     }
 }

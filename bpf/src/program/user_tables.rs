@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The tables by name. The lock is held only to look up or change the list.
 #[derive(Debug, Default)]
 pub(crate) struct UserTables {
-    tables: RwLock<BTreeMap<String, Arc<Brought>>>,
+    tables: RwLock<BTreeMap<String, Arc<LoadedTable>>>,
     last: AtomicU32,
 }
 
 /// One table; its program is linked to the part that the table is narrowed to.
 #[derive(Debug)]
-pub(crate) struct Brought {
+pub(crate) struct LoadedTable {
     pub(crate) number: u32,
     slot: Slot,
 }
 
-impl Brought {
+impl LoadedTable {
     /// The slot of its program.
     pub(crate) fn slot(&self) -> &Slot {
         &self.slot
@@ -49,14 +49,14 @@ impl UserTables {
         }
         let slot = Slot::of(make()?);
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
-        let brought = Arc::new(Brought { number, slot });
+        let table = Arc::new(LoadedTable { number, slot });
         let mut tables = self.tables.write();
         // Another command may have added the name meanwhile.
         if tables.contains_key(name) {
             drop(tables);
             return Err(taken());
         }
-        tables.insert(name.into(), brought);
+        tables.insert(name.into(), table);
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl UserTables {
     }
 
     /// The table with this number.
-    pub(crate) fn find(&self, number: u32) -> Result<Arc<Brought>> {
+    pub(crate) fn find(&self, number: u32) -> Result<Arc<LoadedTable>> {
         let tables = self.tables.read();
         let found = tables.values().find(|table| table.number == number);
         found
@@ -80,7 +80,7 @@ impl UserTables {
     }
 
     /// All tables, sorted by name.
-    pub(crate) fn list(&self) -> Vec<(String, Arc<Brought>)> {
+    pub(crate) fn list(&self) -> Vec<(String, Arc<LoadedTable>)> {
         let tables = self.tables.read();
         tables
             .iter()

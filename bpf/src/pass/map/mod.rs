@@ -2,19 +2,20 @@
 //!
 //! A program writes the bytes of keys and values, and only the map's own BTF describes them.
 //! [`values`] lists the values in those types ([`types`]), [`shape`] makes columns of them, and
-//! [`walk`] reads the elements that are too long for an iterator.
+//! [`element_walk`] reads the elements that are too long for an iterator.
 
+mod element_walk;
 mod shape;
 mod sys;
 mod types;
 mod values;
-mod walk;
 
 use crate::load::libbpf_error::os_error;
 use crate::pass::iterator::Iterator;
 use crate::pass::readers::Settings;
 use crate::program::Program;
 use crate::program::attachment::Attachment;
+use element_walk::ElementWalk;
 use iterfs_mapping::View;
 use iterfs_mapping::contract::{Pass, Source};
 use iterfs_mapping::error::{Error, Result};
@@ -24,7 +25,6 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use shape::Shape;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
-use walk::Walk;
 
 /// The size of an iterator's buffer (kernel/bpf/bpf_iter.c). A row must be shorter
 /// (fs/seq_file.c, seq_write()).
@@ -53,7 +53,7 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
 
     // Rows that consist only of an element may have any length.
     let source: Box<dyn Source> = if template.fixed_size == 0 && schema.fixed_size >= BUFFER {
-        Box::new(Walk::new(map, &info, schema.fixed_size))
+        Box::new(ElementWalk::new(map, &info, schema.fixed_size))
     } else {
         let settings = Settings {
             key_size: shape.key_bytes(),

@@ -8,14 +8,14 @@
 
 /// A position on the way down, in pre-order.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     /// The last cgroup shown, on top of those of its ancestors that were shown.
     shown: Vec<u64>,
     /// The children of that cgroup up to this id are done.
     after: u64,
 }
 
-impl Place {
+impl Position {
     /// The cgroup that the next walk looks for; 0 before the first walk.
     pub(crate) fn at(&self) -> u64 {
         self.shown.last().copied().unwrap_or(0)
@@ -61,10 +61,10 @@ mod tests {
 
     /// The cgroups that a walk shows, as `is_wanted()` of cgroups.bpf.c decides; none if the
     /// cgroup of the position is gone.
-    fn walk(tree: &Tree, place: &Place) -> Option<Vec<u64>> {
+    fn walk(tree: &Tree, position: &Position) -> Option<Vec<u64>> {
         let mut order = Vec::new();
         pre_order(tree, 1, 0, &mut order);
-        let (at, after) = (place.at(), place.after());
+        let (at, after) = (position.at(), position.after());
         if at == 0 {
             return Some(order.into_iter().map(|(id, _)| id).collect());
         }
@@ -93,15 +93,15 @@ mod tests {
             };
             start.into_iter().for_each(|index| add(&mut tree, index));
             let mut stays = tree.clone();
-            let (mut place, mut shown) = (Place::default(), Vec::new());
+            let (mut position, mut shown) = (Position::default(), Vec::new());
             let mut changes = rounds.into_iter();
             loop {
                 let (room, changes) = changes.next().unwrap_or((9, Vec::new()));
-                match walk(&tree, &place) {
-                    None => prop_assert!(place.gone(), "the root stays"),
+                match walk(&tree, &position) {
+                    None => prop_assert!(position.gone(), "the root stays"),
                     Some(found) if found.is_empty() => break,
                     Some(found) => for id in found.into_iter().take(room) {
-                        place.shown(id, tree[&id]);
+                        position.shown(id, tree[&id]);
                         shown.push(id);
                     },
                 }

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// A walk from key to key.
-pub(super) struct Walk {
+pub(super) struct ElementWalk {
     map: OwnedFd,
     /// The previous key; none at first.
     before: Option<Vec<u8>>,
@@ -22,10 +22,10 @@ pub(super) struct Walk {
     left: u32,
 }
 
-impl Walk {
+impl ElementWalk {
     /// A walk over a map whose elements have this many bytes.
-    pub(super) fn new(map: OwnedFd, info: &bpf_map_info, bytes: usize) -> Walk {
-        Walk {
+    pub(super) fn new(map: OwnedFd, info: &bpf_map_info, bytes: usize) -> ElementWalk {
+        ElementWalk {
             map,
             before: None,
             element: vec![0; bytes],
@@ -53,7 +53,7 @@ impl Walk {
     }
 }
 
-impl Source for Walk {
+impl Source for ElementWalk {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
         if self.given == self.element.len() {
             let progress = self.next().map_err(Error::Pass)?;
