@@ -104,7 +104,7 @@ impl Kernel {
         let (place, name) = CGROUPS;
         let table = TableId::find(place, name).ok_or_else(|| Error::BadObject {
             object: "cgroups".into(),
-            what: format!("there is no table {name}"),
+            what: format!("no table {name}"),
         })?;
         let instance = Instance {
             table,

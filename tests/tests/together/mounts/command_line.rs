@@ -75,7 +75,7 @@ fn the_reason_is_printed_where_a_command_fails() {
     workshop.compile("refused", "refused", &[]);
     let reason = failed(ctl(&control, &here, &["load", "w", "refused.o"]));
     assert!(
-        reason.starts_with("iterfs: EACCES: the program of "),
+        reason.starts_with("iterfs: EACCES: cannot load the program of "),
         "{reason}"
     );
     assert!(
