@@ -20,7 +20,7 @@ struct ROW("a cgroup of the unified hierarchy") cgroup_row {
 	u32 dying ABSENT(-1) DOC("number of removed cgroups below it that are still referenced");
 	u32 tasks ABSENT(-1) DOC("number of threads in the cgroup itself");
 	nanoseconds_t cpu_time ABSENT(-1)
-		DOC("processor time used in it and below, as in cpu.stat; none for the root");
+		DOC("processor time used in it and below it, as in cpu.stat; none for the root");
 	pages_t memory ABSENT(-1)
 		DOC("memory used in it and below, as in memory.current; none without that controller");
 	pages_t memory_max ABSENT(-1)

@@ -5,7 +5,7 @@
 #include "lib/process_group.h"
 #include "lib/read.h"
 
-struct ROW("the open files of a process") fds_by_process {
+struct ROW("a process, with the number of its open files") fds_by_process {
 	struct counted_process process;
 	u64 fds DOC("open file descriptors, including those of threads with a table of their own");
 	u64 regular ABSENT(-1) DOC("those of regular files");

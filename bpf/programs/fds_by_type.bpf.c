@@ -6,7 +6,7 @@
 #include "lib/process_group.h"
 #include "lib/read.h"
 
-struct ROW("the open files of a type") fds_by_type {
+struct ROW("a file type, with the number of its open files") fds_by_type {
 	enum file_type type ABSENT(-1) DOC("type of file, as lsof names it");
 	u64 fds DOC("open file descriptors");
 	u64 deleted ABSENT(-1) DOC("those of files that have no name left");

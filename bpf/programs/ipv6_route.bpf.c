@@ -36,12 +36,12 @@ struct ROW("an IPv6 route") ipv6_route {
 	ipv6_t destination ABSENT(-1) DOC("network that the route leads to");
 	u8 prefix ABSENT(-1) DOC("prefix length of the destination, in bits");
 	u8 source_prefix ABSENT(-1) DOC("prefix length of the source, in bits");
-	ipv6_t source ABSENT(-1) DOC("network that packets must come from");
+	ipv6_t source ABSENT(-1) DOC("source network that packets must come from");
 	ipv6_t gateway ABSENT(0) DOC("next hop; none if the network is on the link");
 	u64 metric ABSENT(-1) DOC("cost; the route with the lower cost is used");
 	u32 refs ABSENT(-1) DOC("references held on the route");
 	enum route_flag flags FLAGS ABSENT(-1) DOC("kind and state of the route");
-	char device[16] DOC("interface that packets leave by");
+	char device[16] DOC("outgoing interface");
 };
 
 /* Reads a network and its prefix length. */

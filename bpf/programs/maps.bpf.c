@@ -70,8 +70,8 @@ struct ROW("a BPF map") map {
 	enum map_type type ABSENT(-1) DOC("type, as bpftool names it");
 	char name[16] DOC("name that its creator gave it");
 	enum map_flag flags FLAGS ABSENT(-1) DOC("flags that it was created with");
-	u32 key_size ABSENT(-1) DOC("bytes in a key");
-	u32 value_size ABSENT(-1) DOC("bytes in a value");
+	u32 key_size ABSENT(-1) DOC("size of a key, in bytes");
+	u32 value_size ABSENT(-1) DOC("size of a value, in bytes");
 	u32 max_entries ABSENT(-1) DOC("maximum number of entries");
 	s64 entries ABSENT(-1) DOC("number of entries, if its type counts them");
 	u64 extra DOC("map_extra, whose meaning depends on the type");

@@ -7,7 +7,7 @@
 #include "lib/process_group.h"
 #include "lib/read.h"
 
-struct ROW("the memory mappings of a process") memory_by_process {
+struct ROW("a process, with the totals of its memory mappings") memory_by_process {
 	struct counted_process process;
 	u64 mappings DOC("number of mappings");
 	bytes_t size ABSENT(-1) DOC("size of all mappings");

@@ -26,7 +26,7 @@ struct ROW("a process") process {
 	nanoseconds_t utime ABSENT(-1)
 		DOC("processor time of all its threads, including ended ones, in user mode");
 	nanoseconds_t stime ABSENT(-1) DOC("the same in the kernel");
-	nanoseconds_t start ABSENT(-1) DOC("when it started, since boot");
+	nanoseconds_t start ABSENT(-1) DOC("start time, since boot");
 	pages_t rss ABSENT(-1) DOC("memory resident in RAM; none for a kernel thread");
 	pages_t swap ABSENT(-1) DOC("memory swapped out");
 	pages_t vsize ABSENT(-1) DOC("size of its address space");

@@ -52,7 +52,7 @@ struct ROW("a BPF program") program {
 	hash_t tag ABSENT(-1) DOC("hash of its instructions");
 	bool gpl ABSENT(-1) DOC("whether its licence is compatible with the GPL");
 	enum attach_type attach ABSENT(-1) DOC("expected attach type, as bpftool names it");
-	nanoseconds_t loaded ABSENT(-1) DOC("when it was loaded, since boot");
+	nanoseconds_t loaded ABSENT(-1) DOC("load time, since boot");
 	u32 uid ABSENT(-1) DOC("user who loaded it");
 	bytes_t translated ABSENT(-1) DOC("size of its instructions after verification");
 	bytes_t jited ABSENT(-1) DOC("size of its machine code");

@@ -6,7 +6,7 @@
 #include "lib/read.h"
 #include "lib/socket.h"
 
-struct ROW("the sockets of a process") sockets_by_process {
+struct ROW("a process, with the number of its sockets") sockets_by_process {
 	struct counted_process process;
 	u64 sockets DOC("descriptors of sockets, in all net namespaces");
 	u64 tcp ABSENT(-1) DOC("those of TCP sockets");

@@ -19,7 +19,7 @@ struct ROW("a thread") task {
 	enum task_policy policy ABSENT(-1) DOC("scheduling policy");
 	nanoseconds_t utime ABSENT(-1) DOC("processor time in user mode");
 	nanoseconds_t stime ABSENT(-1) DOC("processor time in the kernel");
-	nanoseconds_t start ABSENT(-1) DOC("when it started, since boot");
+	nanoseconds_t start ABSENT(-1) DOC("start time, since boot");
 	struct task_membership membership;
 	char comm[16] DOC("name of the thread");
 };

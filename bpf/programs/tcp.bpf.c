@@ -27,7 +27,7 @@ struct ROW("a TCP socket") tcp {
 	u32 retransmits ABSENT(-1) DOC("successive timeouts without an answer");
 	u32 refs ABSENT(-1) DOC("references held on the socket");
 	u64 mark ABSENT(-1) DOC("mark of its packets");
-	u32 interface ABSENT(0) DOC("index of the interface it is bound to");
+	u32 interface ABSENT(0) DOC("index of the interface that it is bound to");
 	u64 cgroup ABSENT(0) DOC("id of the cgroup that created it");
 	nanoseconds_t srtt ABSENT(-1) DOC("smoothed round-trip time");
 	nanoseconds_t rttvar ABSENT(-1) DOC("variation of the round-trip time");

@@ -6,7 +6,7 @@
 #include "lib/socket.h"
 #include "lib/tcp.h"
 
-struct ROW("the TCP sockets in a state") tcp_by_state {
+struct ROW("a connection state, with the totals of its TCP sockets") tcp_by_state {
 	enum socket_state state ABSENT(-1) DOC("state of the sockets, as ss names it");
 	u64 sockets DOC("number of sockets");
 	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; in listening sockets, connections not accepted");

@@ -10,14 +10,14 @@ struct ROW("a UDP socket") udp {
 	struct ip_ends ends;
 	u32 uid ABSENT(-1) DOC("user who created the socket");
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
-	bytes_t rqueue ABSENT(-1) DOC("memory of datagrams not read yet");
+	bytes_t rqueue ABSENT(-1) DOC("memory of unread datagrams");
 	bytes_t wqueue ABSENT(-1) DOC("memory of datagrams being sent");
 	bytes_t rbuf ABSENT(-1) DOC("maximum memory for unread datagrams");
 	bytes_t wbuf ABSENT(-1) DOC("maximum memory for datagrams being sent");
 	u32 drops ABSENT(-1) DOC("datagrams dropped on arrival");
 	u32 refs ABSENT(-1) DOC("references held on the socket");
 	u64 mark ABSENT(-1) DOC("mark of its packets");
-	u32 interface ABSENT(0) DOC("index of the interface it is bound to");
+	u32 interface ABSENT(0) DOC("index of the interface that it is bound to");
 	u64 cgroup ABSENT(0) DOC("id of the cgroup that created it");
 };
 

@@ -15,7 +15,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// No such name, process or table.
-    #[error("there is no such file")]
+    #[error("no such file")]
     NotFound,
     /// Not a symbolic link.
     #[error("not a symbolic link")]
@@ -39,7 +39,7 @@ pub enum Failure {
     #[error("the handle is not open")]
     BadHandle,
     /// A seek to before what is still kept.
-    #[error("the position lies too far back")]
+    #[error("the position is too far back; the daemon no longer keeps these bytes")]
     TooFarBack,
     /// io_uring reads where it has read, so perhaps from a position that did not move.
     #[error("io_uring reads at the same offset again; give each read its own offset")]
@@ -48,16 +48,16 @@ pub enum Failure {
     #[error("the pass ended inside a row")]
     Torn,
     /// A fault of ours broke the pass.
-    #[error("the pass broke by a fault of iterfs")]
+    #[error("internal error in iterfs")]
     Broken,
     /// A path that leads to no table.
-    #[error("there is no table '{0}'")]
+    #[error("no table '{0}'")]
     NoTable(String),
     /// A path that leads to something else, or names a format.
     #[error("'{0}' is not a table; give its path without a format, such as net/tcp")]
     NotATable(String),
     /// A table that has no program of its own to go back to.
-    #[error("'{0}' has no program but the ones that were brought; update it from an object")]
+    #[error("'{0}' has no program of its own; update it from an object")]
     NoDefault(String),
     /// A table of which no pin is there.
     #[error("'{0}' is not pinned")]
@@ -66,7 +66,7 @@ pub enum Failure {
     #[error(transparent)]
     Command(#[from] CommandError),
     /// A directory of programs that is not root's alone, or not there.
-    #[error("the directory of programs {} cannot be used: {what}", path.display())]
+    #[error("invalid directory of programs {}: {what}", path.display())]
     ProgramDirectory {
         /// The directory.
         path: PathBuf,
@@ -82,13 +82,13 @@ pub enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The user has as many files open as it may.
-    #[error("the user has too many files of this mount open")]
+    #[error("the user has too many files open on this mount")]
     TooManyOpen,
     /// The daemon has hardly any descriptors left.
-    #[error("the daemon has too few descriptors left ({0}); raise its limit of open files")]
+    #[error("the daemon is short of descriptors ({0}); raise its limit of open files")]
     NoDescriptors(rustix::io::Errno),
     /// The user has as many bytes kept as it may.
-    #[error("too much is kept for the user's open files")]
+    #[error("the user's open files take too much memory; close some, or try again later")]
     TooMuchKept,
     /// The kernel keeps the pass waiting, and its reader has waited long enough.
     #[error(

@@ -30,7 +30,7 @@ impl SharedReaders {
         if let Some(readers) = &*self.0.lock() {
             return Ok(Arc::clone(readers));
         }
-        let missing = || bad_object("processes", "no program of ours declares a map of readers");
+        let missing = || bad_object("processes", "no built-in program declares a map of readers");
         let (max_entries, value_size) = own_readers().ok_or_else(missing)?;
         self.get(max_entries, value_size)
     }
@@ -161,7 +161,7 @@ pub(crate) fn load_object(name: &str, object: OpenObject) -> Result<Object> {
 /// A descriptor of a program of a loaded object. It outlives the object.
 pub(crate) fn descriptor(name: &str, object: &Object, program: &OsStr) -> Result<OwnedFd> {
     let program = object.progs().find(|found| found.name() == program);
-    let program = program.ok_or_else(|| bad_object(name, "its program is lost"))?;
+    let program = program.ok_or_else(|| bad_object(name, "it contains no such program"))?;
     program
         .as_fd()
         .try_clone_to_owned()

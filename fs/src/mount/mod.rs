@@ -39,7 +39,7 @@ pub enum MountError {
     /// The daemon of the iterfs that is mounted there hangs.
     #[error(
         "the daemon of the iterfs on {0} does not answer; \
-         kill that daemon or unmount with: umount --lazy {0}"
+         kill it, or unmount with: umount --lazy {0}"
     )]
     Hangs(PathBuf),
     /// A dead mount of another filesystem.

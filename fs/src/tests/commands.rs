@@ -36,8 +36,8 @@ fn a_command_says_what_it_did(#[case] command: &str, #[case] outcome: &str) {
     "EINVAL: unknown command 'dance'; use pin, unpin, update, load, unload or reload"
 )]
 #[case("pin a b c", "EINVAL: usage: pin [PATH [PIN]]")]
-#[case("pin nothing", "ENOENT: there is no table 'nothing'")]
-#[case("pin pid/99/files", "ENOENT: there is no table 'pid/99/files'")]
+#[case("pin nothing", "ENOENT: no table 'nothing'")]
+#[case("pin pid/99/files", "ENOENT: no table 'pid/99/files'")]
 #[case(
     "pin net",
     "EINVAL: 'net' is not a table; give its path without a format, such as net/tcp"
@@ -78,7 +78,7 @@ fn a_command_says_what_it_did(#[case] command: &str, #[case] outcome: &str) {
     "update tasks /tcp.o",
     "EINVAL: the program walks tcp, but this table needs a program for task"
 )]
-#[case("update nothing default", "ENOENT: there is no table 'nothing'")]
+#[case("update nothing default", "ENOENT: no table 'nothing'")]
 #[case("unload none", "ENOENT: no table user/none")]
 #[case("reload now", "EINVAL: usage: reload")]
 fn a_command_that_fails_says_why(#[case] command: &str, #[case] outcome: &str) {

@@ -87,7 +87,7 @@ fn a_table_in_user_has_no_default() {
     tree.ctl("load mine /records.o").unwrap();
     let failed = tree.ctl("update user/mine default").expect_err("a failure");
     assert!(
-        failed.starts_with("EINVAL: 'user/mine' has no program but"),
+        failed.starts_with("EINVAL: 'user/mine' has no program of its own"),
         "{failed}"
     );
 }

@@ -61,7 +61,7 @@ fn chosen(all: Vec<Guest>, names: &[&str]) -> Result<Vec<Guest>> {
 
 /// The target directory, two above this program.
 fn target() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("this program's file is not known")?;
+    let program = std::env::current_exe().context("cannot find the file of this program")?;
     let target = program
         .ancestors()
         .nth(2)

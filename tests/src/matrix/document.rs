@@ -55,8 +55,8 @@ that a guest has (`GUEST_SECONDS=300`): `not reached` means that the time was ov
 that a guest comes further on a machine that does nothing else. Each guest's results are
 those of its last run: `make test-kernels GUESTS=trixie` replaces those of one alone.
 
-A test whose subject a kernel lacks says `not here` with the reason: it neither
-passes nor fails in the tables below, and all reasons are listed.
+A test whose subject the kernel lacks reports `not here` with the reason. The tables below
+count it neither as passed nor as failed; all reasons are listed.
 ";
 
 /// The kernel's release in its default shape.
@@ -141,7 +141,7 @@ fn machines(runs: &[Run]) -> String {
         let _ = writeln!(text, "- tests of `{}`: {}.", set.name(), set.about());
     }
     text.push_str(
-        "\nNo suite of Debian's has a 6.18 kernel today; `make test` runs on the machine's own.\n",
+        "\nNo Debian suite has a 6.18 kernel today; `make test` runs on the machine's own kernel.\n",
     );
     text
 }
@@ -194,7 +194,7 @@ fn targets(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
             None => "?".to_owned(),
         };
     let mut text = grid("Targets", "target", kernels, &rows, cell);
-    text.push_str("\nIn the shapes (`iterfs targets` said so in each):\n\n");
+    text.push_str("\nIn the other shapes (as reported by `iterfs targets`):\n\n");
     let mut by_shape = 0;
     for (guest, log) in shapes {
         let lacking: Vec<_> = log
@@ -216,7 +216,7 @@ fn targets(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
     } else if by_shape == 0 {
         text.push_str("- every target that the kernel has.\n");
     }
-    text.push_str("\nWhy not:\n\n");
+    text.push_str("\nReasons:\n\n");
     for (reason, guests) in reasons {
         let guests: Vec<_> = guests.into_iter().collect();
         let _ = writeln!(text, "- {reason} ({})", guests.join(", "));
@@ -268,7 +268,7 @@ fn columns(kernels: &[(&Guest, &Log)], shapes: &[(&Guest, &Log)]) -> String {
         cell,
     );
     text.push_str(
-        "\n`empty`: no row of the guest had a value, which may be chance; `no`: the column is not there.\n",
+        "\n`empty`: no row in the guest had a value, which may be chance; `no`: the column does not exist.\n",
     );
     for (guest, log) in all {
         for (table, why) in log.unreadable.iter().filter(|(table, _)| named(table)) {
@@ -396,7 +396,7 @@ fn failures(booted: &[(&Guest, &Log)]) -> String {
             let _ = writeln!(text, "- {name}: {}", escaped(fault));
         }
         if !log.finished {
-            let _ = writeln!(text, "- {name}: the machine did not come to its end");
+            let _ = writeln!(text, "- {name}: the machine did not shut down by itself");
         }
     }
     if text.len() == before {

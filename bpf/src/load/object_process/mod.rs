@@ -65,10 +65,12 @@ pub(crate) fn load(
 
     let lost = |error: io::Error| match (error.kind(), status) {
         (ErrorKind::TimedOut, _) => Error::ObjectTimeout(file.name()),
-        // The child exited before it replied, so the status is its own.
-        (ErrorKind::UnexpectedEof, Some(status)) => {
-            Error::ObjectCrash(file.name(), status.to_string())
-        }
+        // The child exited before it replied, or even before it read the request, so the status
+        // is its own.
+        (
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe,
+            Some(status),
+        ) => Error::ObjectCrash(file.name(), status.to_string()),
         _ => Error::ObjectCrash(file.name(), error.to_string()),
     };
     let (reply, descriptors) = answer.map_err(lost)?;
