@@ -175,7 +175,11 @@ fn a_text_that_is_not_a_command_is_refused_and_changes_nothing() {
         (b"unpin tasks", libc::ENOENT, "not pinned"),
         (b"unload nobody", libc::ENOENT, "user/nobody"),
         (b"update nobody /a.o", libc::ENOENT, "no table 'nobody'"),
-        (b"update user/w default", libc::EINVAL, "has no program of its own"),
+        (
+            b"update user/w default",
+            libc::EINVAL,
+            "has no program of its own",
+        ),
         (b"update user/w /no/such.o", libc::ENOENT, "/no/such.o"),
         (b"load a relative.o", libc::EINVAL, "absolute"),
         (b"load a /no/such.o", libc::ENOENT, "/no/such.o"),
