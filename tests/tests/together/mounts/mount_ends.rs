@@ -295,7 +295,12 @@ fn a_closed_terminal_unmounts() {
     let installed = Installed::new();
     let directory = installed.mountpoint();
     let iterfs = iterfs_tests::fixtures::programs::iterfs();
-    let line = format!("exec {} mount -f {}", iterfs.display(), directory.display());
+    // Not ignored, as it is in a test that nohup(1) started.
+    let line = format!(
+        "exec env --default-signal=HUP {} mount -f {}",
+        iterfs.display(),
+        directory.display()
+    );
     // script(1) has the command run on a terminal that ends with itself.
     let mut terminal = installed
         .command("script")

@@ -41,8 +41,10 @@ impl Silent {
 
     /// A cat that waits in its first read.
     fn reader(&self) -> Reader {
-        let mut command = Command::new("cat");
-        command.arg(self.path()).stdout(Stdio::piped());
+        // A test that nohup(1) or a shell's background job started ignores signals.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", "cat"]).arg(self.path());
+        command.stdout(Stdio::piped());
         let reader = Reader(command.spawn().unwrap());
         let path = self.path();
         wait_until("the reader reads", || reader.waits_for(&path));
