@@ -8,115 +8,88 @@ use super::flag_cache::FlagCache;
 use super::framing::Framing;
 use super::line_cache::LineCache;
 use super::values::{flag_names, is_plain, octal, unquoted};
-use iterfs_mapping::row::{Flags, Record, Schema, Value};
+use iterfs_mapping::row::{Cell, Flags, Record, Schema, Value, WIDEST};
 
 /// Writes rows as lines of text.
 #[derive(Debug)]
 pub(super) struct Columns {
-    cells: Vec<Cell>,
+    columns: Vec<Column>,
     line: LineCache,
 }
 
 /// How a column shows its values.
 #[derive(Debug)]
-struct Cell {
-    shape: Shape,
+struct Column {
+    cell: Cell,
     flags: FlagCache,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    /// Minimum width in bytes.
-    width: usize,
-    /// Whether values are aligned to the right.
-    right: bool,
-    /// The byte after a value.
-    end: u8,
-}
-
 /// Enough blanks for the width of any column.
-const BLANKS: &[u8; 64] = &[b' '; 64];
+const BLANKS: &[u8; WIDEST] = &[b' '; WIDEST];
 
 /// Text begins with the names of the columns.
 pub(super) fn framing(schema: &Schema) -> Framing {
     let mut header = Vec::new();
-    for (shape, column) in shapes(schema).zip(&schema.columns) {
+    for (cell, column) in schema.cells().zip(&schema.columns) {
         let name = column.name.as_bytes();
-        shape.fill(&mut header, |out| out.extend_from_slice(name));
+        fill(&mut header, cell, |out| out.extend_from_slice(name));
     }
     Framing::with_header(header)
 }
 
-fn shapes(schema: &Schema) -> impl Iterator<Item = Shape> {
-    let columns = schema.columns.iter().enumerate();
-    columns.map(|(index, column)| {
-        let is_last = index + 1 == schema.columns.len();
-        let (width, right) = column.kind.shape();
-        let width = width.max(column.name.len()).min(BLANKS.len());
-        Shape {
-            // A line does not end in blanks.
-            width: if is_last && !right { 0 } else { width },
-            right,
-            end: if is_last { b'\n' } else { b' ' },
-        }
-    })
-}
-
 impl Columns {
     pub(super) fn new(schema: &Schema) -> Columns {
-        let cells = shapes(schema).map(|shape| Cell {
-            shape,
+        let columns = schema.cells().map(|cell| Column {
+            cell,
             flags: FlagCache::default(),
         });
         Columns {
-            cells: cells.collect(),
+            columns: columns.collect(),
             line: LineCache::new(schema),
         }
     }
 
     #[inline]
     pub(super) fn row(&mut self, schema: &Schema, record: Record<'_>, out: &mut Vec<u8>) {
-        let cells = &mut self.cells;
+        let columns = &mut self.columns;
         self.line.append(schema, record, out, |index, value, out| {
-            cells[index].append(value, out);
+            columns[index].append(value, out);
         });
     }
 }
 
-impl Cell {
+impl Column {
     #[inline]
     fn append(&mut self, value: Value<'_>, out: &mut Vec<u8>) {
-        let shape = self.shape;
+        let cell = self.cell;
         match value {
-            Value::Unsigned(number) if shape.right => {
+            Value::Unsigned(number) if cell.right => {
                 let mut digits = itoa::Buffer::new();
                 let digits = digits.format(number).as_bytes();
-                out.extend_from_slice(&BLANKS[..shape.width.saturating_sub(digits.len())]);
+                out.extend_from_slice(&BLANKS[..cell.width.saturating_sub(digits.len())]);
                 out.extend_from_slice(digits);
-                out.push(shape.end);
+                out.push(cell.end());
             }
             Value::Flags(flags) => {
                 let names = self.flags.formatted(flags, flags_or_dash);
-                shape.fill(out, |out| out.extend_from_slice(names));
+                fill(out, cell, |out| out.extend_from_slice(names));
             }
-            value => shape.fill(out, |out| value_or_dash(out, value)),
+            value => fill(out, cell, |out| value_or_dash(out, value)),
         }
     }
 }
 
-impl Shape {
-    /// Appends the output of `write`, padded with blanks, and the byte after it.
-    #[inline]
-    fn fill(self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = out.len();
-        write(out);
-        let missing = self.width.saturating_sub(out.len() - start);
-        out.extend_from_slice(&BLANKS[..missing]);
-        if self.right && missing > 0 {
-            out[start..].rotate_right(missing);
-        }
-        out.push(self.end);
+/// Appends the output of `write`, padded with blanks, and the byte after it.
+#[inline]
+fn fill(out: &mut Vec<u8>, cell: Cell, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    write(out);
+    let missing = cell.width.saturating_sub(out.len() - start);
+    out.extend_from_slice(&BLANKS[..missing]);
+    if cell.right && missing > 0 {
+        out[start..].rotate_right(missing);
     }
+    out.push(cell.end());
 }
 
 /// Appends a value, or a dash if it is empty.

@@ -84,7 +84,7 @@ impl Kind {
     }
 
     /// The usual width of the values as text, and whether they are aligned to the right.
-    pub fn shape(&self) -> (usize, bool) {
+    pub(super) fn shape(&self) -> (usize, bool) {
         match self {
             Kind::Bits(_, shown) => shown.shape(),
             Kind::Float(_) => (12, true),

@@ -4,6 +4,7 @@
 //! module works on byte arrays, and reading a value allocates nothing.
 
 mod bits;
+mod cell;
 mod decode;
 mod kind;
 mod names;
@@ -13,6 +14,7 @@ mod value;
 mod width;
 
 pub use bits::Bits;
+pub use cell::{Cell, WIDEST};
 pub use kind::{Kind, Unit};
 pub use names::Names;
 pub use record::{Record, Records};

@@ -2,7 +2,7 @@
 //! (`programs/lib/text/column.h`).
 
 use crate::load::libbpf_error::os_error;
-use iterfs_mapping::row::{Column, Kind, Names, Schema, Unit};
+use iterfs_mapping::row::{Cell, Column, Kind, Names, Schema, Unit};
 use libbpf_rs::{MapCore, MapFlags, Object, OpenObject};
 use std::io;
 
@@ -17,8 +17,6 @@ const OTHERS: [&str; 2] = ["blank_reader", ".rodata.text"];
 
 /// The number of bytes in a piece of text; `PIECE_MAX` of `programs/lib/text/column.h`.
 const PIECE: usize = 52;
-/// The widest cell that is padded with blanks.
-const WIDEST: usize = 64;
 
 /// Leaves the printer's maps out of an object that is loaded to write records.
 pub(crate) fn leave_out(object: &mut OpenObject) -> libbpf_rs::Result<()> {
@@ -44,17 +42,14 @@ impl Plan {
     pub(super) fn new(schema: &Schema) -> Result<Plan, String> {
         let mut plan = Plan::default();
         let mut header = String::new();
-        for (index, column) in schema.columns.iter().enumerate() {
-            let last = index + 1 == schema.columns.len();
-            let (cell, right) = column.kind.shape();
-            let cell = cell.max(column.name.len()).min(WIDEST);
-            match (right, last) {
-                (true, _) => header.push_str(&format!("{:>cell$}", column.name)),
-                (false, false) => header.push_str(&format!("{:<cell$}", column.name)),
-                (false, true) => header.push_str(&column.name),
+        for (cell, column) in schema.cells().zip(&schema.columns) {
+            let (name, width) = (&column.name, cell.width);
+            match cell.right {
+                true => header.push_str(&format!("{name:>width$}")),
+                false => header.push_str(&format!("{name:<width$}")),
             }
-            header.push(if last { '\n' } else { ' ' });
-            plan.add(column, cell, last)?;
+            header.push(char::from(cell.end()));
+            plan.add(column, cell)?;
         }
         plan.header = header
             .as_bytes()
@@ -68,7 +63,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn add(&mut self, column: &Column, cell: usize, last: bool) -> Result<(), String> {
+    fn add(&mut self, column: &Column, cell: Cell) -> Result<(), String> {
         let shift = match column.kind {
             Kind::Unsigned(_, Unit::Pages(shift)) => shift,
             _ => 0,
@@ -97,10 +92,10 @@ impl Plan {
             column.offset,
             column.kind.size(),
             shift as usize,
-            cell,
+            cell.width,
             first_name,
             self.names.len() - first_name,
-            usize::from(last),
+            usize::from(cell.is_last),
             0,
         ] {
             let field = u32::try_from(field).map_err(|_| "the row is too large")?;
