@@ -32,7 +32,7 @@ struct ROW("a slab cache") slab_cache {
 /*
  * The kernel's nr_node_ids: the entries that it allocates for arrays with one for each
  * memory node, although the struct declares more. The loader stores the number, and finds
- * it by its section (bpf/src/memory_nodes.rs); 0 if it does not know.
+ * it by its section (bpf/src/load/memory_nodes.rs); 0 if it does not know.
  */
 const volatile u32 node_ids SEC(".rodata.nodes") = 0;
 

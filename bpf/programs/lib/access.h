@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * What a reader may see: which processes, and whose files and memory. bpf/src/rights.rs
+ * The rights of a reader: which processes, and whose files and memory. bpf/src/load/rights.rs
  * lists the fields that decide this; without them a program shows nothing.
  */
 #ifndef ITERFS_ACCESS_H

@@ -2,7 +2,7 @@
 /*
  * Summaries. The program of a summary writes no rows. It adds each object to the row of
  * its group, in the map `groups`, and the daemon takes the rows from the map when the
- * walk is over (bpf/src/summary.rs). The presence of this map makes a program a summary:
+ * walk is over (bpf/src/pass/summary.rs). The presence of this map makes a program a summary:
  * the daemon gives each pass a program and a map of its own, so plain additions suffice.
  *
  *	GROUPS(struct key, struct row);

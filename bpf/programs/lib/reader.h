@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Who is reading. All opens of a table share one loaded program at the same time, so the
+ * The settings of a reader. All opens of a table share one loaded program at the same time, so the
  * program's globals cannot hold the state of a pass. Before each read, the daemon's
  * reading thread stores the settings of the open in `readers`, under its own thread id
- * (bpf/src/reader.rs).
+ * (bpf/src/pass/readers.rs).
  */
 #ifndef ITERFS_READER_H
 #define ITERFS_READER_H

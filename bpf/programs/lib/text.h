@@ -2,7 +2,7 @@
 /*
  * Text mode: the program prints its rows itself, for a link that is pinned in bpffs and
  * read by cat. It goes by the schema of the row, as the daemon does, which the loader
- * puts into maps (bpf/src/text.rs).
+ * puts into maps (bpf/src/load/text/mod.rs).
  *
  * Without text mode the verifier sees a constant 0 and drops all of this code, and the
  * loader does not create the maps. Text mode needs bpf_for(), so Linux 6.4.

@@ -1,4 +1,4 @@
-//! Who owns the tree and who may read it.
+//! The owner of the tree, and the rules for reading it.
 //!
 //! The kernel checks the mode bits (`default_permissions`), groups included. The daemon
 //! checks each open again by the same bits, so that no cached attribute lets a caller in.
@@ -29,7 +29,7 @@ impl Default for Policy {
     }
 }
 
-/// What users see when no rule gives them access.
+/// The view of users to whom no rule gives access.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Others {
     /// Nothing.
@@ -167,7 +167,7 @@ impl Policies {
         }
     }
 
-    /// What users see when no rule gives them access.
+    /// The view of users to whom no rule gives access.
     pub fn others(&self) -> Others {
         self.others
     }

@@ -67,7 +67,7 @@ impl Formatter {
         }
     }
 
-    /// What the format has around and between rows.
+    /// The bytes of the format around and between rows.
     pub fn framing(&self) -> &Framing {
         &self.framing
     }

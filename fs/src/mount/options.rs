@@ -19,7 +19,7 @@ pub struct Options {
     pub pins: PathBuf,
     /// The directory whose objects appear as tables in `user`.
     pub programs: Option<PathBuf>,
-    /// What users without other access may see; if not given, the configuration decides.
+    /// The view of users without other access; if not given, the configuration decides.
     pub others: Option<Others>,
     /// The configuration file; if not given, `/etc/iterfs.toml` if it exists.
     pub config: Option<PathBuf>,

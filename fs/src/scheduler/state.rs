@@ -1,4 +1,4 @@
-//! What the [`Pool`](super::pool::Pool) knows about its threads, and what it should do next.
+//! The state of the [`Pool`](super::pool::Pool): its threads, and the next action.
 
 use super::Watched;
 use super::pool::Job;
@@ -37,7 +37,7 @@ pub(super) struct Running {
     pub(super) sleep: Sleep,
 }
 
-/// What to do once the lock is released.
+/// The action to take once the lock is released.
 #[derive(Default)]
 pub(super) struct Actions {
     /// Wake an idle thread.
@@ -98,7 +98,7 @@ impl State {
         }
     }
 
-    /// What the waiting jobs call for. Counts the thread that is woken or started.
+    /// The action that the waiting jobs call for. Counts the thread that is woken or started.
     pub(super) fn actions(&mut self, max_threads: usize) -> Actions {
         let mut actions = Actions::default();
         // One thread at a time: as soon as it arrives it asks for the next one itself.

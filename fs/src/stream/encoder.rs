@@ -49,7 +49,7 @@ impl Encoder {
         self.encoding.schema.as_deref()
     }
 
-    /// What the format has around and between rows: nothing if a program prints text itself.
+    /// The bytes of the format around and between rows: nothing if a program prints text itself.
     pub(super) fn framing(&self) -> &Framing {
         static NONE: LazyLock<Framing> = LazyLock::new(Framing::default);
         self.formatter.as_ref().map_or(&NONE, Formatter::framing)

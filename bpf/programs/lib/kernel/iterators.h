@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the kernel hands to an iterator program: its context, and the state of the walk. */
+/* The input of an iterator program from the kernel: its context, and the state of the walk. */
 #ifndef ITERFS_KERNEL_ITERATORS_H
 #define ITERFS_KERNEL_ITERATORS_H
 

@@ -5,7 +5,7 @@
 
 #include "../kernel/iterators.h"
 
-/* The kind of a column's values; bpf/src/text/plan.rs has the same list. */
+/* The kind of a column's values; bpf/src/load/text/plan.rs has the same list. */
 enum text_kind {
 	text_kind__unsigned,
 	text_kind__signed,
@@ -21,7 +21,7 @@ enum text_kind {
 	text_kind__inet,
 };
 
-/* A column; bpf/src/text/plan.rs writes it, field by field. */
+/* A column; bpf/src/load/text/plan.rs writes it, field by field. */
 struct text_column {
 	/* The bits of the value that stands for none, if has_absent is 1. */
 	u64 absent;
