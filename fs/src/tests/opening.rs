@@ -1,4 +1,4 @@
-//! What an open gives, and what it costs.
+//! The contents of an opened file, and the cost of opening it.
 
 use super::fixture::*;
 use rstest::rstest;
@@ -47,6 +47,16 @@ fn one_look_at_a_process_serves_a_whole_path() {
         tree.fake.looks.load(Ordering::Relaxed) - before
     });
     assert_eq!(looks.min(), Some(1));
+}
+
+#[test]
+fn an_open_below_a_map_asks_for_the_maps_once() {
+    let tree = tree();
+    let node = tree.root().find("bpf/map/3/elements").unwrap();
+    let before = tree.fake.passes_over_maps.load(Ordering::Relaxed);
+    tree.root().open_node(node).unwrap();
+    let passes = tree.fake.passes_over_maps.load(Ordering::Relaxed) - before;
+    assert_eq!(passes, 1);
 }
 
 #[test]

@@ -34,10 +34,12 @@ pub(crate) struct Tree {
 }
 
 /// A directory that exists now.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Presence {
     /// The process of `pid/<n>`.
     pub(crate) process: Option<Process>,
+    /// The tables of `bpf/map/<id>`, which only a pass over the maps tells.
+    map_tables: Option<Vec<TableId>>,
 }
 
 impl Tree {
@@ -182,8 +184,11 @@ impl Tree {
             Node::Directory(directory) => self.has_purpose(directory),
             Node::File(file) => {
                 let form = self.backend.form(file.table);
-                form.formats.contains(&file.format)
-                    && dynamic::tables_in(&*self.backend, directory)?.contains(&file.table)
+                let tables = match &presence.map_tables {
+                    Some(tables) => tables,
+                    None => &dynamic::tables_in(&*self.backend, directory)?,
+                };
+                form.formats.contains(&file.format) && tables.contains(&file.table)
             }
             Node::User(file) => {
                 let tables = self.backend.user_tables();
@@ -197,17 +202,23 @@ impl Tree {
 
     /// Checks whether a directory exists now for a reader.
     fn look(&self, view: &View, directory: Directory) -> Result<Option<Presence>> {
+        let mut presence = Presence::default();
         let is_there = match directory {
             Directory::Process(pid) => {
-                let process = match self.sightings.find(view, pid) {
+                presence.process = match self.sightings.find(view, pid) {
                     Some(process) => Some(process),
                     None => self.backend.process(view, pid)?.inspect(|process| {
                         self.sightings.add(view, *process);
                     }),
                 };
-                return Ok(process.is_some().then_some(Presence { process }));
+                presence.process.is_some()
             }
-            Directory::Map(_) => !dynamic::tables_in(&*self.backend, directory)?.is_empty(),
+            Directory::Map(_) => {
+                let tables = dynamic::tables_in(&*self.backend, directory)?;
+                let is_walked = !tables.is_empty();
+                presence.map_tables = Some(tables);
+                is_walked
+            }
             Directory::Cgroup(id) => self.backend.cgroup_exists(id)?,
             Directory::NetNamespace(inode) => self.backend.net_namespace_exists(inode)?,
             Directory::Root
@@ -220,8 +231,7 @@ impl Tree {
             | Directory::Summary
             | Directory::User => true,
         };
-        let process = None;
-        Ok(is_there.then_some(Presence { process }))
+        Ok(is_there.then_some(presence))
     }
 
     /// The entries of a directory as a reader sees them.

@@ -152,6 +152,7 @@ impl Processes for Fake {
     }
 
     fn maps(&self) -> Result<Vec<Map>> {
+        self.passes_over_maps.fetch_add(1, Ordering::Relaxed);
         Ok(self.state().maps.clone())
     }
 }

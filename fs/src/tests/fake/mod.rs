@@ -30,6 +30,7 @@ pub(crate) struct Fake {
     state: Mutex<State>,
     /// Looks at one process, and facts read about callers.
     pub(crate) looks: AtomicUsize,
+    pub(crate) passes_over_maps: AtomicUsize,
     pub(crate) identified: AtomicUsize,
 }
 
