@@ -90,10 +90,8 @@ pub(crate) fn rows<R: Row>(kernel: &Kernel, narrowing: Narrowing, view: &View) -
     };
     let schema = pass.schema.clone();
     let schema = schema.ok_or_else(|| lacks(name, "no row"))?;
-    let columns = R::COLUMNS.iter().map(|column| {
-        let found = column_of(&schema, column);
-        found.ok_or_else(|| lacks(name, &format!("no column {column}")))
-    });
+    let columns = R::COLUMNS.iter();
+    let columns = columns.map(|column| column_of(&schema, name, column));
     let columns = columns.collect::<Result<Vec<&Column>>>()?;
     each_record(pass, &schema, |record| {
         let mut values = columns.iter().map(|column| column.value(record));
@@ -140,9 +138,13 @@ fn each_record(pass: Pass, schema: &Schema, mut visit: impl FnMut(Record<'_>)) -
     Ok(())
 }
 
-/// The column with this name.
-pub(crate) fn column_of<'a>(schema: &'a Schema, name: &str) -> Option<&'a Column> {
-    schema.columns.iter().find(|column| column.name == name)
+/// The column with this name in the row of a table's program.
+///
+/// # Errors
+/// [`Error::BadObject`] if there is none.
+pub(crate) fn column_of<'a>(schema: &'a Schema, table: &str, name: &str) -> Result<&'a Column> {
+    let found = schema.columns.iter().find(|column| column.name == name);
+    found.ok_or_else(|| lacks(table, &format!("no column {name}")))
 }
 
 /// The value as an integer, if it fits.
@@ -153,7 +155,8 @@ pub(crate) fn number<T: TryFrom<u64>>(value: Value<'_>) -> Option<T> {
     }
 }
 
-fn lacks(table: &str, what: &str) -> Error {
+/// The error of a built-in program that lacks something iterfs needs.
+pub(crate) fn lacks(table: &str, what: &str) -> Error {
     Error::BadObject {
         object: table.into(),
         what: format!("it has {what}"),

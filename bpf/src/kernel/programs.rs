@@ -90,20 +90,19 @@ impl Programs for Kernel {
             })
         });
         let pinned: Vec<_> = pinned.collect::<Result<_>>()?;
+        let part = match contents {
+            Contents::Table(instance) => Attachment::to(instance.narrowing)?,
+            Contents::User(_) => Attachment::EVERYTHING,
+        };
         let file = Some(object.path.clone());
-        match (contents, &user) {
-            (Contents::Table(Instance { table, narrowing }), _) => {
-                let part = Attachment::to(narrowing)?;
-                let (slot, load) = self.slot(table)?;
+        let replace = |program: &Program| program.replaced(loaded, file, &part, &pinned);
+        match contents {
+            Contents::Table(instance) => {
+                let (slot, load) = self.slot(instance.table)?;
                 slot.program(load)?;
-                slot.replace(|program| program.replaced(loaded, file, &part, &pinned))
+                slot.replace(replace)
             }
-            (Contents::User(_), Some(user)) => {
-                let part = Attachment::EVERYTHING;
-                let slot = user.slot();
-                slot.replace(|program| program.replaced(loaded, file, &part, &pinned))
-            }
-            (Contents::User(number), None) => Err(Error::NoUserTable(format!("#{number}"))),
+            Contents::User(number) => self.user.find(number)?.slot().replace(replace),
         }
     }
 

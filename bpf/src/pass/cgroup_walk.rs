@@ -5,6 +5,7 @@
 //! `programs/cgroups.bpf.c` shows the cgroups that follow those of the previous step, as many
 //! as fit.
 
+use crate::host::inventory::{column_of, lacks};
 use crate::pass::cgroup_position::Position;
 use crate::pass::iterator::Iterator;
 use crate::pass::readers::{CgroupRange, Readers, Settings};
@@ -54,14 +55,15 @@ struct Columns {
 impl CgroupWalk {
     /// A pass in this order from the cgroup with this id (0 is the root).
     pub(crate) fn new(program: &Program, id: u64, order: Order) -> Result<CgroupWalk> {
-        let schema = program.schema().ok_or_else(|| bad("row"))?;
-        let column = |name: &str| {
-            let column = schema.columns.iter().find(|column| column.name == name);
-            column.cloned().ok_or_else(|| bad(name))
-        };
+        let schema = program.schema().ok_or_else(|| lacks("cgroups", "no row"))?;
+        let column = |name| column_of(schema, "cgroups", name).cloned();
         Ok(CgroupWalk {
             link: program.link(&Attachment::to(Narrowing::Cgroup(id, order))?)?,
-            readers: Arc::clone(program.readers().ok_or_else(|| bad("map of readers"))?),
+            readers: Arc::clone(
+                program
+                    .readers()
+                    .ok_or_else(|| lacks("cgroups", "no map of readers"))?,
+            ),
             columns: Columns {
                 id: column("id")?,
                 parent: column("parent")?,
@@ -147,12 +149,5 @@ impl Source for CgroupWalk {
             return Ok(Progress::End);
         }
         Err(Error::Pass(Errno::TOOBIG.into()))
-    }
-}
-
-fn bad(missing: &str) -> Error {
-    Error::BadObject {
-        object: "cgroups".into(),
-        what: format!("it has no {missing}"),
     }
 }

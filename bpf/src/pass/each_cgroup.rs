@@ -5,7 +5,7 @@
 //! cannot. Here the built-in table of cgroups supplies the ids, and the user program walks each
 //! cgroup alone: it sees each as the first of its walk, followed by the end of the walk.
 
-use crate::host::inventory::{column_of, number};
+use crate::host::inventory::{column_of, lacks, number};
 use crate::pass::iterator::Iterator;
 use crate::pass::iterators::Iterators;
 use iterfs_mapping::contract::{Pass, Progress, Source};
@@ -40,12 +40,9 @@ impl EachCgroup {
     /// A pass over the cgroups that `table`, a pass of the built-in program, shows.
     pub(crate) fn new(iterators: Box<dyn Iterators>, table: Pass) -> Result<EachCgroup> {
         let schema = table.schema.as_ref();
-        let id = schema.and_then(|schema| column_of(schema, "id")).cloned();
+        let schema = schema.ok_or_else(|| lacks("cgroups", "no row"))?;
         Ok(EachCgroup {
-            id: id.ok_or_else(|| Error::BadObject {
-                object: "cgroups".into(),
-                what: "it has no column id".into(),
-            })?,
+            id: column_of(schema, "cgroups", "id")?.clone(),
             iterators,
             table,
             buffer: vec![0; BUFFER],

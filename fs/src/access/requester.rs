@@ -36,14 +36,12 @@ impl Requester {
     /// thread cannot be identified, every request of it is refused.
     pub fn identify(callers: &(impl Callers + ?Sized), sender: Sender) -> Requester {
         let caller = callers.identify(sender.thread);
-        let account = match &caller {
-            Ok(caller) => callers.tenant(caller, sender.uid).map(AccountId::of),
-            Err(_) => Ok(AccountId::of_unknown(sender.uid)),
-        };
+        let tenant = caller.as_ref().ok();
+        let tenant = tenant.and_then(|caller| callers.tenant(caller, sender.uid).ok());
         Requester {
             sender,
             caller: caller.map_err(Failure::from),
-            account: account.unwrap_or(AccountId::of_unknown(sender.uid)),
+            account: tenant.map_or(AccountId::of_unknown(sender.uid), AccountId::of),
             user: OnceLock::new(),
             groups: OnceLock::new(),
         }

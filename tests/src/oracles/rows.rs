@@ -1,9 +1,18 @@
-//! Picks rows by the process that they are about.
+//! Reads rows, and picks those of a process.
 
 use super::columns::select;
 use crate::Row;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::str::FromStr;
+
+/// The rest of an open table.
+pub fn rest(mut file: &File) -> String {
+    let mut text = String::new();
+    file.read_to_string(&mut text).expect("the rest of a table");
+    text
+}
 
 /// The process ids in a table's rows.
 pub fn pids(rows: &[Row]) -> BTreeSet<u32> {

@@ -9,13 +9,12 @@ use iterfs_tests::fixtures::users::User;
 use iterfs_tests::fixtures::workload::Workload;
 use iterfs_tests::not_here::needs_table;
 use iterfs_tests::oracles::proc::shows_to;
-use iterfs_tests::oracles::rows::{of_process, pids};
+use iterfs_tests::oracles::rows::{of_process, pids, rest};
 use iterfs_tests::wait::wait_until;
 use nix::libc;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
@@ -26,13 +25,6 @@ const TABLES: [&str; 5] = ["tasks", "processes", "files", "vmas", "net/sockets"]
 
 fn mount() -> Mount {
     Mount::with_options("others=own")
-}
-
-/// The rest of an open table.
-fn rest(mut file: &File) -> String {
-    let mut text = String::new();
-    file.read_to_string(&mut text).unwrap();
-    text
 }
 
 #[test]

@@ -4,7 +4,7 @@ use iterfs_tests::Mount;
 use iterfs_tests::errno::errno;
 use iterfs_tests::fixtures::open_programs::Programs;
 use iterfs_tests::fixtures::users::User;
-use iterfs_tests::oracles::rows::{numbers, pids};
+use iterfs_tests::oracles::rows::{numbers, pids, rest};
 use nix::libc;
 use rustix::fs::RawDir;
 use std::collections::BTreeSet;
@@ -15,13 +15,6 @@ use std::os::fd::OwnedFd;
 
 fn mount() -> Mount {
     Mount::with_options("others=own")
-}
-
-/// The rest of an open table.
-fn rest(mut file: &File) -> String {
-    let mut text = String::new();
-    file.read_to_string(&mut text).unwrap();
-    text
 }
 
 #[test]
