@@ -10,7 +10,7 @@ pub struct Target {
     pub since: &'static str,
 }
 
-/// Whose view of the system a table shows.
+/// The namespaces whose view of the system a table shows.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Scope {
     /// The tasks of the reader's pid namespace, numbered as there.
@@ -89,7 +89,7 @@ pub struct Table {
     pub need: Need,
     /// The directories that show the table.
     pub places: &'static [Place],
-    /// Whose view of the system the table shows.
+    /// The namespaces whose view of the system the table shows.
     pub scope: Scope,
     /// The users who may read the table.
     pub audience: Audience,

@@ -1,4 +1,4 @@
-//! What the workers of one stream do next.
+//! The next work of the workers of one stream.
 //!
 //! A batch goes through two stages: a worker reads it from a partition of the pass, and a
 //! worker encodes it. Several workers do so at once, each with an [`Encoder`] of its own,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 const LEAST_STEP: u64 = 16 * 1024;
 
 impl Shared {
-    /// Has the scheduler run work.
+    /// Hands work to the scheduler.
     pub(super) fn schedule(
         shared: &Arc<Shared>,
         items: impl IntoIterator<Item = WorkItem>,

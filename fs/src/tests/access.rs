@@ -1,4 +1,4 @@
-//! Who may read what.
+//! The rights of callers to read tables.
 
 use super::fixture::*;
 use crate::access::policy::Others;

@@ -1,4 +1,4 @@
-//! What is listed, and for whom.
+//! The listings of directories, by caller.
 
 use super::fixture::*;
 use iterfs_mapping::{Directory, Node};

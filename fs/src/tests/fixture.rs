@@ -259,7 +259,7 @@ impl Who<'_> {
         }
     }
 
-    /// Has a file open, as the kernel tells of descriptors.
+    /// Notes that the caller has a file open.
     pub(crate) fn holds(self, node: Node) {
         let held = (self.sender.thread, inode::number(node));
         self.tree.fake.state().open.insert(held);

@@ -1,4 +1,4 @@
-//! What a user may take.
+//! The limits of a user.
 
 use super::fixture::*;
 use iterfs_mapping::Node;

@@ -1,4 +1,4 @@
-//! What the control file shows.
+//! The report in the control file.
 
 use super::fixture::*;
 use serde_json::Value;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-/// Who sees what is written to a mapping.
+/// The processes that see a write to a mapping.
 #[derive(Clone, Copy, Debug)]
 pub enum Sharing {
     /// MAP_SHARED.

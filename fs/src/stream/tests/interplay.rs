@@ -12,7 +12,7 @@ use iterfs_mapping::row::Records;
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
 
-/// What happens next to a stream.
+/// An event that a stream meets.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     /// A read where the last one ended.
