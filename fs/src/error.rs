@@ -190,9 +190,11 @@ fn tables_errno(error: &iterfs_mapping::Error) -> Errno {
         | Error::NoNamespace(_)
         | Error::NoProgram { .. } => Errno::ENOENT,
         Error::NoMap(_) | Error::NoCgroup(_) => Errno::ENOENT,
-        Error::OtherTarget { .. } | Error::Narrowing(..) | Error::ParameterMissing { .. } => {
-            Errno::EINVAL
-        }
+        Error::OtherTarget { .. }
+        | Error::Narrowing(..)
+        | Error::ParameterMissing { .. }
+        | Error::Question(_)
+        | Error::PrintsText => Errno::EINVAL,
         Error::NameTaken(_) => Errno::EEXIST,
         Error::NoText(..) | Error::NoTextMode | Error::Pinned(_) | Error::TooManyCgroups => {
             Errno::EOPNOTSUPP

@@ -187,7 +187,10 @@ impl Operations {
         let (contents, format) = node.contents().ok_or(Failure::IsADirectory)?;
         let counts = self.counts.of(contents.subject());
         counts.opened();
-        let pass = self.backend.open(contents, &view).map_err(Failure::from);
+        let pass = self
+            .backend
+            .open(contents, None, &view)
+            .map_err(Failure::from);
         let pass = pass.inspect_err(|failure| {
             let path = path(node, contents);
             tracing::error!(path, "cannot open the table: {failure}");

@@ -1,5 +1,6 @@
 //! The errors of the contract.
 
+use crate::query::Fault;
 use crate::table::Target;
 use std::io;
 use std::path::PathBuf;
@@ -178,6 +179,16 @@ pub enum Error {
     /// The settings of a reader cannot be stored in the map of readers.
     #[error("cannot store the settings of a reader: {0}")]
     Reader(io::Error),
+
+    /// A name asks for something that its table does not have.
+    #[error(transparent)]
+    Question(Fault),
+
+    /// A name asks a table whose program prints text itself.
+    #[error(
+        "the program of this table prints text itself, so a name cannot ask it anything; open the table without @"
+    )]
+    PrintsText,
 
     /// The calling process, or its namespaces, cannot be examined.
     #[error("cannot identify the calling process: {0}")]

@@ -4,6 +4,7 @@
 //! - [`layout`] lists the tables, and [`node`] is the tree that shows them. [`table`] has a
 //!   table's properties, [`path`] its paths, [`mod@format`] its file formats, and [`narrowing`]
 //!   the part of a table that a file shows.
+//! - [`query`] is what a name asks of a table: conditions, columns, top and more.
 //! - [`row`] describes a table's records and reads values out of them.
 //! - [`caller`] holds the facts about the calling thread.
 //! - [`contract`] has the traits through which the filesystem reaches tables, and [`error`]
@@ -21,6 +22,7 @@ pub mod narrowing;
 pub mod node;
 pub mod number;
 pub mod path;
+pub mod query;
 pub mod row;
 pub mod table;
 
@@ -30,5 +32,6 @@ pub use format::Format;
 pub use layout::{TABLES, TableId};
 pub use narrowing::{Contents, Instance, Narrowing, Subject};
 pub use node::{Control, Directory, File, Node, UserFile};
+pub use query::{Query, Question};
 pub use row::Schema;
 pub use table::{Audience, Need, Order, Place, Scope, Table, Target};

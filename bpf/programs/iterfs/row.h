@@ -28,6 +28,11 @@
  * which must be an integer, an enum, a bool, a device_t, an ipv6_t or a hash_t.
  */
 #define ABSENT(value) __attribute__((btf_decl_tag("absent:" #value)))
+/*
+ * The column is made and shown only if a name asks for it (`TABLE@+column`): one that costs
+ * something, and that few want.
+ */
+#define ON_REQUEST __attribute__((btf_decl_tag("on_request")))
 /* On a member of an enum type: the value is a set of the enum's bits. */
 #define FLAGS __attribute__((btf_decl_tag("flags")))
 

@@ -10,7 +10,8 @@ use crate::host::net_entry::Home;
 use crate::host::net_namespaces::NetNamespaces;
 use crate::load::loader::SharedReaders;
 use crate::load::text::TextReaders;
-use crate::load::{objects, probe, verifier_log};
+use crate::load::{btf, objects, probe, verifier_log};
+use crate::pass::map;
 use crate::pass::split::Splitter;
 use crate::pass::summary::Summary;
 use crate::pass::summary_pool::SummaryPool;
@@ -21,7 +22,8 @@ use crate::program::user_tables::UserTables;
 use iterfs_mapping::contract::{self, Form, Map, Pass, Process, Processes, Tables, UserTable};
 use iterfs_mapping::error::{Error, Result};
 use iterfs_mapping::{
-    Caller, Contents, Instance, Narrowing, Need, Place, Table, TableId, Target, Tenant, User, View,
+    Caller, Contents, Instance, Narrowing, Need, Place, Query, Schema, Table, TableId, Target,
+    Tenant, User, View,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
@@ -196,6 +198,12 @@ fn form(table: TableId, program: &Program) -> Form {
     }
 }
 
+/// The schema of a table's built-in program.
+fn built_in_schema(table: &Table) -> Result<Option<Arc<Schema>>> {
+    let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
+    Ok(btf::schema_of(table.object, elf)?.map(Arc::new))
+}
+
 fn missing(table: &Table) -> Error {
     Error::BadObject {
         object: table.object.into(),
@@ -220,16 +228,37 @@ impl Tables for Kernel {
         self.user.shown()
     }
 
-    fn open(&self, contents: Contents, view: &View) -> Result<Pass> {
+    fn schema(&self, contents: Contents, view: &View) -> Result<Option<Arc<Schema>>> {
+        let Instance { table, narrowing } = match contents {
+            Contents::Table(instance) => instance,
+            Contents::User(number) => {
+                let (program, _) = self.user.find(number)?.with(|_| Ok(()))?;
+                return Ok(program.schema().map(Arc::clone));
+            }
+        };
+        let (slot, _) = self.slot(table)?;
+        let schema = match slot.loaded() {
+            Some(program) => program.schema().map(Arc::clone),
+            None => built_in_schema(table.table())?,
+        };
+        match (narrowing, schema) {
+            (Narrowing::Map(id), Some(template)) => {
+                map::schema(&template, id, view).map(Arc::new).map(Some)
+            }
+            (_, schema) => Ok(schema),
+        }
+    }
+
+    fn open(&self, contents: Contents, query: Option<&Query>, view: &View) -> Result<Pass> {
         let number = match contents {
-            Contents::Table(instance) => return self.open_table(instance, view),
+            Contents::Table(instance) => return self.open_table(instance, view)?.answering(query),
             Contents::User(number) => number,
         };
         let (_, pass) = self.user.find(number)?.with(|program| {
             let scope = program.form().scope;
             self.pass(program, scope, Narrowing::Nothing, view)
         })?;
-        Ok(pass)
+        pass.answering(query)
     }
 }
 

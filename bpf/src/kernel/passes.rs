@@ -96,6 +96,7 @@ impl Kernel {
             rest,
             // A user program may block on anything.
             waits_for_processes: !program.is_built_in() || program.target() == MAPPINGS_TARGET,
+            asked: None,
         })
     }
 

@@ -114,6 +114,7 @@ fn members(
             doc: tag(member_tags, "doc:").unwrap_or_default().to_owned(),
             offset,
             absent: absent(name, member_tags, &kind)?,
+            on_request: member_tags.contains(&"on_request"),
             kind,
         });
     }

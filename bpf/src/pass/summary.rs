@@ -88,6 +88,7 @@ impl Summary {
             }),
             rest: Vec::new(),
             waits_for_processes: false,
+            asked: None,
         }
     }
 

@@ -28,6 +28,7 @@ fn schema() -> Schema {
             offset,
             kind,
             absent,
+            on_request: false,
         });
         offset += size;
     };
@@ -245,6 +246,7 @@ fn nested(paths: &[&str]) -> Schema {
         offset,
         kind: Kind::Unsigned(Width::One, Unit::None),
         absent: None,
+        on_request: false,
     });
     Schema {
         row: "a thing".into(),

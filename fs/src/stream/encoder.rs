@@ -6,6 +6,7 @@ use crate::counts::Counts;
 use crate::error::{Failure, Result};
 use crate::format::{Formatter, Framing};
 use iterfs_mapping::Format;
+use iterfs_mapping::query::Filter;
 use iterfs_mapping::row::{Records, Schema};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
@@ -14,6 +15,8 @@ use std::sync::{Arc, LazyLock};
 pub(super) struct Encoding {
     /// The layout of the records, or `None` if a program prints text itself.
     pub(super) schema: Option<Arc<Schema>>,
+    /// The conditions on records that the program did not evaluate.
+    pub(super) filter: Filter,
     pub(super) format: Format,
     pub(super) counts: Arc<Counts>,
 }
@@ -86,7 +89,11 @@ impl Encoder {
             true => formatter.begin(&mut chunk.bytes),
             false => formatter.resume(),
         }
+        let filter = &self.encoding.filter;
         for record in Records::new(schema, batch.bytes()) {
+            if !filter.keeps(record) {
+                continue;
+            }
             formatter.row(schema, record, &mut chunk.bytes);
             chunk.rows += 1;
         }

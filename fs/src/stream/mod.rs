@@ -83,6 +83,7 @@ impl Stream {
         };
         let encoding = Encoding {
             schema: pass.schema,
+            filter: pass.asked.map(|asked| asked.in_daemon).unwrap_or_default(),
             format,
             counts,
         };

@@ -16,7 +16,7 @@ mod tables;
 
 pub use callers::Callers;
 pub use host::{Cgroups, Map, NetNamespaces, Process, Processes};
-pub use pass::{Pass, Progress, Source};
+pub use pass::{Asked, Pass, Progress, Source};
 pub use pins::{Pin, Pins};
 pub use programs::{Loaded, ObjectFile, PinnedLink, Programs};
 pub use tables::{Form, Tables, UserTable};

@@ -8,7 +8,10 @@ use crate::error::Result;
 use crate::format::Format;
 use crate::layout::TableId;
 use crate::narrowing::Contents;
+use crate::query::Query;
+use crate::row::Schema;
 use crate::table::Scope;
+use std::sync::Arc;
 
 /// The tables of a kernel.
 pub trait Tables: Send + Sync {
@@ -21,13 +24,21 @@ pub trait Tables: Send + Sync {
     /// The tables in `user`, sorted by name.
     fn user_tables(&self) -> Vec<UserTable>;
 
-    /// Starts a pass over a table as a reader sees it. The first pass also loads and links the
-    /// table's program.
+    /// The shape of a table's rows as a reader sees them, with all columns, those on request
+    /// included; none if the program prints text itself. Loads no program.
     ///
     /// # Errors
+    /// [`Error::NoUserTable`], and for a map's contents those of examining the map.
+    fn schema(&self, contents: Contents, view: &View) -> Result<Option<Arc<Schema>>>;
+
+    /// Starts a pass over a table as a reader sees it, which answers a query if there is one.
+    /// The first pass also loads and links the table's program.
+    ///
+    /// # Errors
+    /// [`Error::Question`] and [`Error::PrintsText`] for a query that does not fit the table.
     /// Those of loading the program, linking it and making the iterator;
     /// [`Error::NoUserTable`] for a user table that was unloaded.
-    fn open(&self, contents: Contents, view: &View) -> Result<Pass>;
+    fn open(&self, contents: Contents, query: Option<&Query>, view: &View) -> Result<Pass>;
 }
 
 /// A table in `user`.

@@ -23,6 +23,15 @@ impl Bits {
         usize::from(self.start + self.count).div_ceil(8)
     }
 
+    /// The least and the largest value of the field.
+    pub(crate) fn bounds(self, signed: bool) -> (i128, i128) {
+        let values = 1_i128 << self.count;
+        match signed {
+            true => (-values / 2, values / 2 - 1),
+            false => (0, values - 1),
+        }
+    }
+
     /// The field's value in the bytes that it touches.
     #[inline]
     pub fn unsigned(self, field: &[u8]) -> u64 {

@@ -34,7 +34,7 @@ impl Names {
 
     /// Whether the enumeration has signed numbers.
     #[inline]
-    pub(super) fn is_signed(&self) -> bool {
+    pub(crate) fn is_signed(&self) -> bool {
         self.signed
     }
 

@@ -85,6 +85,7 @@ mod tests {
             offset,
             kind,
             absent: None,
+            on_request: false,
         };
         Schema {
             row: "a pair".into(),

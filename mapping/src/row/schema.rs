@@ -32,6 +32,8 @@ pub struct Column {
     pub kind: Kind,
     /// The bits of the value that means absent, if there is such a value.
     pub absent: Option<u64>,
+    /// Whether the column is made and shown only if a name asks for it.
+    pub on_request: bool,
 }
 
 /// A step from a row to a value nested in it.

@@ -38,7 +38,7 @@ impl Width {
     }
 
     #[inline]
-    pub(super) fn unsigned(self, fixed: &[u8], at: usize) -> u64 {
+    pub(crate) fn unsigned(self, fixed: &[u8], at: usize) -> u64 {
         match self {
             Width::One => u64::from(fixed[at]),
             Width::Two => u64::from(u16::from_ne_bytes(bytes(fixed, at))),
@@ -48,8 +48,22 @@ impl Width {
     }
 
     #[inline]
-    pub(super) fn signed(self, fixed: &[u8], at: usize) -> i64 {
+    pub(crate) fn signed(self, fixed: &[u8], at: usize) -> i64 {
         self.extend(self.unsigned(fixed, at))
+    }
+
+    /// The largest unsigned number of this width.
+    pub(crate) fn most(self) -> u64 {
+        u64::MAX >> (64 - 8 * self.bytes())
+    }
+
+    /// The floating-point number of four or eight bytes.
+    #[inline]
+    pub(crate) fn float(self, fixed: &[u8], at: usize) -> f64 {
+        match self {
+            Width::Four => f32::from_ne_bytes(bytes(fixed, at)).into(),
+            Width::One | Width::Two | Width::Eight => f64::from_ne_bytes(bytes(fixed, at)),
+        }
     }
 
     /// The signed number with these bits.

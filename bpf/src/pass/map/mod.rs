@@ -45,11 +45,7 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
         what: "its program has no row".into(),
     })?;
     let shape = shape_of(&map)?;
-    let mut schema = shape.schema(template);
-    if !view.addresses {
-        schema.hide_addresses();
-    }
-    checked(id, &schema)?;
+    let schema = shown(&shape, template, id, view)?;
 
     // Rows that consist only of an element may have any length.
     let source: Box<dyn Source> = if template.fixed_size == 0 && schema.fixed_size >= BUFFER {
@@ -68,7 +64,27 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
         source,
         rest: Vec::new(),
         waits_for_processes: false,
+        asked: None,
     })
+}
+
+/// The shape of the rows for the contents of the map with this id.
+///
+/// # Errors
+/// As for [`pass`].
+pub(crate) fn schema(template: &Schema, id: u32, view: &View) -> Result<Schema> {
+    let map = crate::sys::map_by_id(id).map_err(Error::Map)?;
+    shown(&shape_of(&map)?, template, id, view)
+}
+
+/// The rows of a map as a reader sees them.
+fn shown(shape: &Shape, template: &Schema, id: u32, view: &View) -> Result<Schema> {
+    let mut schema = shape.schema(template);
+    if !view.addresses {
+        schema.hide_addresses();
+    }
+    checked(id, &schema)?;
+    Ok(schema)
 }
 
 /// The map with this id, and the schema of its rows when a program prints them.

@@ -122,6 +122,7 @@ impl Part {
                     offset: at + processor * self.stride() + leaf.offset,
                     kind: leaf.kind.clone(),
                     absent: None,
+                    on_request: false,
                 });
             }
         }

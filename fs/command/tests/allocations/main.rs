@@ -88,6 +88,7 @@ fn pass(
         }),
         rest: Vec::new(),
         waits_for_processes: false,
+        asked: None,
     };
     let stream = Stream::new(
         pass,

@@ -31,6 +31,7 @@ fn schema() -> Arc<Schema> {
             offset: 0,
             kind: Kind::Unsigned(Width::Four, Unit::None),
             absent: None,
+            on_request: false,
         }],
     })
 }
@@ -124,6 +125,7 @@ fn open_pass(
         source: sources.next().expect("a first partition"),
         rest: sources.collect(),
         waits_for_processes: false,
+        asked: None,
     };
     Opened {
         stream: Stream::new(

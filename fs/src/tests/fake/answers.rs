@@ -7,7 +7,8 @@ use iterfs_mapping::contract::{
     Process, Processes, Programs, Progress, Source, Tables, UserTable,
 };
 use iterfs_mapping::{
-    Caller, Contents, Error, Instance, Narrowing, Result, Subject, TableId, Tenant, User, View,
+    Caller, Contents, Error, Instance, Narrowing, Query, Result, Schema, Subject, TableId, Tenant,
+    User, View,
 };
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -53,7 +54,15 @@ impl Tables for Fake {
         loaded.into_iter().map(table).collect()
     }
 
-    fn open(&self, contents: Contents, view: &View) -> Result<Pass> {
+    fn schema(&self, contents: Contents, _: &View) -> Result<Option<Arc<Schema>>> {
+        let prints = match contents {
+            Contents::Table(_) => self.updated(contents.subject()).is_some_and(Object::prints),
+            Contents::User(number) => self.user_program(number)?.object.prints(),
+        };
+        Ok((!prints).then(|| Arc::new(schema())))
+    }
+
+    fn open(&self, contents: Contents, query: Option<&Query>, view: &View) -> Result<Pass> {
         if let Some(errno) = self.state().broken.take() {
             return Err(Error::Pass(io::Error::from_raw_os_error(errno)));
         }
@@ -80,12 +89,14 @@ impl Tables for Fake {
                 .flat_map(|(pid, uid)| [pid.to_ne_bytes(), uid.to_ne_bytes()].concat())
                 .collect(),
         };
-        Ok(Pass {
+        let pass = Pass {
             schema: (!prints).then(|| Arc::new(schema())),
             source: Box::new(Bytes(bytes)),
             rest: Vec::new(),
             waits_for_processes: false,
-        })
+            asked: None,
+        };
+        pass.answering(query)
     }
 }
 

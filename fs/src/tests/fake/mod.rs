@@ -265,6 +265,7 @@ pub(crate) fn schema() -> Schema {
         offset,
         kind: Kind::Unsigned(Width::Four, Unit::None),
         absent: None,
+        on_request: false,
     };
     Schema {
         row: "a fake row".into(),
