@@ -196,9 +196,11 @@ fn tables_errno(error: &iterfs_mapping::Error) -> Errno {
         | Error::Question(_)
         | Error::PrintsText => Errno::EINVAL,
         Error::NameTaken(_) => Errno::EEXIST,
-        Error::NoText(..) | Error::NoTextMode | Error::Pinned(_) | Error::TooManyCgroups => {
-            Errno::EOPNOTSUPP
-        }
+        Error::NoText(..)
+        | Error::NoTextMode
+        | Error::NoTaskNarrowing(_)
+        | Error::Pinned(_)
+        | Error::TooManyCgroups => Errno::EOPNOTSUPP,
         Error::Endless => Errno::ELOOP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,
         Error::BadObject { .. } | Error::ObjectCrash(..) => Errno::ENOEXEC,

@@ -86,6 +86,10 @@ pub enum Error {
     #[error("a walk of {0} cannot be narrowed to {1}")]
     Narrowing(String, &'static str),
 
+    /// The kernel cannot narrow a walk over tasks, or over their objects.
+    #[error("this kernel cannot narrow a walk to {0}; Linux 6.1 and newer can")]
+    NoTaskNarrowing(&'static str),
+
     /// A target that walks one of many objects needs to know which one.
     #[error("iter/{target} needs {parameter}; for example: {example}")]
     ParameterMissing {

@@ -46,6 +46,30 @@ pub fn needs_text_mode() -> bool {
     needs_function(LOOPS, "tables cannot be pinned")
 }
 
+/// Whether a walk over tasks, or over their objects, can be narrowed to a process or a thread.
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs_narrowed_tasks() -> bool {
+    needs_member(
+        "bpf_iter_aux_info",
+        "task",
+        "no walk is narrowed to a process",
+    )
+}
+
+/// Whether a program can store a value with an object: since Linux 6.19, the kernel allocates
+/// that memory by kmalloc_nolock(), which needs a processor with cmpxchg16b (mm/slub.c). The
+/// emulator that boots other kernels has none (tests/vm/boot).
+#[must_use = "a test that lacks what it needs returns"]
+pub fn needs_storage_by_programs() -> bool {
+    let processors = std::fs::read_to_string("/proc/cpuinfo").expect("/proc/cpuinfo");
+    let flags = processors.lines().find(|line| line.starts_with("flags"));
+    let has_it = flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "cx16"));
+    needs(
+        has_it || !has_function("kmalloc_nolock_noprof"),
+        "the processor has no cmpxchg16b: programs store nothing with sockets",
+    )
+}
+
 /// Open-coded loops: without them a program may repeat something a few times alone.
 pub const LOOPS: &str = "bpf_iter_num_new";
 
@@ -67,11 +91,16 @@ pub fn needs_member(structure: &str, member: &str, why: &str) -> bool {
 /// Whether the kernel's BTF declares a function; `why` says what is missing without.
 #[must_use = "a test that lacks what it needs returns"]
 pub fn needs_function(name: &str, why: &str) -> bool {
+    needs(
+        has_function(name),
+        &format!("the kernel has no {name}(): {why}"),
+    )
+}
+
+fn has_function(name: &str) -> bool {
     let btf = Btf::from_vmlinux().expect("the kernel has BTF");
-    let here = btf
-        .type_by_kind::<Func<'_>>()
-        .any(|function| function.name().is_some_and(|found| found == name));
-    needs(here, &format!("the kernel has no {name}(): {why}"))
+    btf.type_by_kind::<Func<'_>>()
+        .any(|function| function.name().is_some_and(|found| found == name))
 }
 
 fn report(reason: &str) {

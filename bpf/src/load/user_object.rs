@@ -4,12 +4,14 @@
 use crate::load::btf;
 use crate::load::loader;
 use crate::load::object_file;
+use crate::load::probe;
 use crate::load::text::plan;
 use crate::load::verifier_log;
 use crate::pass::readers;
 use crate::sys;
 use iterfs_mapping::contract::ObjectFile;
 use iterfs_mapping::error::{Error, Result};
+use iterfs_mapping::layout;
 use iterfs_mapping::row::Schema;
 use libbpf_rs::{MapInfo, OpenObject};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -42,7 +44,7 @@ pub(crate) fn prepare(
     if let Some(map) = map {
         share_map(name, &mut object, map)?;
     }
-    let object = loader::load_object(name, object)?;
+    let object = loader::load_object(name, object).map_err(|error| explained(error, &target))?;
     // The program keeps its maps alive, so the rest of libbpf's object can be freed.
     Ok(Prepared {
         fd: loader::descriptor(name, &object, &program)?,
@@ -50,6 +52,20 @@ pub(crate) fn prepare(
         schema,
         reads_readers,
     })
+}
+
+/// Names the target if the kernel lacks it. libbpf looks it up in the kernel's BTF, where the
+/// search for a type fails with ESRCH.
+fn explained(error: Error, target: &str) -> Error {
+    let target = layout::targets().find(|known| known.name == target);
+    match (error, target) {
+        (Error::Load { cause, .. }, Some(target))
+            if cause.raw_os_error() == Some(libc::ESRCH) && !probe::has_target(target) =>
+        {
+            Error::NoTarget(target)
+        }
+        (error, _) => error,
+    }
 }
 
 /// Opens an object. The error includes libbpf's messages.

@@ -9,6 +9,7 @@ pub(crate) mod user_tables;
 
 use crate::load::loader::{self, Loaded, SharedReaders, bad_object};
 use crate::load::object_process;
+use crate::load::probe;
 use crate::pass::group_map::Groups;
 use crate::pass::readers::{Readers, Settings};
 use crate::program::attachment::Attachment;
@@ -298,6 +299,16 @@ impl Loaded {
 
 /// Links a program to a part of its target.
 pub(crate) fn attach(name: &str, program: BorrowedFd<'_>, to: &Attachment) -> Result<OwnedFd> {
+    let of_tasks = match to.narrowing() {
+        Narrowing::Process(_) => Some("a process"),
+        Narrowing::Thread(_) => Some("a thread"),
+        _ => None,
+    };
+    if let Some(what) = of_tasks
+        && !probe::narrows_tasks()
+    {
+        return Err(Error::NoTaskNarrowing(what));
+    }
     sys::link_create(program, to).map_err(|cause| Error::Attach {
         object: name.into(),
         cause,

@@ -1,7 +1,9 @@
 //! docs/KERNELS.md, from the logs of a run.
 
-use super::guests::{DEFAULT, Guest, LEFT_OUT, SHAPED};
+use super::guests::Guest;
 use super::log::{Binary, Log};
+use super::sets::LEFT_OUT;
+use super::shapes::{DEFAULT, SHAPED};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 

@@ -1,7 +1,9 @@
 //! Boots the guests, one after another.
 
-use super::guests::{DEFAULT, Guest, skipped};
+use super::guests::Guest;
 use super::log::{self, Log};
+use super::sets::skipped;
+use super::shapes::DEFAULT;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
 use std::fs;

@@ -70,6 +70,7 @@ fn programs_stay_small() {
     let rows = rows
         .iter()
         .filter(|row| ours.contains(&row["id"].as_u64().unwrap()));
+    let nodes = possible_nodes();
     let mut wrong = Vec::new();
     let mut seen = 0;
     for row in rows {
@@ -80,6 +81,10 @@ fn programs_stay_small() {
         let listed = PROGRAMS.iter().find(|(listed, ..)| *listed == name);
         let (verified, translated) = match listed {
             _ if !has_loops => WITHOUT_LOOPS,
+            // The verifier knows the number of memory nodes, and follows the walk over them.
+            Some(("dump_slabs", verified, translated)) => {
+                (verified + 150 * (nodes - 1), *translated)
+            }
             Some((_, verified, translated)) => (*verified, *translated),
             None => UNLISTED,
         };
@@ -91,6 +96,16 @@ fn programs_stay_small() {
     }
     assert!(seen > 10, "{seen} programs");
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The number of possible memory nodes: one where the kernel lists none.
+fn possible_nodes() -> u64 {
+    let list = fs::read_to_string("/sys/devices/system/node/possible");
+    let last = list.map_or(0, |list| {
+        let last = list.trim().rsplit(['-', ',']).next().unwrap();
+        last.parse().unwrap()
+    });
+    last + 1
 }
 
 /// The calls of each program, by its id, while statistics are on.

@@ -2,6 +2,7 @@
 
 use iterfs_mapping::contract::ObjectFile;
 use iterfs_mapping::error::Error;
+use iterfs_mapping::layout;
 use iterfs_mapping::row::Schema;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -62,6 +63,8 @@ pub(super) enum Refusal {
         program: String,
         there: Vec<String>,
     },
+    /// The kernel has no target of this name.
+    NoTarget(String),
     Kernel {
         error: OsError,
         log: String,
@@ -95,6 +98,13 @@ impl Reply {
                 program,
                 there,
             },
+            Refusal::NoTarget(name) => match layout::targets().find(|target| target.name == name) {
+                Some(target) => Error::NoTarget(target),
+                None => Error::BadObject {
+                    object,
+                    what: format!("this kernel has no iterator for {name}"),
+                },
+            },
             Refusal::Kernel { error, log, full } => Error::Load {
                 object,
                 cause: error.into(),
@@ -111,6 +121,7 @@ impl From<Error> for Refusal {
             Error::BadObject { what, .. } => Refusal::Object(what),
             Error::ObjectFile { cause, .. } => Refusal::File(cause.into()),
             Error::NoProgram { program, there, .. } => Refusal::NoProgram { program, there },
+            Error::NoTarget(target) => Refusal::NoTarget(target.name.into()),
             Error::Load {
                 cause, log, full, ..
             } => Refusal::Kernel {

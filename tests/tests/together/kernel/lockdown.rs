@@ -34,7 +34,7 @@ fn check_lists_its_findings_one_a_line() {
     let check = Command::new(programs::iterfs()).arg("check").output();
     let text = String::from_utf8(check.unwrap().stdout).unwrap();
     let findings = text.lines().filter_map(|line| {
-        let finding = line.strip_prefix("ok   ").or(line.strip_prefix("no   "))?;
+        let finding = line.strip_prefix("ok   ").or(line.strip_prefix("FAIL "))?;
         finding.split(": ").next()
     });
     let findings: Vec<_> = findings.collect();

@@ -126,6 +126,9 @@ fn all_formats_of_process_tables_carry_the_same_values() {
     assert!(!tables.is_empty());
     for table in tables {
         let path = format!("pid/{}/{}", workload.pid(), table.name);
+        if !needs_table(&mount, &path) {
+            continue;
+        }
         let formats = read_at_rest(&mount, &path);
         assert!(!formats.json.is_empty(), "{path} has no rows");
         formats.agree(&path);
@@ -144,6 +147,9 @@ fn all_formats_of_net_tables_carry_the_same_values() {
         assert!(!tables.is_empty());
         for table in tables {
             let path = format!("net/{}", table.name);
+            if !needs_table(&mount, &path) {
+                continue;
+            }
             let formats = read_at_rest(&mount, &path);
             assert!(!formats.json.is_empty(), "{path} has no rows");
             formats.agree(&path);

@@ -8,6 +8,7 @@ use iterfs_tests::oracles::socket_columns::{Facts, inode, pair};
 use iterfs_tests::wait::wait_until;
 use libbpf_rs::{MapCore, MapHandle};
 use serde_json::json;
+use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -128,15 +129,41 @@ fn storage_goes_with_its_socket() {
     wait_until("the storage is gone", || mount.rows(&path).is_empty());
 }
 
+/// The limit of the memory that the kernel keeps beside a socket (sysctl net.core.optmem_max),
+/// raised where it is lower, as it is by default before Linux 6.8. Dropped, it is as before.
+struct SocketMemory(Option<String>);
+
+impl SocketMemory {
+    const FILE: &str = "/proc/sys/net/core/optmem_max";
+
+    fn at_least(bytes: usize) -> SocketMemory {
+        let before = fs::read_to_string(SocketMemory::FILE).unwrap();
+        if before.trim().parse::<usize>().unwrap() >= bytes {
+            return SocketMemory(None);
+        }
+        fs::write(SocketMemory::FILE, bytes.to_string()).unwrap();
+        SocketMemory(Some(before))
+    }
+}
+
+impl Drop for SocketMemory {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = fs::write(SocketMemory::FILE, before);
+        }
+    }
+}
+
 #[test]
 fn a_value_that_no_iterator_brings_is_an_error() {
     let mount = Mount::new();
     let map = map_of(&load(SOURCE), "novels");
     let path = mount.path(&format!("bpf/map/{}/sk_storage.jsonl", id(&map)));
-    assert_eq!(std::fs::read(&path).unwrap(), b"");
+    assert_eq!(fs::read(&path).unwrap(), b"");
     let socket = UnixDatagram::unbound().unwrap();
     let value = vec![7; map.value_size() as usize];
+    let _memory = SocketMemory::at_least(2 * value.len());
     set(&map, &socket.as_raw_fd().to_ne_bytes(), &value);
-    let error = std::fs::read(&path).unwrap_err();
+    let error = fs::read(&path).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::E2BIG));
 }
