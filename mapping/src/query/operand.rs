@@ -50,8 +50,10 @@ pub(super) fn absent(column: &Column) -> Vec<Test> {
             bytes: Box::default(),
             whole: true,
         })],
-        // The family is 4 or 6.
-        (Kind::Inet, _) => vec![negated(subject.range_test(Width::One, false, 4, 6))],
+        // The family is neither 4 nor 6.
+        (Kind::Inet, _) => [(0, 3), (5, 5), (7, 0xff)]
+            .map(|(low, high)| subject.range_test(Width::One, false, low, high))
+            .into(),
         (Kind::Flags(width, _), absent) => {
             let mut tests = vec![equal(*width, 0)];
             tests.extend(

@@ -120,9 +120,13 @@ fn decoded(text: &[u8]) -> Result<Box<[u8]>, Wrong> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
+        match byte {
+            b'%' => {}
+            0 => return Err(Wrong::Encoding),
+            byte => {
+                bytes.push(*byte);
+                continue;
+            }
         }
         let mut digit = || char::from(*rest.next()?).to_digit(16);
         let byte = digit().zip(digit()).map(|(high, low)| high << 4 | low);

@@ -1,5 +1,8 @@
 //! Tests of the whole way from a name to the rows that it keeps.
 
+mod grammar;
+mod values;
+
 use super::*;
 use crate::row::{Column, Kind, Names, Record, Schema, Unit, Width};
 
