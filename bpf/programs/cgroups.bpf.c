@@ -9,7 +9,7 @@
 #include "lib/row.h"
 
 struct ROW("a cgroup of the unified hierarchy") cgroup_row {
-	u64 id DOC("id of the cgroup: the inode number of its directory, and the column cgroup of other tables");
+	u64 id KEY DOC("id of the cgroup: the inode number of its directory, and the column cgroup of other tables");
 	u64 parent ABSENT(0) DOC("id of the parent cgroup; none for the root");
 	u32 depth ABSENT(-1) DOC("number of cgroups above it; 0 is the root");
 	bool populated ABSENT(-1) DOC("whether there are processes in it or below, as in cgroup.events");
@@ -19,7 +19,7 @@ struct ROW("a cgroup of the unified hierarchy") cgroup_row {
 	u32 descendants ABSENT(-1) DOC("number of cgroups below it");
 	u32 dying ABSENT(-1) DOC("number of removed cgroups below it that are still referenced");
 	u32 tasks ABSENT(-1) DOC("number of threads in the cgroup itself");
-	nanoseconds_t cpu_time ABSENT(-1)
+	nanoseconds_t cpu_time COUNTER ABSENT(-1)
 		DOC("processor time used in it and below it, as in cpu.stat; none for the root");
 	pages_t memory ABSENT(-1)
 		DOC("memory used in it and below, as in memory.current; none without that controller");

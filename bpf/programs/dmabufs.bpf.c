@@ -6,7 +6,7 @@
 #include "lib/row.h"
 
 struct ROW("a DMA buffer") dmabuf {
-	u64 inode ABSENT(-1) DOC("inode number, as in /proc/<pid>/fdinfo");
+	u64 inode KEY ABSENT(-1) DOC("inode number, as in /proc/<pid>/fdinfo");
 	bytes_t size ABSENT(-1) DOC("size of the buffer");
 	char exporter[32] DOC("driver that exported it");
 	char name[32] DOC("name that its user gave it");

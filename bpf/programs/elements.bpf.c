@@ -7,7 +7,7 @@
 #include "lib/row.h"
 
 struct ROW("an element of the map") element {
-	map_key_t key DOC("key of the element");
+	map_key_t key KEY DOC("key of the element");
 	map_value_t value DOC("value of the element; in a per-cpu map, the value of each processor");
 };
 

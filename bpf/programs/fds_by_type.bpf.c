@@ -7,7 +7,7 @@
 #include "lib/read.h"
 
 struct ROW("a file type, with the number of its open files") fds_by_type {
-	enum file_type type ABSENT(-1) DOC("type of file, as lsof names it");
+	enum file_type type KEY ABSENT(-1) DOC("type of file, as lsof names it");
 	u64 fds DOC("open file descriptors");
 	u64 deleted ABSENT(-1) DOC("those of files that have no name left");
 	bytes_t deleted_size ABSENT(-1) DOC("total size of those that are regular files, once per descriptor");

@@ -40,10 +40,10 @@ enum file_flag {
 };
 
 struct ROW("an open file in a process") file_row {
-	u32 pid DOC("process id, in the reader's pid namespace");
-	u32 tid DOC("thread that the descriptor table belongs to; usually the first of the process");
+	u32 pid KEY DOC("process id, in the reader's pid namespace");
+	u32 tid KEY DOC("thread that the descriptor table belongs to; usually the first of the process");
 	u32 uid ABSENT(-1) DOC("effective user id of the process");
-	u32 fd DOC("file descriptor");
+	u32 fd KEY DOC("file descriptor");
 	enum file_type type ABSENT(-1) DOC("type of file, as lsof names it");
 	enum file_access access ABSENT(-1) DOC("access mode: r, w, rw, or none with O_PATH");
 	enum file_flag flags FLAGS ABSENT(-1) DOC("open(2) flags, without the access mode");

@@ -33,15 +33,15 @@ enum route_flag {
 };
 
 struct ROW("an IPv6 route") ipv6_route {
-	ipv6_t destination ABSENT(-1) DOC("network that the route leads to");
-	u8 prefix ABSENT(-1) DOC("prefix length of the destination, in bits");
-	u8 source_prefix ABSENT(-1) DOC("prefix length of the source, in bits");
-	ipv6_t source ABSENT(-1) DOC("source network that packets must come from");
-	ipv6_t gateway ABSENT(0) DOC("next hop; none if the network is on the link");
-	u64 metric ABSENT(-1) DOC("cost; the route with the lower cost is used");
+	ipv6_t destination KEY ABSENT(-1) DOC("network that the route leads to");
+	u8 prefix KEY ABSENT(-1) DOC("prefix length of the destination, in bits");
+	u8 source_prefix KEY ABSENT(-1) DOC("prefix length of the source, in bits");
+	ipv6_t source KEY ABSENT(-1) DOC("source network that packets must come from");
+	ipv6_t gateway KEY ABSENT(0) DOC("next hop; none if the network is on the link");
+	u64 metric KEY ABSENT(-1) DOC("cost; the route with the lower cost is used");
 	u32 refs ABSENT(-1) DOC("references held on the route");
 	enum route_flag flags FLAGS ABSENT(-1) DOC("kind and state of the route");
-	char device[16] DOC("outgoing interface");
+	char device[16] KEY DOC("outgoing interface");
 };
 
 /* Reads a network and its prefix length. */

@@ -6,11 +6,11 @@
 #include "lib/row.h"
 
 struct ROW("a kernel symbol") symbol {
-	address_t address ABSENT(0) DOC("address; none unless the reader is root, or if the kernel hides it");
+	address_t address KEY ABSENT(0) DOC("address; none unless the reader is root, or if the kernel hides it");
 	char type[2] DOC("type of symbol, as in nm(1)");
-	char module[56] DOC("module that it belongs to; none for the kernel itself");
+	char module[56] KEY DOC("module that it belongs to; none for the kernel itself");
 	tail_length_t name_length;
-	char name[] DOC("name of the symbol");
+	char name[] KEY DOC("name of the symbol");
 };
 
 #define SYMBOL_MAX 512

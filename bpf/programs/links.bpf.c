@@ -25,7 +25,7 @@ enum link_type {
 };
 
 struct ROW("a BPF link") link {
-	u32 id ABSENT(-1) DOC("id of the link");
+	u32 id KEY ABSENT(-1) DOC("id of the link");
 	enum link_type type ABSENT(-1) DOC("type of link, as bpftool names it");
 	u32 program ABSENT(0) DOC("id of its program; none for a struct_ops link");
 	enum attach_type attach ABSENT(-1) DOC("how the program is attached");

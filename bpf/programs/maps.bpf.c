@@ -66,7 +66,7 @@ enum map_flag {
 };
 
 struct ROW("a BPF map") map {
-	u32 id ABSENT(-1) DOC("id of the map");
+	u32 id KEY ABSENT(-1) DOC("id of the map");
 	enum map_type type ABSENT(-1) DOC("type, as bpftool names it");
 	char name[16] DOC("name that its creator gave it");
 	enum map_flag flags FLAGS ABSENT(-1) DOC("flags that it was created with");

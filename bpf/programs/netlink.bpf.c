@@ -32,15 +32,15 @@ enum netlink_protocol {
 };
 
 struct ROW("a netlink socket") netlink {
-	enum netlink_protocol protocol ABSENT(-1) DOC("netlink family that the socket speaks");
-	u64 portid ABSENT(-1) DOC("address of the socket; 0 is the kernel");
+	enum netlink_protocol protocol KEY ABSENT(-1) DOC("netlink family that the socket speaks");
+	u64 portid KEY ABSENT(-1) DOC("address of the socket; 0 is the kernel");
 	mask_t groups ABSENT(-1) DOC("multicast groups that it listens to; bits for the first 32");
 	u32 uid ABSENT(-1) DOC("user who created it");
 	bytes_t rmem ABSENT(-1) DOC("memory of messages waiting to be read");
 	bytes_t wmem ABSENT(-1) DOC("memory of messages being sent");
 	bool dump ABSENT(-1) DOC("whether a dump is under way");
 	u32 refs ABSENT(-1) DOC("references held on the socket");
-	u32 drops ABSENT(-1) DOC("messages lost because they were not read in time");
+	u32 drops COUNTER ABSENT(-1) DOC("messages lost because they were not read in time");
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none for a kernel socket");
 };
 

@@ -15,7 +15,7 @@
 #include "lib/task.h"
 
 struct ROW("a process") process {
-	u32 pid DOC("process id, in the reader's pid namespace");
+	u32 pid KEY DOC("process id, in the reader's pid namespace");
 	u32 ppid ABSENT(-1) DOC("process id of the parent; 0 if it is outside the reader's pid namespace");
 	struct task_ids ids;
 	enum task_state state ABSENT(-1) DOC("state of its first thread, as in /proc/<pid>/status");
@@ -23,9 +23,9 @@ struct ROW("a process") process {
 	u32 slots ABSENT(0) DOC("size of its descriptor table, FDSize of /proc/<pid>/status");
 	struct task_priority priority;
 	enum task_policy policy ABSENT(-1) DOC("scheduling policy of its first thread");
-	nanoseconds_t utime ABSENT(-1)
+	nanoseconds_t utime COUNTER ABSENT(-1)
 		DOC("processor time of all its threads, including ended ones, in user mode");
-	nanoseconds_t stime ABSENT(-1) DOC("the same in the kernel");
+	nanoseconds_t stime COUNTER ABSENT(-1) DOC("the same in the kernel");
 	nanoseconds_t start ABSENT(-1) DOC("start time, since boot");
 	pages_t rss ABSENT(-1) DOC("memory resident in RAM; none for a kernel thread");
 	pages_t swap ABSENT(-1) DOC("memory swapped out");

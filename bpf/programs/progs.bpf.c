@@ -46,7 +46,7 @@ enum program_type {
 #define INSTRUCTION_SIZE 8
 
 struct ROW("a BPF program") program {
-	u32 id ABSENT(-1) DOC("id of the program");
+	u32 id KEY ABSENT(-1) DOC("id of the program");
 	enum program_type type ABSENT(-1) DOC("type of program, as bpftool names it");
 	char name[16] DOC("name that its loader gave it");
 	hash_t tag ABSENT(-1) DOC("hash of its instructions");
@@ -62,9 +62,9 @@ struct ROW("a BPF program") program {
 	u32 verified ABSENT(0) DOC("instructions that the verifier processed");
 	u32 btf ABSENT(0) DOC("id of the BTF that describes it");
 	u32 attach_btf ABSENT(0) DOC("BTF type id of the kernel function that it is attached to");
-	nanoseconds_t run_time ABSENT(-1)
+	nanoseconds_t run_time COUNTER ABSENT(-1)
 		DOC("run time while kernel.bpf_stats_enabled was on");
-	u64 runs ABSENT(-1) DOC("number of runs while it was on");
+	u64 runs COUNTER ABSENT(-1) DOC("number of runs while it was on");
 };
 
 /* Code of further functions is not counted. */

@@ -18,7 +18,7 @@ struct ROW("a slab cache") slab_cache {
 	u32 users ABSENT(-1) DOC("number of caches merged into this one, including itself");
 	hex_t flags ABSENT(-1) DOC("SLAB_* flags");
 	tail_length_t name_length;
-	char name[] DOC("name of the cache");
+	char name[] KEY DOC("name of the cache");
 };
 
 /* mm/slub.c, OO_SHIFT: the order and the number of objects share an integer. */

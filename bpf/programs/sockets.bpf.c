@@ -6,9 +6,9 @@
 #include "lib/unix.h"
 
 struct ROW("a socket that a process holds") socket_row {
-	u32 pid DOC("process id, in the reader's pid namespace");
+	u32 pid KEY DOC("process id, in the reader's pid namespace");
 	u32 uid ABSENT(-1) DOC("effective user id of the process");
-	u32 fd DOC("file descriptor");
+	u32 fd KEY DOC("file descriptor");
 	struct socket_ends ends;
 	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd");
 	u32 netns ABSENT(0) DOC("inode number of the net namespace it was created in");

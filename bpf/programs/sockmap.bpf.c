@@ -6,7 +6,7 @@
 #include "lib/row.h"
 
 struct ROW("a socket in the map") entry {
-	map_key_t key DOC("key of the socket");
+	map_key_t key KEY DOC("key of the socket");
 	struct mapped_socket socket;
 };
 

@@ -9,16 +9,16 @@
 #include "lib/task.h"
 
 struct ROW("a thread") task {
-	u32 pid DOC("process id, in the reader's pid namespace");
-	u32 tid DOC("thread id, in the same namespace");
+	u32 pid KEY DOC("process id, in the reader's pid namespace");
+	u32 tid KEY DOC("thread id, in the same namespace");
 	u32 ppid ABSENT(-1) DOC("process id of the parent; 0 if it is outside the reader's pid namespace");
 	struct task_ids ids;
 	enum task_state state ABSENT(-1) DOC("state, as in /proc/<pid>/status");
 	u32 cpu ABSENT(-1) DOC("processor that it runs on, or last ran on");
 	struct task_priority priority;
 	enum task_policy policy ABSENT(-1) DOC("scheduling policy");
-	nanoseconds_t utime ABSENT(-1) DOC("processor time in user mode");
-	nanoseconds_t stime ABSENT(-1) DOC("processor time in the kernel");
+	nanoseconds_t utime COUNTER ABSENT(-1) DOC("processor time in user mode");
+	nanoseconds_t stime COUNTER ABSENT(-1) DOC("processor time in the kernel");
 	nanoseconds_t start ABSENT(-1) DOC("start time, since boot");
 	struct task_membership membership;
 	char comm[16] DOC("name of the thread");

@@ -7,7 +7,7 @@
 #include "lib/task.h"
 
 struct ROW("a thread state, with the number of its threads") tasks_by_state {
-	enum task_state state ABSENT(-1) DOC("state, as in /proc/<pid>/status");
+	enum task_state state KEY ABSENT(-1) DOC("state, as in /proc/<pid>/status");
 	u64 threads DOC("number of threads");
 	u64 processes DOC("the first threads of processes among them");
 };

@@ -19,7 +19,7 @@ struct ROW("a TCP socket") tcp {
 	enum socket_state state ABSENT(-1) DOC("state of the connection, as ss names it");
 	struct ip_ends ends;
 	u32 uid ABSENT(-1) DOC("user who created the socket");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
+	u64 inode KEY ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
 	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; in a listening socket, connections not accepted");
 	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; in a listening socket, its backlog");
 	enum tcp_timer timer ABSENT(-1) DOC("purpose of the next timer");
@@ -34,11 +34,11 @@ struct ROW("a TCP socket") tcp {
 	u32 cwnd ABSENT(-1) DOC("congestion window, in segments");
 	u32 ssthresh ABSENT(-1) DOC("slow-start threshold, in segments; none while it is unlimited");
 	u32 mss ABSENT(-1) DOC("bytes of data in a segment");
-	bytes_t sent ABSENT(-1) DOC("bytes of data sent, including retransmissions");
-	bytes_t acked ABSENT(-1) DOC("bytes of data acknowledged by the other end");
-	bytes_t received ABSENT(-1) DOC("bytes of data received");
-	bytes_t retransmitted ABSENT(-1) DOC("bytes of data retransmitted");
-	u32 drops ABSENT(-1) DOC("segments dropped on arrival");
+	bytes_t sent COUNTER ABSENT(-1) DOC("bytes of data sent, including retransmissions");
+	bytes_t acked COUNTER ABSENT(-1) DOC("bytes of data acknowledged by the other end");
+	bytes_t received COUNTER ABSENT(-1) DOC("bytes of data received");
+	bytes_t retransmitted COUNTER ABSENT(-1) DOC("bytes of data retransmitted");
+	u32 drops COUNTER ABSENT(-1) DOC("segments dropped on arrival");
 	char congestion[16] DOC("congestion control algorithm");
 };
 

@@ -6,12 +6,12 @@
 #include "lib/socket.h"
 
 struct ROW("the TCP sockets with the same address at the other end") tcp_by_remote {
-	inet_t remote DOC("address of the other end; none for sockets without one");
+	inet_t remote KEY DOC("address of the other end; none for sockets without one");
 	u64 sockets DOC("number of sockets");
 	u64 established ABSENT(-1) DOC("those in state ESTAB");
-	bytes_t sent ABSENT(-1) DOC("bytes of data sent, including retransmissions");
-	bytes_t received ABSENT(-1) DOC("bytes of data received");
-	bytes_t retransmitted ABSENT(-1) DOC("bytes of data retransmitted");
+	bytes_t sent COUNTER ABSENT(-1) DOC("bytes of data sent, including retransmissions");
+	bytes_t received COUNTER ABSENT(-1) DOC("bytes of data received");
+	bytes_t retransmitted COUNTER ABSENT(-1) DOC("bytes of data retransmitted");
 };
 
 struct remote_key {

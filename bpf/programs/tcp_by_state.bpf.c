@@ -7,7 +7,7 @@
 #include "lib/tcp.h"
 
 struct ROW("a connection state, with the totals of its TCP sockets") tcp_by_state {
-	enum socket_state state ABSENT(-1) DOC("state of the sockets, as ss names it");
+	enum socket_state state KEY ABSENT(-1) DOC("state of the sockets, as ss names it");
 	u64 sockets DOC("number of sockets");
 	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; in listening sockets, connections not accepted");
 	bytes_t wqueue ABSENT(-1) DOC("bytes not acknowledged yet; in listening sockets, their backlogs");

@@ -9,12 +9,12 @@ struct ROW("a UDP socket") udp {
 	enum socket_state state ABSENT(-1) DOC("ESTAB if it is connected, otherwise UNCONN, as ss names it");
 	struct ip_ends ends;
 	u32 uid ABSENT(-1) DOC("user who created the socket");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
+	u64 inode KEY ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
 	bytes_t rqueue ABSENT(-1) DOC("memory of unread datagrams");
 	bytes_t wqueue ABSENT(-1) DOC("memory of datagrams being sent");
 	bytes_t rbuf ABSENT(-1) DOC("maximum memory for unread datagrams");
 	bytes_t wbuf ABSENT(-1) DOC("maximum memory for datagrams being sent");
-	u32 drops ABSENT(-1) DOC("datagrams dropped on arrival");
+	u32 drops COUNTER ABSENT(-1) DOC("datagrams dropped on arrival");
 	u32 refs ABSENT(-1) DOC("references held on the socket");
 	u64 mark ABSENT(-1) DOC("mark of its packets");
 	u32 interface ABSENT(0) DOC("index of the interface that it is bound to");

@@ -11,7 +11,7 @@ struct ROW("a unix socket") unix_row {
 	enum socket_type type ABSENT(-1) DOC("stream, dgram or seqpacket");
 	enum socket_state state ABSENT(-1) DOC("state of the socket, as ss names it");
 	u32 uid ABSENT(-1) DOC("user who created the socket");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
+	u64 inode KEY ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
 	u64 peer ABSENT(0) DOC("inode number of the peer socket");
 	bytes_t rqueue ABSENT(-1) DOC("bytes not read yet; in a listening socket, connections not accepted");
 	bytes_t wqueue ABSENT(-1) DOC("memory of data that the other end has not read; in a listening socket, its backlog");

@@ -12,8 +12,8 @@
 #include "lib/row.h"
 
 struct ROW("a memory mapping of a process") vma {
-	u32 pid DOC("process id, in the reader's pid namespace");
-	address_t start ABSENT(-1) DOC("first address");
+	u32 pid KEY DOC("process id, in the reader's pid namespace");
+	address_t start KEY ABSENT(-1) DOC("first address");
 	address_t end ABSENT(-1) DOC("first address after the mapping");
 	bytes_t size ABSENT(-1) DOC("size of the mapping");
 	char perms[5] DOC("r, w, x, and p for private or s for shared, as in /proc/<pid>/maps");

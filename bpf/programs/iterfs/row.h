@@ -33,6 +33,13 @@
  * something, and that few want.
  */
 #define ON_REQUEST __attribute__((btf_decl_tag("on_request")))
+/*
+ * The column identifies the object that the row describes, alone or together with the other
+ * columns marked so. `iterfs top` finds the rows of one object in two passes by it.
+ */
+#define KEY __attribute__((btf_decl_tag("key")))
+/* The number only grows while the object exists; `iterfs top` shows its growth per second. */
+#define COUNTER __attribute__((btf_decl_tag("counter")))
 /* On a member of an enum type: the value is a set of the enum's bits. */
 #define FLAGS __attribute__((btf_decl_tag("flags")))
 

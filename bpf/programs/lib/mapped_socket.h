@@ -10,7 +10,7 @@
 struct mapped_socket {
 	struct socket_ends ends;
 	u32 uid ABSENT(-1) DOC("user who created the socket");
-	u64 inode ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
+	u64 inode KEY ABSENT(0) DOC("inode number, as in /proc/<pid>/fd; none if no process has it open");
 	u32 netns ABSENT(0) DOC("inode number of the net namespace it was created in");
 };
 

@@ -28,7 +28,7 @@ struct process_key {
 
 /* The first columns of a summary by process. */
 struct counted_process {
-	u32 pid DOC("process id, in the reader's pid namespace");
+	u32 pid KEY DOC("process id, in the reader's pid namespace");
 	u32 uid ABSENT(-1) DOC("effective user id of the process");
 	char comm[16] DOC("name of the process");
 };

@@ -194,10 +194,10 @@ static __always_inline u32 drops_of(struct sock *sk)
 
 /* The columns of an IP socket's addresses, which are zero if it is not bound or connected. */
 struct ip_ends {
-	inet_t local DOC("local address");
-	u32 local_port ABSENT(-1) DOC("local port");
-	inet_t remote DOC("address of the other end; all zeros if there is none");
-	u32 remote_port ABSENT(-1) DOC("port of the other end; 0 if there is none");
+	inet_t local KEY DOC("local address");
+	u32 local_port KEY ABSENT(-1) DOC("local port");
+	inet_t remote KEY DOC("address of the other end; all zeros if there is none");
+	u32 remote_port KEY ABSENT(-1) DOC("port of the other end; 0 if there is none");
 };
 
 static __always_inline void read_ip_ends(struct ip_ends *ends, struct sock_common *common)
@@ -214,10 +214,10 @@ struct socket_ends {
 	enum socket_type type ABSENT(-1) DOC("type of socket: stream, dgram, raw, seqpacket");
 	u32 protocol ABSENT(-1) DOC("protocol number within the family, such as 6 for TCP");
 	enum socket_state state ABSENT(-1) DOC("state of the socket, as ss names it");
-	inet_t local DOC("address of this end; none if the family is not IP");
-	u16 local_port ABSENT(0) DOC("local port");
-	inet_t remote DOC("remote address");
-	u16 remote_port ABSENT(0) DOC("remote port");
+	inet_t local KEY DOC("address of this end; none if the family is not IP");
+	u16 local_port KEY ABSENT(0) DOC("local port");
+	inet_t remote KEY DOC("remote address");
+	u16 remote_port KEY ABSENT(0) DOC("remote port");
 };
 
 static __always_inline void read_ends(struct socket_ends *ends, struct sock *sk)

@@ -5,7 +5,7 @@
 
 use crate::load::loader::refused_object;
 use iterfs_mapping::error::{Error, Result};
-use iterfs_mapping::row::{Column, Kind, Names, Schema, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Names, Role, Schema, Unit, Width};
 use libbpf_rs::btf::types::{Array, DeclTag, Enum, Int, IntEncoding, MemberAttr, Struct, Typedef};
 use libbpf_rs::btf::{Btf, BtfType, HasSize, ReferencesType, TypeId};
 use std::collections::HashMap;
@@ -115,6 +115,7 @@ fn members(
             offset,
             absent: absent(name, member_tags, &kind)?,
             on_request: member_tags.contains(&"on_request"),
+            role: role(member_tags),
             kind,
         });
     }
@@ -139,6 +140,14 @@ fn tags<'a>(btf: &'a Btf<'_>) -> Tags<'a> {
 
 fn tag<'a>(tags: &[&'a str], prefix: &str) -> Option<&'a str> {
     tags.iter().find_map(|text| text.strip_prefix(prefix))
+}
+
+fn role(tags: &[&str]) -> Role {
+    match (tags.contains(&"key"), tags.contains(&"counter")) {
+        (true, _) => Role::Key,
+        (false, true) => Role::Counter,
+        (false, false) => Role::Value,
+    }
 }
 
 /// The bits of the value in a member's `ABSENT`; none if the member has no such tag.
@@ -284,6 +293,21 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_counts_has_a_key() {
+        for name in objects::names() {
+            let schema = schema_of(name, objects::find(name).unwrap());
+            let columns = schema.unwrap().unwrap().columns;
+            let counters = columns.iter().filter(|column| column.role == Role::Counter);
+            for counter in counters {
+                let is_number = matches!(counter.kind, Kind::Unsigned(..));
+                assert!(is_number, "{name}: {} cannot count", counter.name);
+            }
+            let has_key = columns.iter().any(|column| column.role == Role::Key);
+            assert!(has_key, "{name}: no column identifies a row");
+        }
+    }
+
+    #[test]
     fn the_vocabulary_of_row_h_is_understood() {
         let schema = schema_of("files", objects::find("files").unwrap());
         let schema = schema.unwrap().unwrap();
@@ -296,6 +320,12 @@ mod tests {
             kind("size"),
             Some(Kind::Unsigned(Width::Eight, Unit::Bytes))
         );
+        let role = |name: &str| {
+            let column = schema.columns.iter().find(|column| column.name == name);
+            column.map(|column| column.role)
+        };
+        assert_eq!(role("fd"), Some(Role::Key));
+        assert_eq!(role("size"), Some(Role::Value));
         assert_eq!(kind("dev"), Some(Kind::Device));
         assert_eq!(kind("comm"), Some(Kind::Text(16)));
         assert_eq!(kind("path"), Some(Kind::Tail));

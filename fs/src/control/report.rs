@@ -236,7 +236,12 @@ impl Line {
 fn columns(rows: &Schema) -> Vec<Value> {
     let columns = rows.columns.iter();
     let described = columns.map(|column| {
-        json!({ "name": column.name, "meaning": column.doc, "kind": column.kind.describe() })
+        json!({
+            "name": column.name,
+            "meaning": column.doc,
+            "kind": column.kind.describe(),
+            "role": column.role,
+        })
     });
     described.collect()
 }

@@ -3,7 +3,7 @@
 use super::Formatter;
 use super::values::as_utf8;
 use iterfs_mapping::Format;
-use iterfs_mapping::row::{Column, Kind, Names, Records, Schema, Step, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Names, Records, Role, Schema, Step, Unit, Width};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ fn schema() -> Schema {
             kind,
             absent,
             on_request: false,
+            role: Role::Value,
         });
         offset += size;
     };
@@ -247,6 +248,7 @@ fn nested(paths: &[&str]) -> Schema {
         kind: Kind::Unsigned(Width::One, Unit::None),
         absent: None,
         on_request: false,
+        role: Role::Value,
     });
     Schema {
         row: "a thing".into(),

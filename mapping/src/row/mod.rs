@@ -18,6 +18,6 @@ pub use cell::{Cell, WIDEST};
 pub use kind::{Kind, Unit};
 pub use names::Names;
 pub use record::{Record, Records};
-pub use schema::{Column, Schema, Step};
+pub use schema::{Column, Role, Schema, Step};
 pub use value::{Flags, Value};
 pub use width::Width;

@@ -74,7 +74,7 @@ impl<'a> Iterator for Records<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{Column, Kind, Unit, Value, Width};
+    use crate::row::{Column, Kind, Role, Unit, Value, Width};
     use proptest::prelude::*;
 
     fn schema() -> Schema {
@@ -86,6 +86,7 @@ mod tests {
             kind,
             absent: None,
             on_request: false,
+            role: Role::Value,
         };
         Schema {
             row: "a pair".into(),

@@ -34,6 +34,22 @@ pub struct Column {
     pub absent: Option<u64>,
     /// Whether the column is made and shown only if a name asks for it.
     pub on_request: bool,
+    /// The part that the column plays when two passes are compared.
+    pub role: Role,
+}
+
+/// The part that a column plays when two passes over a table are compared.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A value that may change in any way.
+    #[default]
+    Value,
+    /// A part of the key: two rows with the same keys describe the same object.
+    Key,
+    /// A number that only grows for as long as the object exists, so its growth over time is
+    /// a rate.
+    Counter,
 }
 
 /// A step from a row to a value nested in it.

@@ -123,6 +123,7 @@ impl Part {
                     kind: leaf.kind.clone(),
                     absent: None,
                     on_request: false,
+                    role: column.role,
                 });
             }
         }

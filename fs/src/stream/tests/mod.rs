@@ -9,7 +9,7 @@ mod reads;
 
 use super::*;
 use iterfs_mapping::contract::{Progress, Source};
-use iterfs_mapping::row::{Column, Kind, Schema, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Role, Schema, Unit, Width};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::AtomicUsize;
@@ -32,6 +32,7 @@ fn schema() -> Arc<Schema> {
             kind: Kind::Unsigned(Width::Four, Unit::None),
             absent: None,
             on_request: false,
+            role: Role::Value,
         }],
     })
 }

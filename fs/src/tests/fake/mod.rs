@@ -5,7 +5,7 @@ mod answers;
 
 use iterfs_mapping::caller::INITIAL_PID_NAMESPACE;
 use iterfs_mapping::contract::{Callers, Form, Map, ObjectFile};
-use iterfs_mapping::row::{Column, Kind, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Role, Unit, Width};
 use iterfs_mapping::{
     Caller, Contents, Error, Format, Narrowing, Result, Schema, Scope, Subject, User, View, layout,
 };
@@ -266,6 +266,7 @@ pub(crate) fn schema() -> Schema {
         kind: Kind::Unsigned(Width::Four, Unit::None),
         absent: None,
         on_request: false,
+        role: Role::Value,
     };
     Schema {
         row: "a fake row".into(),

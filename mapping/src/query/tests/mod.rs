@@ -4,7 +4,7 @@ mod grammar;
 mod values;
 
 use super::*;
-use crate::row::{Column, Kind, Names, Record, Schema, Unit, Width};
+use crate::row::{Column, Kind, Names, Record, Role, Schema, Unit, Width};
 
 fn column(name: &str, offset: usize, kind: Kind, absent: Option<u64>) -> Column {
     Column {
@@ -15,6 +15,7 @@ fn column(name: &str, offset: usize, kind: Kind, absent: Option<u64>) -> Column 
         kind,
         absent,
         on_request: false,
+        role: Role::Value,
     }
 }
 
