@@ -56,6 +56,9 @@ pub enum Failure {
     /// A path that leads to something else, or names a format.
     #[error("'{0}' is not a table; give its path without a format, such as net/tcp")]
     NotATable(String),
+    /// A path whose name asks, where a table is needed.
+    #[error("'{0}' asks a table; give the path of the table alone, such as net/tcp")]
+    Asks(String),
     /// A table that has no program of its own to go back to.
     #[error("'{0}' has no program of its own; update it from an object")]
     NoDefault(String),
@@ -84,6 +87,12 @@ pub enum Failure {
     /// The user has as many files open as it may.
     #[error("the user has too many files open on this mount")]
     TooManyOpen,
+    /// The user holds as many names that ask as it may.
+    #[error(
+        "the user's descriptors hold {0} names that ask, and may hold no more; \
+         close some, or raise [quota] handles"
+    )]
+    TooManyNames(u64),
     /// The daemon has hardly any descriptors left.
     #[error("the daemon is short of descriptors ({0}); raise its limit of open files")]
     NoDescriptors(rustix::io::Errno),
@@ -126,9 +135,9 @@ impl Failure {
             // Not EAGAIN or EOPNOTSUPP, after which io_uring tries again for ever.
             Failure::Unmoved => Errno::ESPIPE,
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,
-            Failure::NotATable(_) | Failure::NoDefault(_) => Errno::EINVAL,
+            Failure::NotATable(_) | Failure::Asks(_) | Failure::NoDefault(_) => Errno::EINVAL,
             Failure::Config(error) => error.errno.map_or(Errno::EINVAL, Errno::from_i32),
-            Failure::TooManyOpen => Errno::EMFILE,
+            Failure::TooManyOpen | Failure::TooManyNames(_) => Errno::EMFILE,
             Failure::NoDescriptors(_) => Errno::ENFILE,
             Failure::TooMuchKept => Errno::ENOMEM,
             Failure::HeldUp => Errno::ETIMEDOUT,

@@ -11,6 +11,7 @@
 
 pub mod access;
 pub mod answer;
+mod complaints;
 pub mod control;
 pub mod counts;
 pub mod error;

@@ -8,6 +8,7 @@ use crate::access::quota::AccountId;
 use crate::access::requester::{Requester, Sender};
 use crate::access::{Access, Viewpoint};
 use crate::answer::Answer;
+use crate::complaints::Complaints;
 use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
 use crate::counts::AllCounts;
@@ -25,6 +26,8 @@ use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+mod asking;
+
 /// How long the kernel may keep attributes that do not depend on the caller.
 const STABLE: Duration = Duration::from_secs(3600);
 
@@ -41,6 +44,8 @@ pub struct Operations {
     /// reader, and no reader delays a command or a report.
     commands: Serial,
     reports: Serial,
+    /// Names that cannot be asked.
+    complaints: Complaints,
     mounted: SystemTime,
 }
 
@@ -93,6 +98,7 @@ impl Operations {
             scheduler,
             commands: serial("commands")?,
             reports: serial("reports")?,
+            complaints: Complaints::default(),
             mounted: SystemTime::now(),
         })
     }
@@ -103,11 +109,15 @@ impl Operations {
         Requester::identify(&*self.backend, sender)
     }
 
-    /// Finds a name in a directory.
+    /// Finds a name in a directory. [`Operations::forget`] takes the lookup back.
     pub fn lookup(&self, requester: &Requester, parent: Node, name: &OsStr) -> Result<Attributes> {
         let Node::Directory(directory) = parent else {
             return Err(Failure::NotADirectory);
         };
+        if let Some((base, parts)) = self.tree.asked(directory, name)? {
+            let node = self.look_up_question(requester, base, name, &parts)?;
+            return Ok(self.describe(node));
+        }
         let node = self.tree.child(directory, name)?;
         let node = node.ok_or(Failure::NotFound)?;
         if !self.tree.has(requester, node)? {
@@ -185,11 +195,13 @@ impl Operations {
         let presence = presence.ok_or(Failure::NotFound)?;
         view.started = presence.process.map(|process| process.started);
         let (contents, format) = node.contents().ok_or(Failure::IsADirectory)?;
+        let question = self.question(node)?;
+        let query = question.as_ref().map(|question| &question.query);
         let counts = self.counts.of(contents.subject());
         counts.opened();
         let pass = self
             .backend
-            .open(contents, None, &view)
+            .open(contents, query, &view)
             .map_err(Failure::from);
         let pass = pass.inspect_err(|failure| {
             let path = path(node, contents);
@@ -364,7 +376,7 @@ impl Operations {
 
 /// A table's path, for messages.
 fn path(node: Node, contents: Contents) -> String {
-    match (node, contents) {
+    match (node.base(), contents) {
         (Node::File(file), _) => file.path(),
         (_, Contents::User(number)) => format!("user/#{number}"),
         (_, Contents::Table(instance)) => instance.table.documented_path(),
@@ -382,7 +394,9 @@ pub(crate) fn is_stable(node: Node) -> bool {
         Node::Directory(directory) => directory,
         Node::File(file) => file.directory,
         // These exist only for some callers, or only for some time.
-        Node::User(_) | Node::Control(_) | Node::NetNamespaceName(_) => return false,
+        Node::User(_) | Node::Asking(_) | Node::Control(_) | Node::NetNamespaceName(_) => {
+            return false;
+        }
     };
     STABLE_DIRECTORIES.contains(&directory)
 }

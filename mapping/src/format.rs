@@ -45,10 +45,19 @@ impl Format {
     ///
     /// A name without a known suffix is the name of a text file.
     pub fn split(name: &str) -> (&str, Format) {
+        let (table, format) = Self::split_bytes(name.as_bytes());
+        (&name[..table.len()], format)
+    }
+
+    /// The same for a name that need not be UTF-8.
+    pub fn split_bytes(name: &[u8]) -> (&[u8], Format) {
         Self::ALL
             .into_iter()
             .filter(|format| !format.suffix().is_empty())
-            .find_map(|format| Some((name.strip_suffix(format.suffix())?, format)))
+            .find_map(|format| {
+                let table = name.strip_suffix(format.suffix().as_bytes())?;
+                Some((table, format))
+            })
             .unwrap_or((name, Format::Text))
     }
 }

@@ -1,5 +1,7 @@
 //! The tree of directories and files, and the lookup of a name in it.
 
+use crate::asking::{Asking, Base};
+use crate::control::Control;
 use crate::format::Format;
 use crate::layout::TableId;
 use crate::narrowing::{Contents, Instance, Narrowing};
@@ -59,15 +61,6 @@ pub struct UserFile {
     pub format: Format,
 }
 
-/// A form of the control file.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Control {
-    /// `ctl`, which takes commands.
-    Text,
-    /// `ctl.json`, which is read-only.
-    Json,
-}
-
 /// Anything that a path can lead to.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Node {
@@ -77,24 +70,13 @@ pub enum Node {
     File(File),
     /// A file that shows the table of a user program.
     User(UserFile),
+    /// A file that shows the answer to a question, which its name asks.
+    Asking(Asking),
     /// The control file.
     Control(Control),
     /// The name of a net namespace (ip-netns(8)): a symbolic link in `netns` to the directory
     /// of its inode number.
     NetNamespaceName(u32),
-}
-
-impl Control {
-    /// Both forms of the control file.
-    pub const ALL: [Control; 2] = [Control::Text, Control::Json];
-
-    /// The name of the file in the root of the mount.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Control::Text => "ctl",
-            Control::Json => "ctl.json",
-        }
-    }
 }
 
 impl Directory {
@@ -375,16 +357,27 @@ impl Node {
             Node::Directory(directory) => directory,
             Node::File(file) => file.directory,
             Node::User(_) => Directory::User,
+            Node::Asking(asking) => asking.base.directory(),
             Node::Control(_) => Directory::Root,
             Node::NetNamespaceName(_) => Directory::NetNamespaces,
+        }
+    }
+
+    /// The node whose rights and presence this node shares: that of the table for a name that
+    /// asks, and the node itself for every other.
+    pub fn base(self) -> Node {
+        match self {
+            Node::Asking(asking) => asking.base.into(),
+            other => other,
         }
     }
 
     /// The table and the format of a file; none if the node does not show a table.
     pub fn contents(self) -> Option<(Contents, Format)> {
         match self {
-            Node::File(file) => Some((Contents::Table(file.instance()), file.format)),
-            Node::User(file) => Some((Contents::User(file.table), file.format)),
+            Node::File(file) => Some(Base::File(file).contents()),
+            Node::User(file) => Some(Base::User(file).contents()),
+            Node::Asking(asking) => Some(asking.base.contents()),
             Node::Directory(_) | Node::Control(_) | Node::NetNamespaceName(_) => None,
         }
     }
@@ -486,7 +479,7 @@ mod tests {
                 Some(Node::Directory(directory)) => directory.path(),
                 Some(Node::File(file)) => file.path(),
                 Some(Node::Control(control)) => control.name().into(),
-                Some(Node::User(_) | Node::NetNamespaceName(_)) | None => return Ok(()),
+                Some(Node::User(_) | Node::Asking(_) | Node::NetNamespaceName(_)) | None => return Ok(()),
             };
             // `Node::parse` does not tell cgroups apart.
             prop_assume!(!path.starts_with("cgroup"));

@@ -14,7 +14,7 @@ pub mod requester;
 use self::descriptors::Descriptors;
 use self::memory::Memory;
 use self::policy::{Others, Policies, Policy, Rights};
-use self::quota::{Accounts, Seat};
+use self::quota::{Accounts, NameCharge, Seat};
 use self::requester::Requester;
 use crate::error::{Failure, Result};
 use crate::mount::options::Options;
@@ -113,17 +113,26 @@ impl Access {
         seat.ok_or(Failure::TooManyOpen)
     }
 
+    /// Charges a requester for one more name that asks, which takes this many bytes.
+    ///
+    /// # Errors
+    /// [`Failure::TooManyNames`] and [`Failure::TooMuchKept`] past the user's quota.
+    pub(crate) fn charge_name(&self, requester: &Requester, bytes: usize) -> Result<NameCharge> {
+        let quota = self.policies().quota();
+        self.accounts.charge_name(requester.account(), quota, bytes)
+    }
+
     /// Owner, group and mode, as `stat` shows them.
     pub(crate) fn attributes(&self, node: Node) -> Policy {
         let policies = self.policies();
-        match node {
+        match node.base() {
             Node::Directory(_) => policies.of_directories(),
             Node::NetNamespaceName(_) => Policy {
                 mode: 0o777,
                 ..policies.of_directories()
             },
             Node::Control(form) => Policy::for_control(form),
-            Node::User(_) => self.policy(&policies, node),
+            Node::User(_) | Node::Asking(_) => self.policy(&policies, node),
             Node::File(file) => {
                 let policy = self.policy(&policies, node);
                 match policies.others() == Others::Own && self.shows_own(file) {
@@ -150,9 +159,11 @@ impl Access {
         let policies = self.policies();
         let rights = match node {
             Node::Directory(directory) => self.rights_in(&policies, requester, directory),
-            Node::File(_) | Node::User(_) | Node::Control(_) | Node::NetNamespaceName(_) => {
-                self.rights(&policies, requester, node)
-            }
+            Node::File(_)
+            | Node::User(_)
+            | Node::Asking(_)
+            | Node::Control(_)
+            | Node::NetNamespaceName(_) => self.rights(&policies, requester, node),
         };
         match rights {
             Rights::All => Ok(Some(view)),
@@ -172,6 +183,7 @@ impl Access {
     fn policy(&self, policies: &Policies, node: Node) -> Policy {
         match node {
             Node::File(file) => policies.of_file(file),
+            Node::Asking(asking) => self.policy(policies, asking.base.into()),
             Node::User(file) => {
                 let tables = self.backend.user_tables();
                 let found = tables.iter().find(|table| table.number == file.table);
@@ -186,12 +198,13 @@ impl Access {
         if self.may_read(self.policy(policies, node), requester) {
             return Rights::All;
         }
-        match node {
+        match node.base() {
             Node::File(file) if policies.others() == Others::Own && self.shows_own(file) => {
                 Rights::Own
             }
             Node::File(_)
             | Node::User(_)
+            | Node::Asking(_)
             | Node::Directory(_)
             | Node::Control(_)
             | Node::NetNamespaceName(_) => Rights::None,

@@ -178,6 +178,9 @@ impl Control {
 
     /// The table that a path without a format leads to.
     fn table(&self, path: &str) -> Result<Contents> {
+        if self.tree.asks(path)? {
+            return Err(Failure::Asks(path.into()));
+        }
         let node = self.tree.resolve(path)?;
         let node = node.ok_or_else(|| Failure::NoTable(path.into()))?;
         match node.contents() {

@@ -115,7 +115,7 @@ pub(super) fn failure(failure: &Failure) -> String {
 }
 
 /// Escapes a path or a word, so that it fits into one line whatever it contains.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         match character.is_control() {

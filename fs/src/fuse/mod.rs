@@ -9,7 +9,7 @@ use crate::error::{Failure, Result};
 use crate::mount::Mountpoint;
 use crate::operations::{Attributes, Operations, Wanted, is_stable};
 use crate::session::{
-    self, Entries, Handler, Operation, Read, Reply, Request, Session, SessionError, Slow,
+    self, Entries, Forgotten, Handler, Operation, Read, Reply, Request, Session, SessionError, Slow,
 };
 use crate::tree::inode;
 use fuser::{Errno, FopenFlags, INodeNo, Notifier, OpenAccMode, OpenFlags};
@@ -141,8 +141,9 @@ impl Handler for Adapter {
         }
     }
 
-    fn forgotten(&self, inode: u64) {
+    fn forgotten(&self, Forgotten { inode, lookups }: Forgotten) {
         self.sizes.forgotten(inode);
+        self.operations.forget(inode, lookups);
     }
 
     fn abandoned(&self, handle: u64) {
@@ -154,7 +155,11 @@ impl Adapter {
     fn handle_slow(&self, requester: &Requester, inode: u64, slow: Slow, reply: Reply) {
         match slow {
             Slow::Lookup { name } => match self.find(requester, inode, &name) {
-                Ok(found) => reply.entry(&found, self.size_at_name(&found)),
+                Ok(found) => {
+                    if !reply.entry(&found, self.size_at_name(&found)) {
+                        self.operations.forget(inode::number(found.node), 1);
+                    }
+                }
                 Err(failure) => reply.failed(&failure),
             },
             Slow::GetAttributes { by_handle } => match self.attributes(requester, inode) {
@@ -183,13 +188,19 @@ impl Adapter {
                 Err(failure) => reply.failed(&failure),
             },
             Slow::ReadLink => {
-                match node(inode).and_then(|node| self.operations.link_target(requester, node)) {
+                match self
+                    .node(inode)
+                    .and_then(|node| self.operations.link_target(requester, node))
+                {
                     Ok(target) => reply.bytes(target.as_bytes()),
                     Err(failure) => reply.failed(&failure),
                 }
             }
             Slow::StatFilesystem => {
-                match node(inode).and_then(|node| self.operations.statistics(requester, node)) {
+                match self
+                    .node(inode)
+                    .and_then(|node| self.operations.statistics(requester, node))
+                {
                     Ok(()) => reply.filesystem(BLOCK),
                     Err(failure) => reply.failed(&failure),
                 }
@@ -199,13 +210,15 @@ impl Adapter {
                     OpenAccMode::O_RDONLY | OpenAccMode::O_RDWR => Wanted::Read,
                     OpenAccMode::O_WRONLY => Wanted::Write,
                 };
-                let opened =
-                    node(inode).and_then(|node| self.operations.open(requester, node, wanted));
+                let opened = self
+                    .node(inode)
+                    .and_then(|node| self.operations.open(requester, node, wanted));
                 self.opened(inode, opened, open_flags(inode), reply);
             }
             Slow::OpenDirectory => {
-                let opened =
-                    node(inode).and_then(|node| self.operations.open_directory(requester, node));
+                let opened = self
+                    .node(inode)
+                    .and_then(|node| self.operations.open_directory(requester, node));
                 self.opened(inode, opened, FopenFlags::empty(), reply);
             }
             Slow::ReadDirectory {
@@ -216,10 +229,17 @@ impl Adapter {
                 Err(failure) => reply.failed(&failure),
             },
             Slow::Rename { directory, name } => match self.find(requester, directory, &name) {
-                Ok(_) => reply.failed(&Failure::Unchangeable),
+                Ok(found) => {
+                    self.operations.forget(inode::number(found.node), 1);
+                    reply.failed(&Failure::Unchangeable);
+                }
                 Err(failure) => reply.failed(&failure),
             },
         }
+    }
+
+    fn node(&self, inode: u64) -> Result<Node> {
+        self.operations.node(inode)
     }
 
     fn closed(&self, inode: u64) {
@@ -229,7 +249,7 @@ impl Adapter {
     }
 
     fn attributes(&self, requester: &Requester, inode: u64) -> Result<Attributes> {
-        self.operations.attributes(requester, node(inode)?)
+        self.operations.attributes(requester, self.node(inode)?)
     }
 
     fn size_at_name(&self, found: &Attributes) -> Size {
@@ -240,7 +260,8 @@ impl Adapter {
     }
 
     fn find(&self, requester: &Requester, directory: u64, name: &OsStr) -> Result<Attributes> {
-        self.operations.lookup(requester, node(directory)?, name)
+        self.operations
+            .lookup(requester, self.node(directory)?, name)
     }
 
     /// Hands an open handle to its caller. If the caller has given up waiting, it never
@@ -267,7 +288,8 @@ impl Adapter {
         read: Read,
         with_attributes: bool,
     ) -> Result<Entries> {
-        let listed = (self.operations).list(requester, read.handle, node(inode)?, read.offset)?;
+        let listed =
+            (self.operations).list(requester, read.handle, self.node(inode)?, read.offset)?;
         let mut entries = Entries::new(read.size);
         for (index, entry) in listed.iter().enumerate().skip(read.offset as usize) {
             let found = with_attributes.then(|| {
@@ -327,10 +349,6 @@ impl Answer for WriteAnswer {
     }
 }
 
-fn node(inode: u64) -> Result<Node> {
-    inode::node(inode).ok_or(Failure::NotFound)
-}
-
 /// Whether a node is a file, whose number of bytes is unknown.
 fn has_bytes(node: Node) -> bool {
     can_seek(node) || matches!(node, Node::Control(_))
@@ -338,19 +356,19 @@ fn has_bytes(node: Node) -> bool {
 
 /// Whether a node is a table, which unlike the control file can seek.
 fn can_seek(node: Node) -> bool {
-    matches!(node, Node::File(_) | Node::User(_))
+    matches!(node, Node::File(_) | Node::User(_) | Node::Asking(_))
 }
 
 /// Whether an inode is a table whose attributes the kernel may keep.
 fn is_kept_table(inode: u64) -> bool {
-    node(inode).is_ok_and(|node| has_bytes(node) && is_stable(node))
+    inode::node(inode).is_some_and(|node| has_bytes(node) && is_stable(node))
 }
 
 /// Nothing is cached. The control file has no positions: each write is a command, and each
 /// read returns the bytes that were not read yet.
 fn open_flags(inode: u64) -> FopenFlags {
-    match node(inode) {
-        Ok(Node::Control(_)) => FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_STREAM,
+    match inode::node(inode) {
+        Some(Node::Control(_)) => FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_STREAM,
         _ => FopenFlags::FOPEN_DIRECT_IO,
     }
 }

@@ -134,6 +134,13 @@ pub(super) struct ForgetOne {
     pub(super) nlookup: u64,
 }
 
+/// struct fuse_forget_in: the number of lookups of the inode that are forgotten.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub(super) struct ForgetIn {
+    pub(super) nlookup: u64,
+}
+
 /// struct fuse_batch_forget_in, which the entries follow.
 #[derive(FromBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -18,7 +18,7 @@ use device::Device;
 use fuser::{Config, Errno, Filesystem, InitFlags, KernelConfig, Notifier, SessionACL};
 use interrupts::Interrupts;
 pub(crate) use reply::{Entries, Reply};
-pub(crate) use request::{Operation, Read, Request, Slow};
+pub(crate) use request::{Forgotten, Operation, Read, Request, Slow};
 use rustix::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -55,9 +55,8 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// must not wait long.
     fn handle(self: Arc<Self>, request: Request, reply: Reply);
 
-    /// Notes that the kernel no longer holds an inode. It may look the inode up again at
-    /// any time.
-    fn forgotten(&self, inode: u64);
+    /// Notes that the kernel takes back lookups of an inode.
+    fn forgotten(&self, forgotten: Forgotten);
 
     /// Notes that the reader of an open file was interrupted and no longer waits.
     fn abandoned(&self, handle: u64);
@@ -269,7 +268,7 @@ impl<H: Handler> Worker<H> {
                 Operation::Forget { inodes } => {
                     inodes
                         .iter()
-                        .for_each(|inode| self.handler.forgotten(*inode));
+                        .for_each(|forgotten| self.handler.forgotten(*forgotten));
                     continue;
                 }
                 Operation::Interrupt { unique: of } => {

@@ -65,9 +65,11 @@ impl Reply {
         self.bytes(&[]);
     }
 
-    /// Answers a lookup with the node's attributes.
-    pub(crate) fn entry(self, found: &Attributes, size: Size) {
-        self.bytes(entry_out(found, size).as_bytes());
+    /// Answers a lookup with the node's attributes. Returns false if the kernel never learns
+    /// of the node, and so never forgets it.
+    #[must_use]
+    pub(crate) fn entry(mut self, found: &Attributes, size: Size) -> bool {
+        self.send(Ok(entry_out(found, size).as_bytes()))
     }
 
     /// Answers with attributes.
@@ -167,7 +169,7 @@ impl Entries {
         let entry = found.map(|(found, size)| entry_out(found, size));
         let entry = entry.as_ref().map_or(&[][..], IntoBytes::as_bytes);
         let head = Dirent {
-            ino: inode::number(node),
+            ino: inode::shown(node),
             off: next,
             namelen: name.len() as u32,
             kind: file_type(node).as_raw_mode() >> 12,
@@ -217,7 +219,7 @@ fn attr(found: &Attributes, size: Size) -> Attr {
     let since = found.time.duration_since(UNIX_EPOCH);
     let (time, nanoseconds) = seconds(since.unwrap_or_default());
     Attr {
-        ino: inode::number(found.node),
+        ino: inode::shown(found.node),
         size: match size {
             Size::Zero => 0,
             Size::End => END,
@@ -241,7 +243,7 @@ fn file_type(node: Node) -> FileType {
     match node {
         Node::Directory(_) => FileType::Directory,
         Node::NetNamespaceName(_) => FileType::Symlink,
-        Node::File(_) | Node::User(_) | Node::Control(_) => FileType::RegularFile,
+        Node::File(_) | Node::User(_) | Node::Asking(_) | Node::Control(_) => FileType::RegularFile,
     }
 }
 

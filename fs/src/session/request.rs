@@ -24,8 +24,8 @@ pub(crate) struct Request {
 pub(crate) enum Operation {
     /// An operation that may take a while.
     Slow(Slow),
-    /// The kernel has forgotten inodes. It expects no reply.
-    Forget { inodes: Box<[u64]> },
+    /// The kernel takes back lookups of inodes. It expects no reply.
+    Forget { inodes: Box<[Forgotten]> },
     /// Change a mode or an owner.
     ChangeAccess,
     /// Read an open file.
@@ -86,6 +86,15 @@ pub(crate) enum Slow {
     },
     /// Rename something to a name in another directory.
     Rename { directory: u64, name: Box<OsStr> },
+}
+
+/// An inode of which the kernel takes lookups back. When it has taken back all of them, it
+/// holds the inode no longer, but it may look it up again at any time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Forgotten {
+    pub(crate) inode: u64,
+    /// The number of lookups.
+    pub(crate) lookups: u64,
 }
 
 /// A read of an open file or directory.
@@ -161,12 +170,19 @@ impl Operation {
             opcode::LOOKUP => Operation::Slow(Slow::Lookup {
                 name: names(body).next()?.into(),
             }),
-            opcode::FORGET => Operation::Forget {
-                inodes: [inode].into(),
-            },
+            opcode::FORGET => {
+                let (forget, _) = abi::ForgetIn::read_from_prefix(body).ok()?;
+                let lookups = forget.nlookup;
+                Operation::Forget {
+                    inodes: [Forgotten { inode, lookups }].into(),
+                }
+            }
             opcode::BATCH_FORGET => {
                 let (batch, _) = abi::BatchForgetIn::ref_from_prefix(body).ok()?;
-                let forgotten = batch.inodes.iter().map(|one| one.nodeid);
+                let forgotten = batch.inodes.iter().map(|one| Forgotten {
+                    inode: one.nodeid,
+                    lookups: one.nlookup,
+                });
                 Operation::Forget {
                     inodes: forgotten.collect(),
                 }
@@ -298,6 +314,23 @@ mod tests {
             Operation::Slow(Slow::Lookup { name }) => assert_eq!(&*name, "tasks"),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn forgotten_lookups_are_counted() {
+        let forgotten = |opcode, body: &[u64]| {
+            let request = Request::parse(&message(opcode, body.as_bytes())).unwrap();
+            match request.operation {
+                Operation::Forget { inodes } => inodes
+                    .iter()
+                    .map(|one| (one.inode, one.lookups))
+                    .collect::<Vec<_>>(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(forgotten(opcode::FORGET, &[3]), [(7, 3)]);
+        let batch = [2, 8, 1, 9, 5];
+        assert_eq!(forgotten(opcode::BATCH_FORGET, &batch), [(8, 1), (9, 5)]);
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Handler for Recorder {
         self.requests.send((request, reply)).unwrap();
     }
 
-    fn forgotten(&self, _: u64) {}
+    fn forgotten(&self, _: Forgotten) {}
 
     fn abandoned(&self, handle: u64) {
         self.abandoned.lock().push(handle);

@@ -59,6 +59,7 @@ fn every_listed_name_is_found_and_every_listed_table_opens(#[case] thread: u32) 
                     }
                     tables += 1;
                 }
+                Node::Asking(_) => panic!("{path} is listed"),
                 Node::Control(_) | Node::NetNamespaceName(_) => {}
             }
         }

@@ -134,6 +134,11 @@ impl Tree {
         self.as_thread(ROOT)
     }
 
+    /// The number of names that ask which are held.
+    pub(crate) fn held(&self) -> usize {
+        self.operations.held()
+    }
+
     /// Gives the control file a command as root, and returns the outcome that is read from
     /// it.
     pub(crate) fn ctl(&self, command: &str) -> std::result::Result<String, String> {
@@ -261,7 +266,7 @@ impl Who<'_> {
 
     /// Notes that the caller has a file open.
     pub(crate) fn holds(self, node: Node) {
-        let held = (self.sender.thread, inode::number(node));
+        let held = (self.sender.thread, inode::shown(node));
         self.tree.fake.state().open.insert(held);
     }
 }

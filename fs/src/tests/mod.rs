@@ -2,6 +2,7 @@
 //! mount can show the rest, which is tested in the package `iterfs-tests`.
 
 mod access;
+mod asking;
 mod commands;
 mod directories;
 mod fake;

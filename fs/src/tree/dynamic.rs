@@ -4,7 +4,7 @@
 use crate::error::Result;
 use iterfs_mapping::contract::{Backend, Map};
 use iterfs_mapping::number::parse_id;
-use iterfs_mapping::{Directory, Format, Need, Node, TableId, UserFile, View};
+use iterfs_mapping::{AskingName, Directory, Format, Need, Node, TableId, UserFile, View};
 use std::ffi::{OsStr, OsString};
 
 /// The directories below `parent` that a reader sees now, with their names.
@@ -76,6 +76,16 @@ pub(crate) fn find(backend: &dyn Backend, parent: Directory, name: &OsStr) -> Re
         | Directory::Kernel
         | Directory::Summary => Ok(None),
     }
+}
+
+/// The file in `user` that shows the table of a name that asks.
+pub(crate) fn find_user(backend: &dyn Backend, name: &AskingName<'_>) -> Option<UserFile> {
+    let mut tables = backend.user_tables().into_iter();
+    let table = tables.find(|table| table.name == name.table)?;
+    Some(UserFile {
+        table: table.number,
+        format: name.format,
+    })
 }
 
 /// The files in `user`, with their names.

@@ -1,6 +1,9 @@
-//! Inode numbers. Each number encodes its node, so no table of inodes is needed.
+//! Inode numbers. Each number encodes its node, so no table of inodes is needed, except for
+//! the names that ask: their numbers are counted up, and lead to their questions.
 //!
-//! The same path always has the same number, whoever looks it up. The top byte is the kind
+//! The same path always has the same number, whoever looks it up, as far as stat(2) shows it.
+//! To the kernel, a name that asks has another number whenever it comes back after it was
+//! forgotten. The top byte is the kind
 //! of directory, the next ten bits the file in it (0 for the directory itself), and the
 //! rest the directory's own number: a pid, or the id of a cgroup, which the kernel counts
 //! up from 1 (fs/kernfs/dir.c).
@@ -22,8 +25,23 @@ const FORMATS: u64 = Format::ALL.len() as u64;
 const USER: u64 = 10;
 const CONTROL: u64 = 11;
 const NAME: u64 = 14;
+const ASKING: u64 = 15;
 
-/// The inode number of a node.
+/// The number that stat(2) shows for a node.
+pub fn shown(node: Node) -> u64 {
+    match node {
+        Node::Asking(asking) => ASKING << KIND_SHIFT | asking.identity,
+        other => number(other),
+    }
+}
+
+/// The number of the question that this inode number of the kernel's stands for.
+pub fn question(number: u64) -> Option<u64> {
+    let is_asking = number >> KIND_SHIFT == ASKING;
+    is_asking.then_some(number & ((1 << KIND_SHIFT) - 1))
+}
+
+/// The number by which the kernel asks about a node.
 pub fn number(node: Node) -> u64 {
     match node {
         Node::Directory(Directory::Root) => ROOT,
@@ -34,12 +52,14 @@ pub fn number(node: Node) -> u64 {
                 | (1 + format_bits(file.format)) << FILE_SHIFT
                 | u64::from(file.table)
         }
+        Node::Asking(asking) => ASKING << KIND_SHIFT | asking.number,
         Node::NetNamespaceName(inode) => NAME << KIND_SHIFT | u64::from(inode),
         Node::Control(form) => CONTROL << KIND_SHIFT | control_bits(form) << FILE_SHIFT,
     }
 }
 
-/// The node of an inode number, or `None` if iterfs never hands out this number.
+/// The node of an inode number. `None` for a name that asks, and if iterfs never hands out
+/// this number.
 pub fn node(number: u64) -> Option<Node> {
     if number == ROOT {
         return Some(Node::Directory(Directory::Root));

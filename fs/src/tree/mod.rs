@@ -8,22 +8,28 @@
 //! handle shows what its opener sees.
 //!
 //! [`dynamic`] holds the nodes that come and go, [`inode`] their numbers, and [`listing`]
-//! an open directory. [`sightings`] avoids repeated looks at a process.
+//! an open directory. [`questions`] holds the names that ask. [`sightings`] avoids repeated
+//! looks at a process.
 
 mod dynamic;
 pub mod inode;
 pub(crate) mod listing;
+pub(crate) mod questions;
 mod sightings;
 
 use crate::access::Access;
 use crate::access::requester::Requester;
 use crate::error::{Failure, Result};
 use iterfs_mapping::contract::{Backend, Process};
-use iterfs_mapping::path::names;
-use iterfs_mapping::{Control, Directory, File, Need, Node, Scope, TableId, View};
+use iterfs_mapping::path::{names, plain};
+use iterfs_mapping::{
+    AskingName, Base, Control, Directory, File, Need, Node, Scope, TableId, View,
+};
 use listing::Entry;
+use questions::Questions;
 use sightings::Sightings;
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 /// The nodes, and who may learn of them.
@@ -31,6 +37,7 @@ pub(crate) struct Tree {
     backend: Arc<dyn Backend>,
     access: Arc<Access>,
     sightings: Sightings,
+    questions: Questions,
 }
 
 /// A directory that exists now.
@@ -48,6 +55,7 @@ impl Tree {
             backend,
             access,
             sightings: Sightings::default(),
+            questions: Questions::default(),
         }
     }
 
@@ -58,6 +66,41 @@ impl Tree {
             Some(node) => Ok(Some(node)),
             None => dynamic::find(&*self.backend, directory, name),
         }
+    }
+
+    /// The table that a name asks, if it asks one that the directory can have, and the name
+    /// taken apart. Every other name with an `@` stands for itself, such as that of the
+    /// cgroup user@1000.service.
+    pub(crate) fn asked<'a>(
+        &self,
+        directory: Directory,
+        name: &'a OsStr,
+    ) -> Result<Option<(Base, AskingName<'a>)>> {
+        let Some(name) = AskingName::split(name.as_bytes()) else {
+            return Ok(None);
+        };
+        let base = match directory {
+            Directory::User => dynamic::find_user(&*self.backend, &name).map(Base::User),
+            _ => directory.asked(&name).map(Base::File),
+        };
+        Ok(base.map(|base| (base, name)))
+    }
+
+    /// Whether the last name of a path asks a table, as the daemon sees it now.
+    pub(crate) fn asks(&self, path: &str) -> Result<bool> {
+        let path = plain(path);
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        match self.resolve(directory)? {
+            Some(Node::Directory(directory)) => {
+                Ok(self.asked(directory, OsStr::new(name))?.is_some())
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The names that ask.
+    pub(crate) fn questions(&self) -> &Questions {
+        &self.questions
     }
 
     /// The node that a path leads to now, as the daemon sees it.
@@ -120,7 +163,7 @@ impl Tree {
     pub(crate) fn admit_holder(&self, requester: &Requester, node: Node) -> Result<()> {
         self.admit(requester, node).or_else(|failure| {
             let caller = requester.caller()?;
-            match self.backend.has_open(&caller, inode::number(node))? {
+            match self.backend.has_open(&caller, inode::shown(node))? {
                 true => Ok(()),
                 false => Err(failure),
             }
@@ -142,7 +185,7 @@ impl Tree {
 
     /// The view by which a requester may learn whether a node exists: its view of the node's
     /// directory, or else one that is limited to its own processes.
-    fn glimpse(&self, requester: &Requester, node: Node) -> Result<View> {
+    pub(crate) fn glimpse(&self, requester: &Requester, node: Node) -> Result<View> {
         let place = Node::Directory(node.directory());
         if let Some(view) = self.access.view(requester, place)? {
             return Ok(view);
@@ -156,6 +199,7 @@ impl Tree {
         }
         Ok(View {
             own: Some(requester.user(&*self.backend)?),
+            addresses: false,
             ..View::of(caller)
         })
     }
@@ -180,7 +224,7 @@ impl Tree {
         let Some(presence) = self.look(view, directory)? else {
             return Ok(None);
         };
-        let is_there = match node {
+        let is_there = match node.base() {
             Node::Directory(directory) => self.has_purpose(directory),
             Node::File(file) => {
                 let form = self.backend.form(file.table);
@@ -195,7 +239,7 @@ impl Tree {
                 let table = tables.into_iter().find(|table| table.number == file.table);
                 table.is_some_and(|table| table.form.formats.contains(&file.format))
             }
-            Node::Control(_) | Node::NetNamespaceName(_) => true,
+            Node::Asking(_) | Node::Control(_) | Node::NetNamespaceName(_) => true,
         };
         Ok(is_there.then_some(presence))
     }
@@ -289,14 +333,14 @@ impl Tree {
         if node.directory().scope() == Some(Scope::Host) {
             return true;
         }
-        match node {
+        match node.base() {
             Node::Directory(_) => false,
             Node::File(file) => self.backend.form(file.table).scope == Scope::Host,
             Node::User(file) => {
                 let mut tables = self.backend.user_tables().into_iter();
                 tables.any(|table| table.number == file.table && table.form.scope == Scope::Host)
             }
-            Node::Control(_) | Node::NetNamespaceName(_) => true,
+            Node::Asking(_) | Node::Control(_) | Node::NetNamespaceName(_) => true,
         }
     }
 

@@ -18,6 +18,9 @@ mod access {
     mod quota;
     mod ways_in;
 }
+mod asking {
+    mod names;
+}
 mod ctl {
     mod control;
     mod hostile_objects;

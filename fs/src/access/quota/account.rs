@@ -1,4 +1,4 @@
-//! One user's account: its handles, the bytes that it holds, and the bytes that it may hold.
+//! One user's account: its handles and names, the bytes that it holds, and the bytes that it may hold.
 
 use super::readers::Readers;
 use super::{AccountId, Quota};
@@ -7,13 +7,15 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The handles, bytes and readers of one account.
+/// The handles, names, bytes and readers of one account.
 #[derive(Debug)]
 pub struct Account {
     pub(super) id: AccountId,
     pub(super) memory: Arc<Memory>,
     max_bytes: AtomicU64,
     handles: AtomicU64,
+    /// The names that ask.
+    pub(super) names: AtomicU64,
     bytes: AtomicU64,
     pub(super) readers: Mutex<Readers>,
     /// The number of readers, stored under the lock of `readers` and loaded without it.
@@ -47,6 +49,7 @@ impl Account {
             memory,
             max_bytes: AtomicU64::new(u64::MAX),
             handles: AtomicU64::default(),
+            names: AtomicU64::default(),
             bytes: AtomicU64::default(),
             readers: Mutex::default(),
             reading: AtomicU64::default(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The accounts of the users who have something open.
+/// The accounts of the users who have something open or hold a name that asks.
 #[derive(Debug)]
 pub(crate) struct Accounts {
     /// Held only to look up an account and take a seat.
@@ -80,15 +80,10 @@ impl Accounts {
 
     fn try_open(&self, id: AccountId, quota: Quota) -> Option<Seat> {
         let mut accounts = self.accounts.lock();
-        // Forget the accounts that have nothing open.
-        accounts.retain(|_, account| Arc::strong_count(account) > 1);
+        let account = self.find(&mut accounts, id, quota);
         let left = self
             .capacity
             .saturating_sub(accounts.values().map(|account| account.handles()).sum());
-        let new = || Account::new(id, Arc::clone(&self.root.memory));
-        let account = accounts.entry(id).or_insert_with(new);
-        account.set_quota(quota);
-        let account = Arc::clone(account);
         // The root of a container can become any number of users: count them together.
         let container = id.container();
         let together = match container {
@@ -102,6 +97,29 @@ impl Accounts {
         };
         // Handles are opened only under the lock of `accounts`, so the counts hold.
         (account.handles() < quota.handles && together < left).then(|| self.seat(&account))
+    }
+
+    /// The account of a user, new if the user has nothing open.
+    pub(super) fn account(&self, id: AccountId, quota: Quota) -> Arc<Account> {
+        if id.is_host_root() {
+            return Arc::clone(&self.root);
+        }
+        let mut accounts = self.accounts.lock();
+        self.find(&mut accounts, id, quota)
+    }
+
+    fn find(
+        &self,
+        accounts: &mut HashMap<AccountId, Arc<Account>>,
+        id: AccountId,
+        quota: Quota,
+    ) -> Arc<Account> {
+        // Forget the accounts that have nothing open.
+        accounts.retain(|_, account| Arc::strong_count(account) > 1);
+        let new = || Account::new(id, Arc::clone(&self.root.memory));
+        let account = accounts.entry(id).or_insert_with(new);
+        account.set_quota(quota);
+        Arc::clone(account)
     }
 
     /// Open handles of all accounts together.

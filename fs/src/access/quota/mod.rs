@@ -7,6 +7,7 @@
 
 mod account;
 mod accounts;
+mod names;
 mod readers;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use self::account::Account;
 pub(crate) use self::account::{Charge, Room};
 pub(crate) use self::accounts::{Accounts, Seat};
+pub(crate) use self::names::NameCharge;
 pub(crate) use self::readers::{Keeper, Member};
 use iterfs_mapping::Tenant;
 
