@@ -41,7 +41,7 @@ impl Counts {
         *self.failure.lock() = Some(failure.clone());
     }
 
-    fn counted(&self) -> Counted {
+    pub(crate) fn counted(&self) -> Counted {
         Counted {
             opens: self.opens.load(Ordering::Relaxed),
             rows: self.rows.load(Ordering::Relaxed),

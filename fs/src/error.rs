@@ -216,6 +216,7 @@ fn tables_errno(error: &iterfs_mapping::Error) -> Errno {
         Error::ObjectTimeout(_) => Errno::ETIMEDOUT,
         Error::Caller(_) => Errno::EACCES,
         Error::TooManyGroups(_) => Errno::E2BIG,
+        Error::TooManyRows => Errno::ENOMEM,
         Error::Load { cause, .. }
         | Error::Attach { cause, .. }
         | Error::ObjectFile { cause, .. }

@@ -21,6 +21,7 @@ mod handles;
 pub mod mount;
 pub mod operations;
 pub mod scheduler;
+mod selection;
 pub mod session;
 pub mod stream;
 pub mod sys;

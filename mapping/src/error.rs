@@ -164,6 +164,12 @@ pub enum Error {
     #[error("the pass failed: {0}")]
     Pass(io::Error),
 
+    /// The rows with the largest values take more memory than the reader may use.
+    #[error(
+        "the rows that top=N:COLUMN holds take too much memory; ask for fewer, or close open files"
+    )]
+    TooManyRows,
+
     /// A walk over cgroups produced more output than the kernel's buffer holds.
     #[error(
         "the kernel ends a walk over cgroups after 32 KiB of output; load the program with cgroup=PATH order=each, which walks each cgroup separately"

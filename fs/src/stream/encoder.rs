@@ -89,13 +89,17 @@ impl Encoder {
             true => formatter.begin(&mut chunk.bytes),
             false => formatter.resume(),
         }
-        let filter = &self.encoding.filter;
-        for record in Records::new(schema, batch.bytes()) {
-            if !filter.keeps(record) {
-                continue;
-            }
+        let mut encode = |record| {
             formatter.row(schema, record, &mut chunk.bytes);
             chunk.rows += 1;
+        };
+        let records = Records::new(schema, batch.bytes());
+        let filter = &self.encoding.filter;
+        match filter.is_empty() {
+            true => records.for_each(encode),
+            false => records
+                .filter(|record| filter.keeps(*record))
+                .for_each(&mut encode),
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::answer::Answer;
 use crate::counts::Counts;
 use crate::error::Failure;
 use crate::scheduler::{Class, ReservedCpu, Scheduler, Watched};
+use crate::selection;
 use encoder::Encoding;
 use iterfs_mapping::Format;
 use iterfs_mapping::contract::Pass;
@@ -77,6 +78,7 @@ impl Stream {
         account: Arc<Account>,
         scheduler: Arc<Scheduler>,
     ) -> Stream {
+        let pass = selection::select(pass, &account);
         let class = match pass.waits_for_processes {
             true => Class::WaitsForProcess,
             false => Class::Plain,

@@ -62,6 +62,12 @@ impl Account {
         Account::new(AccountId::HOST_ROOT, Memory::unbounded())
     }
 
+    /// An account of a user other than root in this memory.
+    #[cfg(test)]
+    pub(crate) fn with_memory(memory: Arc<Memory>) -> Arc<Account> {
+        Account::new(AccountId::of_uid(1), memory)
+    }
+
     /// The user that the account belongs to.
     pub(crate) fn id(&self) -> AccountId {
         self.id
@@ -134,12 +140,16 @@ impl Account {
 
     /// Counts bytes that already exist, even past the quota.
     pub(crate) fn keep(self: &Arc<Self>, bytes: usize) -> Charge {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.memory.take(bytes as u64);
+        self.take(bytes);
         Charge {
             account: Arc::clone(self),
             bytes,
         }
+    }
+
+    fn take(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.memory.take(bytes as u64);
     }
 
     fn give_back(&self, bytes: usize) {
@@ -149,6 +159,22 @@ impl Account {
 }
 
 impl Charge {
+    /// Takes or gives back bytes until it is of so many. Returns false if it would have to grow
+    /// and the account has reached its quota.
+    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
+        if bytes <= self.bytes {
+            self.reduce(bytes);
+            return true;
+        }
+        let more = bytes - self.bytes;
+        let has_room = self.account.used() + more as u64 <= self.account.allowance();
+        if has_room {
+            self.account.take(more);
+            self.bytes = bytes;
+        }
+        has_room
+    }
+
     /// Gives back all but `bytes`.
     pub(crate) fn reduce(&mut self, bytes: usize) {
         let less = self.bytes.saturating_sub(bytes);

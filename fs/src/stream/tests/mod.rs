@@ -6,6 +6,7 @@ mod memory;
 mod partitions;
 mod readers;
 mod reads;
+mod selections;
 
 use super::*;
 use iterfs_mapping::contract::{Progress, Source};
