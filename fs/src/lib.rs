@@ -15,6 +15,7 @@ mod complaints;
 pub mod control;
 pub mod counts;
 pub mod error;
+mod explanation;
 pub mod format;
 pub mod fuse;
 mod handles;

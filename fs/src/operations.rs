@@ -21,12 +21,13 @@ use crate::sys;
 use crate::tree::Tree;
 use crate::tree::listing::{Entry, Listing};
 use iterfs_mapping::contract::Backend;
-use iterfs_mapping::{Contents, Directory, Format, Node};
+use iterfs_mapping::{Contents, Directory, Format, Node, View};
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 mod asking;
+mod explain;
 
 /// How long the kernel may keep attributes that do not depend on the caller.
 const STABLE: Duration = Duration::from_secs(3600);
@@ -189,11 +190,7 @@ impl Operations {
             // As in /proc, root gets a descriptor on which every write fails.
             return Ok(self.handles.insert(Handle::WriteOnly, seat));
         }
-        let view = self.access.view(requester, node)?;
-        let mut view = view.ok_or(Failure::Denied)?;
-        let presence = self.tree.presence(&view, node)?;
-        let presence = presence.ok_or(Failure::NotFound)?;
-        view.started = presence.process.map(|process| process.started);
+        let view = self.reader(requester, node)?;
         let (contents, format) = node.contents().ok_or(Failure::IsADirectory)?;
         let question = self.question(node)?;
         let query = question.as_ref().map(|question| &question.query);
@@ -211,6 +208,20 @@ impl Operations {
         let scheduler = Arc::clone(&self.scheduler);
         let stream = Stream::new(pass, format, counts, seat.account(), scheduler);
         Ok(self.handles.insert(Handle::Table(Arc::new(stream)), seat))
+    }
+
+    /// The view by which a requester reads a file that exists now.
+    ///
+    /// # Errors
+    /// [`Failure::Denied`] and [`Failure::NotFound`].
+    fn reader(&self, requester: &Requester, node: Node) -> Result<View> {
+        let view = self.access.view(requester, node)?.ok_or(Failure::Denied)?;
+        let presence = self.tree.presence(&view, node)?;
+        let presence = presence.ok_or(Failure::NotFound)?;
+        Ok(View {
+            started: presence.process.map(|process| process.started),
+            ..view
+        })
     }
 
     fn open_control(&self, requester: &Requester, form: iterfs_mapping::Control) -> Result<u64> {

@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// (fs/fuse/inode.c, fuse_reverse_inval_inode()).
 const ATTRIBUTES_ALONE: i64 = -1;
 
+/// The longest value of an extended attribute (include/uapi/linux/limits.h, XATTR_SIZE_MAX).
+const LONGEST_ATTRIBUTE: usize = 64 * 1024;
+
 /// The block size that statfs(2) reports, in bytes.
 const BLOCK: u32 = 4096;
 
@@ -122,6 +125,8 @@ impl Handler for Adapter {
                 self.closed(inode);
                 reply.done();
             }
+            // As in /proc. ENOSYS would keep the kernel from asking for any attribute again.
+            Operation::GetUnknownAttribute => reply.error(Errno::EOPNOTSUPP),
             Operation::ListExtendedAttributes { size } => reply.no_extended_attributes(size),
             // As in /proc: names cannot be created or removed.
             Operation::ChangeAccess | Operation::Remove => {
@@ -228,6 +233,10 @@ impl Adapter {
                 Ok(entries) => reply.bytes(entries.as_bytes()),
                 Err(failure) => reply.failed(&failure),
             },
+            Slow::Explain { name, size } => match self.explain(requester, inode, &name) {
+                Ok(text) => reply.extended_attribute(text.as_bytes(), size),
+                Err(failure) => reply.failed(&failure),
+            },
             Slow::Rename { directory, name } => match self.find(requester, directory, &name) {
                 Ok(found) => {
                     self.operations.forget(inode::number(found.node), 1);
@@ -257,6 +266,14 @@ impl Adapter {
             true => (self.sizes).at_name(inode::number(found.node), is_stable(found.node)),
             false => Size::Zero,
         }
+    }
+
+    /// The explanation of a name, as much of it as an attribute can hold.
+    fn explain(&self, requester: &Requester, directory: u64, name: &OsStr) -> Result<String> {
+        let directory = self.node(directory)?;
+        let mut text = self.operations.explain(requester, directory, name)?;
+        text.truncate(text.floor_char_boundary(LONGEST_ATTRIBUTE));
+        Ok(text)
     }
 
     fn find(&self, requester: &Requester, directory: u64, name: &OsStr) -> Result<Attributes> {

@@ -76,7 +76,12 @@ impl Operations {
     }
 
     /// The query of a name, if the table can answer it.
-    fn checked(&self, requester: &Requester, base: Base, name: &AskingName<'_>) -> Result<Query> {
+    pub(super) fn checked(
+        &self,
+        requester: &Requester,
+        base: Base,
+        name: &AskingName<'_>,
+    ) -> Result<Query> {
         let query = name.query().map_err(Error::Question)?;
         let view = self.glimpse(requester, base.into())?;
         let (contents, _) = base.contents();

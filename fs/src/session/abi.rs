@@ -25,6 +25,7 @@ pub(super) mod opcode {
     pub(in crate::session) const STATFS: u32 = 17;
     pub(in crate::session) const RELEASE: u32 = 18;
     pub(in crate::session) const FSYNC: u32 = 20;
+    pub(in crate::session) const GETXATTR: u32 = 22;
     pub(in crate::session) const LISTXATTR: u32 = 23;
     pub(in crate::session) const OPENDIR: u32 = 27;
     pub(in crate::session) const READDIR: u32 = 28;
@@ -216,7 +217,7 @@ pub(super) struct ReleaseIn {
     pub(super) fh: u64,
 }
 
-/// struct fuse_getxattr_in, which LISTXATTR uses as well.
+/// struct fuse_getxattr_in, which LISTXATTR uses as well; the name follows for GETXATTR.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
 #[repr(C)]
 pub(super) struct GetxattrIn {

@@ -102,6 +102,22 @@ impl Reply {
         self.bytes(out.as_bytes());
     }
 
+    /// Answers with an extended attribute, to a caller with room for `size` bytes of it. A size
+    /// of 0 asks how much room it needs.
+    pub(crate) fn extended_attribute(self, value: &[u8], size: u32) {
+        match size {
+            0 => {
+                let out = abi::GetxattrOut {
+                    size: value.len() as u32,
+                    padding: 0,
+                };
+                self.bytes(out.as_bytes());
+            }
+            size if value.len() > size as usize => self.error(Errno::ERANGE),
+            _ => self.bytes(value),
+        }
+    }
+
     /// Answers that there are no extended attributes, to a caller with room for `size`
     /// bytes of them. A size of 0 asks how much room they need.
     pub(crate) fn no_extended_attributes(self, size: u32) {

@@ -6,6 +6,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use zerocopy::FromBytes;
 
+/// The beginning of the name of an extended attribute that explains a name. It is an attribute
+/// of the directory, because a name that is wrong leads to no file.
+const EXPLAIN: &[u8] = b"user.iterfs.explain.";
+
 /// One request.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -38,6 +42,8 @@ pub(crate) enum Operation {
     },
     /// Close a file or a directory.
     Release { handle: u64 },
+    /// Get an extended attribute that no file has.
+    GetUnknownAttribute,
     /// List extended attributes in at most `size` bytes; 0 asks how many they need.
     ListExtendedAttributes { size: u32 },
     /// The caller of a request got a signal.
@@ -84,6 +90,8 @@ pub(crate) enum Slow {
         /// Whether the attributes of each name are also asked for (READDIRPLUS).
         with_attributes: bool,
     },
+    /// Explain a name in this directory, in at most `size` bytes; 0 asks how many there are.
+    Explain { name: Box<OsStr>, size: u32 },
     /// Rename something to a name in another directory.
     Rename { directory: u64, name: Box<OsStr> },
 }
@@ -141,6 +149,7 @@ impl Request {
             Operation::Forget { .. }
             | Operation::ChangeAccess
             | Operation::Release { .. }
+            | Operation::GetUnknownAttribute
             | Operation::ListExtendedAttributes { .. }
             | Operation::Interrupt { .. }
             | Operation::Create
@@ -224,6 +233,17 @@ impl Operation {
                 with_attributes: opcode == opcode::READDIRPLUS,
             }),
             opcode::STATFS => Operation::Slow(Slow::StatFilesystem),
+            opcode::GETXATTR => {
+                let (get, rest) = abi::GetxattrIn::read_from_prefix(body).ok()?;
+                let attribute = names(rest).next()?.as_bytes();
+                match attribute.strip_prefix(EXPLAIN) {
+                    Some(name) => Operation::Slow(Slow::Explain {
+                        name: OsStr::from_bytes(name).into(),
+                        size: get.size,
+                    }),
+                    None => Operation::GetUnknownAttribute,
+                }
+            }
             opcode::LISTXATTR => {
                 let (list, _) = abi::GetxattrIn::read_from_prefix(body).ok()?;
                 Operation::ListExtendedAttributes { size: list.size }
@@ -331,6 +351,25 @@ mod tests {
         assert_eq!(forgotten(opcode::FORGET, &[3]), [(7, 3)]);
         let batch = [2, 8, 1, 9, 5];
         assert_eq!(forgotten(opcode::BATCH_FORGET, &batch), [(8, 1), (9, 5)]);
+    }
+
+    #[test]
+    fn only_explanations_are_attributes() {
+        let operation = |attribute: &[u8]| {
+            let body = [64_u32.as_bytes(), &[0; 4], attribute, b"\0"].concat();
+            let request = Request::parse(&message(opcode::GETXATTR, &body)).unwrap();
+            request.operation
+        };
+        match operation(b"user.iterfs.explain.tasks@pid=1") {
+            Operation::Slow(Slow::Explain { name, size }) => {
+                assert_eq!((&*name, size), (OsStr::new("tasks@pid=1"), 64));
+            }
+            other => panic!("{other:?}"),
+        }
+        for attribute in ["security.capability", "user.iterfs.explain"] {
+            let other = operation(attribute.as_bytes());
+            assert!(matches!(other, Operation::GetUnknownAttribute), "{other:?}");
+        }
     }
 
     #[test]

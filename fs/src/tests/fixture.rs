@@ -250,6 +250,15 @@ impl Who<'_> {
         Ok(named.collect())
     }
 
+    /// Has the last name of a path explained.
+    pub(crate) fn explain(self, path: &str) -> Result<String> {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let directory = self.find(directory)?;
+        let requester = self.requester();
+        let operations = &self.tree.operations;
+        operations.explain(&requester, directory, OsStr::new(name))
+    }
+
     /// Gives a command, and reads its outcome whether it failed or not.
     pub(crate) fn ctl(self, command: &str) -> std::result::Result<String, String> {
         let told = |failure: Failure| format!("{}: {failure}", failure.errno_name());

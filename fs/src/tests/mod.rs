@@ -5,6 +5,7 @@ mod access;
 mod asking;
 mod commands;
 mod directories;
+mod explaining;
 mod fake;
 mod fixture;
 mod opening;

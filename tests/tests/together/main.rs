@@ -19,6 +19,7 @@ mod access {
     mod ways_in;
 }
 mod asking {
+    mod explained;
     mod names;
 }
 mod ctl {
