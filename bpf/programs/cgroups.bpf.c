@@ -72,6 +72,21 @@ static __always_inline bool is_wanted(struct cgroup_walk *walk, struct seq_file 
 	return true;
 }
 
+/* Whether there is room for a row with a path of this length; ends the walk if not. */
+static __always_inline bool takes_room(struct cgroup_walk *walk, u32 length)
+{
+	u32 size = __builtin_offsetof(struct cgroup_row, path) + length;
+
+	if (text_mode)
+		return true;
+	if (size > walk->budget) {
+		walk->budget = 0;
+		return false;
+	}
+	walk->budget -= size;
+	return true;
+}
+
 /* A walk along the css_sets of a cgroup. */
 struct css_set_walk {
 	struct cgroup *cgrp;
@@ -204,10 +219,11 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 	struct cgroup *cgrp = ctx->cgroup;
 	struct seq_file *seq = begin_rows(ctx->meta, cgrp);
 	struct reader *reader = current_reader();
+	struct question *question = current_question();
 	struct kernfs_node *node, *parent;
 	struct cgroup_walk *walk;
 	struct cgroup_row row = {};
-	u32 length, size;
+	u32 length = 0;
 
 	if (!reader)
 		return cgrp ? WITHOUT_READER : 0;
@@ -228,14 +244,10 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 	if (!text_mode && !is_wanted(walk, seq, row.id, row.depth))
 		return 0;
 
-	length = walk_kernfs(reader, node);
-	size = __builtin_offsetof(struct cgroup_row, path) + length;
-	if (!text_mode) {
-		if (size > walk->budget) {
-			walk->budget = 0;
+	if (!asking) {
+		length = walk_kernfs(reader, node);
+		if (!takes_room(walk, length))
 			return 0;
-		}
-		walk->budget -= size;
 	}
 
 	read_populated(&row, cgrp);
@@ -250,16 +262,30 @@ int dump_cgroups(struct bpf_iter__cgroup *ctx)
 		UNSET(row.frozen);
 	SET_READ(row.descendants, cgrp, nr_descendants);
 	SET_READ(row.dying, cgrp, nr_dying_descendants);
-	row.tasks = count_tasks(cgrp);
+	row.tasks = (u32)NONE;
+	if (WANTS(question, &row, tasks))
+		row.tasks = count_tasks(cgrp);
 	row.cpu_time = row.memory = row.memory_max = NONE;
 	parent = parent_of_node(node);
 	/* The root has no such files, and its fields hold something else. */
 	if (parent) {
 		row.parent = READ(parent, id);
-		row.cpu_time = cpu_time_of(cgrp);
+		if (WANTS(question, &row, cpu_time))
+			row.cpu_time = cpu_time_of(cgrp);
 		read_memory(&row, cgrp);
 	}
 
+	if (asking) {
+		if (!keeps_before(question, &row, path))
+			return 0;
+		if (WANTS(question, &row, path))
+			length = walk_kernfs(reader, node);
+		row.path_length = length;
+		/* Rows that are not written take no room. */
+		if (!keeps_row(&row, reader->record + IN_PATH(reader->path_start), length) ||
+		    !takes_room(walk, length))
+			return 0;
+	}
 	row.path_length = length;
 	write_row_with_path(seq, &row, path, reader, length);
 	return 0;

@@ -87,6 +87,7 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct file *file = ctx->file;
+	struct question *question = current_question();
 	struct reader *reader = task_reader(seq, task);
 	struct file_row *row;
 	u32 process;
@@ -112,6 +113,9 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	COPY_NAME(row->comm, task, group_leader, comm);
 
 	row->type = type_of(file);
+	/* The other columns may take longer: they may not be in the processor's cache. */
+	if (asking && !keeps_before(question, row, access))
+		return 0;
 	if (HAS(file, f_mode))
 		row->access = file->f_mode & (FMODE_READ | FMODE_WRITE);
 	else
@@ -130,6 +134,12 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	SET(row->links, file, f_inode, i_nlink);
 	SET(row->size, file, f_inode, i_size);
 
+	if (asking && !keeps_before(question, row, path))
+		return 0;
+	if (!WANTS(question, row, path)) {
+		write_row_and_tail(seq, row, path, 0);
+		return 0;
+	}
 	/* A file without a name, such as a socket, then has no path. */
 	if (!HAS_D_PATH(file)) {
 		row->path_length = walk_path(reader, FIELD(file, f_path.dentry),

@@ -96,6 +96,7 @@ int dump_maps(struct bpf_iter__bpf_map *ctx)
 {
 	struct bpf_map *map = ctx->map;
 	struct seq_file *seq = begin_rows(ctx->meta, map);
+	struct question *question = current_question();
 	struct map row = {};
 
 	if (!map)
@@ -109,7 +110,8 @@ int dump_maps(struct bpf_iter__bpf_map *ctx)
 	SET(row.value_size, map, value_size);
 	SET(row.max_entries, map, max_entries);
 	row.entries = -1;
-	if (bpf_ksym_exists(bpf_map_sum_elem_count) && keeps_count(row.type))
+	if (bpf_ksym_exists(bpf_map_sum_elem_count) && keeps_count(row.type) &&
+	    WANTS(question, &row, entries))
 		row.entries = bpf_map_sum_elem_count(map);
 	/* Since 5.16. */
 	row.extra = FIELD(map, map_extra);

@@ -137,6 +137,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct seq_file *seq = begin_rows(ctx->meta, task);
+	struct question *question = current_question();
 	struct reader *reader = task_reader(seq, task);
 	struct usage usage = {};
 	struct cpu_times times;
@@ -162,7 +163,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 	SET(row.policy, task, policy);
 
 	row.utime = row.stime = UNKNOWN;
-	if (HAS_PROCESS_TIMES(task)) {
+	if (HAS_PROCESS_TIMES(task) && WANTS_EITHER(question, &row, utime, stime)) {
 		add_threads(&usage, task);
 		if (usage.complete) {
 			times = adjusted(usage.utime + task->signal->utime,
@@ -180,21 +181,23 @@ int dump_processes(struct bpf_iter__task *ctx)
 	/* A kernel thread borrows an address space; without flags any task may be one. */
 	mm = HAS(task, flags) && !(task->flags & PF_KTHREAD) ? FIELD(task, mm) : NULL;
 	if (mm) {
-		if (HAS_MEMORY_COUNTERS(mm)) {
+		if (HAS_MEMORY_COUNTERS(mm) && WANTS_EITHER(question, &row, rss, swap)) {
 			row.rss = resident_pages(mm);
 			row.swap = memory_counter(mm, MM_SWAPENTS);
 		}
 		SET(row.vsize, mm, total_vm);
 	}
+	read_membership(&row.membership, task);
+	COPY_NAME(row.comm, task, comm);
+	if (asking && !keeps_before(question, &row, exe))
+		return 0;
 	/* As in /proc: anybody may see the numbers, but not the path of the executable. */
-	if (mm && may_look_into(reader, task, mm)) {
+	if (mm && WANTS(question, &row, exe) && may_look_into(reader, task, mm)) {
 		program = READ(mm, exe_file);
 		length = walk_path(reader, READ(program, f_path.dentry),
 				   READ(program, f_path.mnt));
 	}
 
-	read_membership(&row.membership, task);
-	COPY_NAME(row.comm, task, comm);
 	row.exe_length = length;
 	write_row_with_path(seq, &row, exe, reader, length);
 	return 0;

@@ -96,8 +96,9 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 {
 	struct bpf_prog *prog = ctx->prog;
 	struct seq_file *seq = begin_rows(ctx->meta, prog);
+	struct question *question = current_question();
+	struct run_stats stats = {};
 	struct program row = {};
-	struct run_stats stats;
 
 	if (!prog)
 		return 0;
@@ -121,7 +122,8 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 		row.translated = (u64)prog->len * INSTRUCTION_SIZE;
 	else
 		UNSET(row.translated);
-	row.jited = jited_size(prog);
+	if (WANTS(question, &row, jited))
+		row.jited = jited_size(prog);
 	SET(row.memlock, prog, pages);
 	SET(row.maps, prog, aux, used_map_cnt);
 	SET(row.functions, prog, aux, func_cnt);
@@ -130,7 +132,8 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 	row.verified = FIELD(prog, aux, verified_insns);
 	row.btf = FIELD(prog, aux, btf, id);
 	row.attach_btf = FIELD(prog, aux, attach_btf_id);
-	stats = run_stats_of(prog);
+	if (WANTS_EITHER(question, &row, run_time, runs))
+		stats = run_stats_of(prog);
 	row.run_time = stats.nanoseconds;
 	row.runs = stats.runs;
 

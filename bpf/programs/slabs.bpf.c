@@ -106,6 +106,7 @@ int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 {
 	struct kmem_cache *cache = ctx->s;
 	struct seq_file *seq = begin_rows(ctx->meta, cache);
+	struct question *question = current_question();
 	struct slab_cache row = {};
 	char name[NAME_ROOM];
 	u32 order;
@@ -125,7 +126,9 @@ int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 		UNSET(row.objects_per_slab);
 		UNSET(row.pages_per_slab);
 	}
-	read_nodes(&row, cache);
+	if (WANTS_EITHER(question, &row, slabs, objects) ||
+	    WANTS_EITHER(question, &row, memory, partial))
+		read_nodes(&row, cache);
 	/* The walk holds a reference, except on the caches made at boot, which count none. */
 	if (HAS(cache, refcount))
 		row.users = cache->refcount > 0 ? cache->refcount - 1 : 1;

@@ -23,6 +23,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct file *file = ctx->file;
+	struct question *question;
 	struct socket_row row = {};
 	struct reader *reader;
 	struct unix_name name;
@@ -33,6 +34,7 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	if (task && !sk)
 		return 0;
 	reader = task_reader(seq, task);
+	question = current_question();
 	if (!task || !sk)
 		return 0;
 	if (!reader)
@@ -49,7 +51,9 @@ int dump_sockets(struct bpf_iter__task_file *ctx)
 	COPY_NAME(row.comm, task, group_leader, comm);
 	read_ends(&row.ends, sk);
 	row.inode = FIELD(file, f_inode, i_ino);
-	if (row.ends.family == AF_UNIX)
+	if (asking && !keeps_before(question, &row, path))
+		return 0;
+	if (row.ends.family == AF_UNIX && WANTS(question, &row, path))
 		row.path_length = read_unix_name(&name, (struct unix_sock *)sk);
 
 	write_row_with_tail(seq, &row, path, name.path, row.path_length & (sizeof(name.path) - 1));

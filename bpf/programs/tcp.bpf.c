@@ -237,6 +237,7 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 	struct sock_common *common = ctx->sk_common;
 	struct seq_file *seq = begin_rows(ctx->meta, common);
 	struct tcp_timewait_sock *timewait;
+	struct question *question = current_question();
 	struct tcp_request_sock *request;
 	struct tcp_sock *tcp;
 	struct tcp row = {};
@@ -247,6 +248,8 @@ int dump_tcp(struct bpf_iter__tcp *ctx)
 	row.state = socket_state(common);
 	read_ip_ends(&row.ends, common);
 	row.uid = ctx->uid;
+	if (asking && !keeps_before(question, &row, inode))
+		return 0;
 	row.refs = refs_of(common, bpf_tcp_iter_state);
 	row.interface = FIELD(common, skc_bound_dev_if);
 

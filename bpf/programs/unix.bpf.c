@@ -79,6 +79,7 @@ int dump_unix(struct bpf_iter__unix *ctx)
 {
 	struct unix_sock *unix = ctx->unix_sk;
 	struct seq_file *seq = begin_rows(ctx->meta, unix);
+	struct question *question = current_question();
 	struct unix_row row = {};
 	struct unix_name name;
 	struct sock *peer, *sk;
@@ -101,7 +102,8 @@ int dump_unix(struct bpf_iter__unix *ctx)
 	} else if (row.state == UNKNOWN_SOCKET_STATE) {
 		row.rqueue = row.wqueue = UNKNOWN;
 	} else {
-		row.rqueue = unread(unix, row.type);
+		if (WANTS(question, &row, rqueue))
+			row.rqueue = unread(unix, row.type);
 		row.wqueue = sending_of(sk);
 	}
 	row.refs = refs_of(common_of(sk), bpf_unix_iter_state);

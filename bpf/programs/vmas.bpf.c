@@ -114,12 +114,19 @@ static __always_inline void fill(struct vma *row, struct task_struct *task,
 
 /* Writes the row of a mapping of a backing file. */
 static __always_inline void write_backed(struct seq_file *seq, struct reader *reader,
-					 struct vma *row, struct backing_file *backing)
+					 struct question *question, struct vma *row,
+					 struct backing_file *backing)
 {
 	struct dentry *dentry = READ(backing, user_path.dentry);
 
 	row->dev = READ(dentry, d_inode, i_sb, s_dev);
 	row->inode = READ(dentry, d_inode, i_ino);
+	if (asking && !keeps_before(question, row, path))
+		return;
+	if (!WANTS(question, row, path)) {
+		write_row_and_tail(seq, row, path, 0);
+		return;
+	}
 	row->path_length = walk_path(reader, dentry, READ(backing, user_path.mnt));
 	write_row_with_path(seq, row, path, reader, row->path_length);
 }
@@ -130,6 +137,7 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 	struct task_struct *task = ctx->task;
 	struct seq_file *seq = begin_rows(ctx->meta, task);
 	struct vm_area_struct *vma = ctx->vma;
+	struct question *question = current_question();
 	struct reader *reader = task_reader(seq, task);
 	struct backing_file *backing;
 	struct file *file;
@@ -159,7 +167,7 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 		row = (struct vma *)(reader->record + PATH_MAX);
 		fill(row, task, vma, process);
 		SET(row->offset, vma, vm_pgoff);
-		write_backed(seq, reader, row, backing);
+		write_backed(seq, reader, question, row, backing);
 		return 0;
 	}
 
@@ -170,13 +178,13 @@ int dump_vmas(struct bpf_iter__task_vma *ctx)
 		row->dev = FIELD(file, f_inode, i_sb, s_dev);
 		row->inode = FIELD(file, f_inode, i_ino);
 		size = 1;
-		if (HAS(file, f_path))
+		if (HAS(file, f_path) && NEEDS(question, row, path))
 			size = bpf_d_path(&file->f_path, row->path, PATH_MAX);
 		if (size < 1 || size > PATH_MAX)
 			size = 1;
 		size--;
 	} else {
-		size = read_name(row->path, vma);
+		size = NEEDS(question, row, path) ? read_name(row->path, vma) : 0;
 	}
 	/* The mask changes nothing; without it verifiers before 6.13 lose the bound. */
 	row->path_length = IN_PATH(size);

@@ -10,8 +10,8 @@
 #include "kernel/types.h"
 
 /*
- * Runs `step` until it is true, at most `many` times; before 6.4, at most `few` times.
- * Whether it became true.
+ * Runs `step`, which may use the number of the round, until it is true, at most `many`
+ * times; before 6.4, at most `few` times. Whether it became true.
  */
 #define repeat(many, few, step)                                                                    \
 	({                                                                                         \

@@ -4,6 +4,7 @@
 #define ITERFS_MAPPED_SOCKET_H
 
 #include "map_bytes.h"
+#include "row.h"
 #include "socket.h"
 
 /* The columns of a socket that a BPF map refers to. */
@@ -33,6 +34,14 @@ static __always_inline void read_mapped_socket(struct mapped_socket *socket, str
 			__builtin_memcpy((reader)->record, (row), sizeof(*(row)));                 \
 			put_bytes((reader), sizeof(*(row)), (bytes), FIELD((map), member));        \
 			write_row((seq), (typeof(row))(reader)->record, 0);                        \
+		} else if (asking) {                                                               \
+			/* The daemon asks nothing of longer keys and values. */                   \
+			__builtin_memcpy((reader)->record, (row), sizeof(*(row)));                 \
+			put_bytes((reader), sizeof(*(row)), (bytes), (reader)->member);            \
+			if (keeps_row((reader)->record, NULL, 0)) {                                \
+				bpf_seq_write((seq), (row), sizeof(*(row)));                       \
+				write_bytes((seq), (reader), (bytes), (reader)->member);           \
+			}                                                                          \
 		} else {                                                                           \
 			write_row((seq), (row), sizeof(*(row)));                                   \
 			write_bytes((seq), (reader), (bytes), (reader)->member);                   \

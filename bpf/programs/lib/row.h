@@ -11,11 +11,13 @@
  * room. The program writes the bytes of the key after the struct, and then those of the
  * value.
  *
- * In text mode (text.h) the program prints the row instead.
+ * In text mode (text.h) the program prints the row instead. In the asking form
+ * (question.h) a row that the question does not keep is not written.
  */
 #ifndef ITERFS_ROW_H
 #define ITERFS_ROW_H
 
+#include "question.h"
 #include "read.h"
 #include "text.h"
 
@@ -33,7 +35,9 @@ typedef u8 map_value_t[0]; /* the columns of a map's value */
 #define write_row(seq, row, size)                                                                  \
 	({                                                                                         \
 		keep_type(row);                                                                    \
-		if (text_mode)                                                                     \
+		if (asking && !keeps_row((row), NULL, 0))                                          \
+			;                                                                          \
+		else if (text_mode)                                                                \
 			print_row((seq), (row), NULL, 0);                                          \
 		else                                                                               \
 			bpf_seq_write((seq), (row), (size));                                       \
@@ -43,7 +47,9 @@ typedef u8 map_value_t[0]; /* the columns of a map's value */
 #define write_row_and_tail(seq, row, member, length)                                               \
 	({                                                                                         \
 		keep_type(row);                                                                    \
-		if (text_mode)                                                                     \
+		if (asking && !keeps_row((row), (row)->member, (length)))                          \
+			;                                                                          \
+		else if (text_mode)                                                                \
 			print_row((seq), (row), (row)->member, (length));                          \
 		else                                                                               \
 			bpf_seq_write((seq), (row),                                                \
@@ -54,7 +60,9 @@ typedef u8 map_value_t[0]; /* the columns of a map's value */
 #define write_row_with_tail(seq, row, member, tail, length)                                        \
 	({                                                                                         \
 		keep_type(row);                                                                    \
-		if (text_mode) {                                                                   \
+		if (asking && !keeps_row((row), (tail), (length))) {                               \
+			;                                                                          \
+		} else if (text_mode) {                                                            \
 			print_row((seq), (row), (tail), (length));                                 \
 		} else {                                                                           \
 			bpf_seq_write((seq), (row), __builtin_offsetof(typeof(*(row)), member));   \

@@ -11,11 +11,9 @@
 #define ITERFS_TEXT_H
 
 #include "kernel/iterators.h"
+#include "mode.h"
 #include "text/column.h"
 #include "text/word.h"
-
-/* Whether to print rows. The loader finds it by its section. */
-const volatile u32 text_mode SEC(".rodata.mode") = 0;
 
 /* Whether a column's value is the one that its ABSENT names. */
 static __noinline bool is_absent(struct text_column *column, const void *address)

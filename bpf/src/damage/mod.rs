@@ -11,7 +11,7 @@ mod raw_btf;
 mod relocations;
 
 use crate::load::btf;
-use crate::load::loader::{self, Loaded, Options, SharedReaders};
+use crate::load::loader::{self, Loaded, Options, SharedMaps};
 use crate::load::objects;
 use crate::load::probe;
 use crate::load::rights;
@@ -141,7 +141,7 @@ impl Subject {
             }
         }
         self.fitted(members, |object| {
-            text::load_opened(self.name, object, &schema, &maps.text_readers).map(drop)
+            text::load_opened(self.name, object, &schema, None, &maps.text_readers).map(drop)
         })
     }
 }
@@ -149,7 +149,7 @@ impl Subject {
 /// The maps that the programs share.
 #[derive(Default)]
 struct Maps {
-    readers: SharedReaders,
+    readers: SharedMaps,
     text_readers: TextReaders,
 }
 

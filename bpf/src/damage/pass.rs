@@ -1,6 +1,7 @@
 //! Passes of a damaged program, as several readers see them.
 
 use crate::load::loader::Loaded;
+use crate::pass::briefing::Briefing;
 use crate::pass::iterator::Iterator as Pass;
 use crate::pass::readers::{CgroupRange, Settings};
 use crate::program::attachment::Attachment;
@@ -65,7 +66,11 @@ pub(super) fn rows(table: &Table, loaded: &Loaded, settings: &Settings) -> Resul
     let link = sys::link_create(loaded.fd.as_fd(), &to).map_err(failed)?;
     let pass = sys::iterator_create(link.as_fd()).map_err(failed)?;
     let readers = loaded.readers.as_ref();
-    let mut pass = Pass::new(pass, readers.map(|readers| (Arc::clone(readers), settings)));
+    let briefing = Briefing {
+        reader: readers.map(|readers| (Arc::clone(readers), settings)),
+        question: None,
+    };
+    let mut pass = Pass::new(pass, briefing);
     let schema = loaded.schema.as_ref().unwrap();
     let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
     loop {

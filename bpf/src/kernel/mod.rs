@@ -1,5 +1,6 @@
 //! The tables of the running kernel. Programs are loaded on demand.
 
+mod asking;
 mod passes;
 mod programs;
 
@@ -8,9 +9,10 @@ use crate::host::cgroups::Cgroups;
 use crate::host::inventory::{self, Thread};
 use crate::host::net_entry::Home;
 use crate::host::net_namespaces::NetNamespaces;
-use crate::load::loader::SharedReaders;
+use crate::load::loader::SharedMaps;
+use crate::load::mode::Mode;
 use crate::load::text::TextReaders;
-use crate::load::{btf, objects, probe, verifier_log};
+use crate::load::{objects, probe, schemas, verifier_log};
 use crate::pass::map;
 use crate::pass::split::Splitter;
 use crate::pass::summary::Summary;
@@ -19,6 +21,7 @@ use crate::program::Program;
 use crate::program::pins::Pins;
 use crate::program::slot::Slot;
 use crate::program::user_tables::UserTables;
+use asking::Asks;
 use iterfs_mapping::contract::{self, Form, Map, Pass, Process, Processes, Tables, UserTable};
 use iterfs_mapping::error::{Error, Result};
 use iterfs_mapping::{
@@ -48,11 +51,13 @@ pub struct Kernel {
     summaries: Mutex<HashMap<&'static str, Arc<SummaryPool>>>,
     pins: Pins,
     user: UserTables,
-    readers: SharedReaders,
+    maps: SharedMaps,
     text_readers: TextReaders,
     cgroups: Cgroups,
     net_namespaces: NetNamespaces,
     splitter: Splitter,
+    /// Whether programs evaluate conditions.
+    evaluates: bool,
 }
 
 impl Kernel {
@@ -84,11 +89,12 @@ impl Kernel {
             summaries: Mutex::default(),
             pins: Pins::below(PINS.into()),
             user: UserTables::default(),
-            readers: SharedReaders::default(),
+            maps: SharedMaps::default(),
             text_readers: TextReaders::default(),
             cgroups: Cgroups::default(),
             net_namespaces: NetNamespaces::default(),
             splitter: Splitter::new(),
+            evaluates: true,
         })
     }
 
@@ -121,7 +127,7 @@ impl Kernel {
             }
         };
         let instance = Instance { table, narrowing };
-        self.open_table(instance, &self.own_view()).map(drop)
+        self.open_table(instance, None, &self.own_view()).map(drop)
     }
 
     /// The slot of a table's program, and a function that loads the built-in program.
@@ -136,7 +142,8 @@ impl Kernel {
             .ok_or_else(|| missing(table))?;
         Ok((slot, move || {
             let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
-            let program = Program::load(table.object, elf, table.need, &self.readers)?;
+            let program =
+                Program::load(table.object, elf, table.need, Mode::default(), &self.maps)?;
             tracing::info!(object = table.object, "loaded");
             Ok(program)
         }))
@@ -155,20 +162,25 @@ impl Kernel {
         if let Some(pool) = summaries.get(table.object) {
             return Ok(Some(Arc::clone(pool)));
         }
-        let pool = SummaryPool::of(table.object, elf, None, self.readers.clone())?;
+        let pool = SummaryPool::of(table.object, elf, None, self.maps.clone())?;
         let pool = Arc::new(pool);
         summaries.insert(table.object, Arc::clone(&pool));
         Ok(Some(pool))
     }
 
-    fn open_table(&self, instance: Instance, view: &View) -> Result<Pass> {
+    fn open_table(&self, instance: Instance, query: Option<&Query>, view: &View) -> Result<Pass> {
         let table = instance.table;
         if let Some(pool) = self.summary(table)? {
             let walks = self.counting(pool, table.table().scope, view)?;
-            return Ok(Summary::pass(Box::new(walks)));
+            // Conditions hold for groups, which are complete only after the walk.
+            return Summary::pass(Box::new(walks)).answering(query);
         }
         let (slot, load) = self.slot(table)?;
-        Ok(self.pass_from(slot, load, instance, view)?.1)
+        let (_, pass) = slot.with(load, |program| {
+            let scope = form(table, program).scope;
+            self.answer(program, scope, instance, query, view)
+        })?;
+        Ok(pass)
     }
 
     /// Starts a pass with the built-in program of a table, even after an update has replaced
@@ -196,12 +208,6 @@ fn form(table: TableId, program: &Program) -> Form {
         true => Form::of_layout(table.table().scope),
         false => form,
     }
-}
-
-/// The schema of a table's built-in program.
-fn built_in_schema(table: &Table) -> Result<Option<Arc<Schema>>> {
-    let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
-    Ok(btf::schema_of(table.object, elf)?.map(Arc::new))
 }
 
 fn missing(table: &Table) -> Error {
@@ -239,7 +245,7 @@ impl Tables for Kernel {
         let (slot, _) = self.slot(table)?;
         let schema = match slot.loaded() {
             Some(program) => program.schema().map(Arc::clone),
-            None => built_in_schema(table.table())?,
+            None => schemas::of(table.table().object)?,
         };
         match (narrowing, schema) {
             (Narrowing::Map(id), Some(template)) => {
@@ -251,14 +257,14 @@ impl Tables for Kernel {
 
     fn open(&self, contents: Contents, query: Option<&Query>, view: &View) -> Result<Pass> {
         let number = match contents {
-            Contents::Table(instance) => return self.open_table(instance, view)?.answering(query),
+            Contents::Table(instance) => return self.open_table(instance, query, view),
             Contents::User(number) => number,
         };
         let (_, pass) = self.user.find(number)?.with(|program| {
             let scope = program.form().scope;
-            self.pass(program, scope, Narrowing::Nothing, view)
+            self.pass(program, scope, Narrowing::Nothing, view, &Asks::default())
         })?;
-        pass.answering(query)
+        pass.0.answering(query)
     }
 }
 

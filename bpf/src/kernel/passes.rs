@@ -1,6 +1,7 @@
 //! Sets up passes: chooses the walk that shows a table to a reader, and the settings of its
 //! program.
 
+use super::asking::Asks;
 use super::{Kernel, form};
 use crate::host::inventory;
 use crate::host::namespaces::{self, Kind};
@@ -44,18 +45,21 @@ impl Kernel {
     ) -> Result<(Arc<Program>, Pass)> {
         slot.with(load, |program| {
             let scope = form(table, program).scope;
-            self.pass(program, scope, narrowing, view)
+            let (pass, _) = self.pass(program, scope, narrowing, view, &Asks::default())?;
+            Ok(pass)
         })
     }
 
-    /// A pass of a program for a reader.
+    /// A pass of a program for a reader, and the one process to which a question narrows the
+    /// walk.
     pub(super) fn pass(
         &self,
         program: &Arc<Program>,
         scope: Scope,
         narrowing: Narrowing,
         view: &View,
-    ) -> Result<Pass> {
+        asks: &Asks,
+    ) -> Result<(Pass, Option<u32>)> {
         // The filesystem checked at lookup that the caller's tree has the table, but an update
         // may have changed the scope since.
         let is_of_host = scope == Scope::Host || matches!(narrowing, Narrowing::NetNamespace(_));
@@ -65,19 +69,23 @@ impl Kernel {
         if let Narrowing::Map(id) = narrowing
             && program.is_built_in()
         {
-            return map::pass(program, id, view);
+            return Ok((map::pass(program, id, view, asks.question.as_ref())?, None));
         }
+        let mut walked = None;
         let mut rest = Vec::new();
         let source: Box<dyn Source> = match narrowing {
             Narrowing::Cgroup(id, order) if program.is_built_in() => {
-                Box::new(CgroupWalk::new(program, id, order)?)
+                Box::new(CgroupWalk::new(program, id, order, asks.question.as_ref())?)
             }
             Narrowing::Nothing
                 if let Narrowing::EachCgroup(root) = program.attachment().narrowing() =>
             {
                 Box::new(self.each_cgroup(program, root, view)?)
             }
-            Narrowing::Nothing if let Some(parts) = self.by_process(program, scope, view)? => {
+            Narrowing::Nothing
+                if asks.process.is_none()
+                    && let Some(parts) = self.by_process(program, scope, view, asks)? =>
+            {
                 let mut parts = parts
                     .into_iter()
                     .map(|part| Box::new(part) as Box<dyn Source>);
@@ -86,18 +94,21 @@ impl Kernel {
                 first.unwrap_or_else(|| Box::new(Nothing))
             }
             _ => {
-                let (fd, settings) = self.iterator(program, scope, narrowing, view)?;
-                Box::new(Iterator::new(fd, program.settings(settings)))
+                let made = self.iterator(program, scope, narrowing, view, asks.process)?;
+                walked = asks.process.filter(|_| made.is_of_process);
+                let briefing = program.briefing(made.settings, asks.question.as_ref());
+                Box::new(Iterator::new(made.fd, briefing))
             }
         };
-        Ok(Pass {
+        let pass = Pass {
             schema: program.schema().map(Arc::clone),
             source,
             rest,
             // A user program may block on anything.
             waits_for_processes: !program.is_built_in() || program.target() == MAPPINGS_TARGET,
             asked: None,
-        })
+        };
+        Ok((pass, walked))
     }
 
     /// A pass of a user program with a separate walk for each cgroup from `root` down.
@@ -112,7 +123,7 @@ impl Kernel {
             narrowing: Narrowing::Cgroup(root, Order::Descendants),
         };
         let table = self.open_own(instance, view)?;
-        let iterators = OfProgram::new(program, Settings::of(view));
+        let iterators = OfProgram::new(program, Settings::of(view), None);
         EachCgroup::new(Box::new(iterators), table)
     }
 
@@ -124,6 +135,7 @@ impl Kernel {
         program: &Arc<Program>,
         scope: Scope,
         view: &View,
+        asks: &Asks,
     ) -> Result<Option<Vec<ProcessChain>>> {
         let caller = &view.caller;
         let is_of_processes = matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace);
@@ -148,9 +160,10 @@ impl Kernel {
             _ => vec![processes.iter().map(|process| process.pid).collect()],
         };
         let settings = of_whole(scope, view);
-        let parts = parts
-            .into_iter()
-            .map(|part| ProcessChain::new(Box::new(OfProgram::new(program, settings)), part));
+        let parts = parts.into_iter().map(|part| {
+            let iterators = OfProgram::new(program, settings, asks.question.clone());
+            ProcessChain::new(Box::new(iterators), part)
+        });
         Ok(Some(parts.collect()))
     }
 
@@ -177,17 +190,19 @@ impl Kernel {
         Ok(None)
     }
 
-    /// An iterator of a program for a reader, and the settings of its program.
+    /// An iterator of a program for a reader. `process` is the only one whose rows are wanted of
+    /// a whole table.
     fn iterator(
         &self,
         program: &Program,
         scope: Scope,
         narrowing: Narrowing,
         view: &View,
-    ) -> Result<(OwnedFd, Settings)> {
+        process: Option<u32>,
+    ) -> Result<Made> {
         let caller = &view.caller;
         let settings = Settings::of(view);
-        if settings.is_needed() && program.readers().is_none() {
+        if settings.is_needed() && !program.looks_up_readers() {
             return Err(Error::Caller(io::ErrorKind::PermissionDenied.into()));
         }
         match (scope, narrowing) {
@@ -198,9 +213,12 @@ impl Kernel {
                     pid_namespace,
                     ..settings
                 };
-                Ok((fd, settings))
+                Ok(Made::whole(fd, settings))
             }
-            (Scope::PidNamespace, _) => self.task_iterator(program, narrowing, caller, settings),
+            (Scope::PidNamespace, _) => {
+                let process = process_of(narrowing).or(process);
+                self.task_iterator(program, process, caller, settings)
+            }
             (Scope::PidAndNetNamespace, _) => {
                 let settings = Settings {
                     net_namespace: match narrowing {
@@ -209,11 +227,17 @@ impl Kernel {
                     },
                     ..settings
                 };
-                self.task_iterator(program, narrowing, caller, settings)
+                let process = process_of(narrowing).or(process);
+                self.task_iterator(program, process, caller, settings)
             }
-            (Scope::NetNamespace, _) => Ok((self.net_iterator(program, caller)?, settings)),
+            (Scope::NetNamespace, _) => {
+                Ok(Made::whole(self.net_iterator(program, caller)?, settings))
+            }
             // A user program numbers processes as the host does.
-            (Scope::Host, _) => Ok((program.iterator(&Attachment::to(narrowing)?)?, settings)),
+            (Scope::Host, _) => Ok(Made::whole(
+                program.iterator(&Attachment::to(narrowing)?)?,
+                settings,
+            )),
         }
     }
 
@@ -222,15 +246,12 @@ impl Kernel {
     fn task_iterator(
         &self,
         program: &Program,
-        narrowing: Narrowing,
+        process: Option<u32>,
         caller: &Caller,
         settings: Settings,
-    ) -> Result<(OwnedFd, Settings)> {
+    ) -> Result<Made> {
         let pid_namespace = namespace_for_bpf(caller);
-        let process = match narrowing {
-            Narrowing::Process(process) => process,
-            _ => 0,
-        };
+        let process = process.unwrap_or(0);
         let settings = Settings {
             pid_namespace,
             // A link can be narrowed to the process only since 6.1, and only by its number in
@@ -247,9 +268,14 @@ impl Kernel {
         if let Some(process) = here
             && let Ok(iterator) = program.iterator(&Attachment::to(Narrowing::Process(process))?)
         {
-            return Ok((iterator, settings));
+            return Ok(Made {
+                fd: iterator,
+                settings,
+                is_of_process: true,
+            });
         }
-        Ok((program.iterator(&Attachment::EVERYTHING)?, settings))
+        let whole = program.iterator(&Attachment::EVERYTHING)?;
+        Ok(Made::whole(whole, settings))
     }
 
     fn net_iterator(&self, program: &Program, caller: &Caller) -> Result<OwnedFd> {
@@ -298,6 +324,32 @@ impl Kernel {
             settings: of_whole(scope, view),
             net_namespace: elsewhere.transpose()?,
         })
+    }
+}
+
+/// An iterator, and the settings of its program.
+struct Made {
+    fd: OwnedFd,
+    settings: Settings,
+    /// Whether the kernel narrows the walk to one process.
+    is_of_process: bool,
+}
+
+impl Made {
+    fn whole(fd: OwnedFd, settings: Settings) -> Made {
+        Made {
+            fd,
+            settings,
+            is_of_process: false,
+        }
+    }
+}
+
+/// The process to which a walk is narrowed.
+fn process_of(narrowing: Narrowing) -> Option<u32> {
+    match narrowing {
+        Narrowing::Process(process) => Some(process),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The programs of the tables, and their pins, as changed by the control file.
 
 use super::{Kernel, missing};
-use crate::load::{btf, loader, object_process, objects, text};
+use crate::load::{loader, object_process, objects, schemas, text};
 use crate::pass::map;
 use crate::program::attachment::Attachment;
 use crate::program::link_swap::program_of;
@@ -24,9 +24,9 @@ impl Kernel {
             return Err(refused("only the daemon can read the groups of a summary"));
         }
         let elf = objects::find(table.object).ok_or_else(|| missing(table))?;
-        let schema = btf::schema_of(table.object, elf)?;
+        let schema = schemas::of(table.object)?;
         let schema = schema.ok_or_else(|| refused("its program marks no struct as the row"))?;
-        let text = |schema| text::load_as_text(table.object, elf, schema, &self.text_readers);
+        let text = |schema| text::load_as_text(table.object, elf, schema, None, &self.text_readers);
         let (program, to) = match instance.narrowing {
             Narrowing::NetNamespace(_) => {
                 return Err(refused("a pin shows the net namespace of its reader"));
@@ -57,7 +57,7 @@ impl Kernel {
 impl Programs for Kernel {
     fn load(&self, name: &str, object: &ObjectFile, narrowing: Narrowing) -> Result<()> {
         self.user.add(name, || {
-            Program::of_user(object, Attachment::to(narrowing)?, &self.readers)
+            Program::of_user(object, Attachment::to(narrowing)?, &self.maps)
         })
     }
 
@@ -75,7 +75,7 @@ impl Programs for Kernel {
         let attachment = loaded.map(|program| program.attachment().clone());
         let attachment = attachment.unwrap_or_default();
         // Load the program before readers have to wait for the slot.
-        let loaded = object_process::load(object, attachment.map(), &self.readers)?;
+        let loaded = object_process::load(object, attachment.map(), &self.maps)?;
         if loaded.writes_records() && !pinned.is_empty() {
             return Err(Error::Pinned(object.name()));
         }
@@ -120,7 +120,7 @@ impl Programs for Kernel {
         slot.program(own)?;
         let object = table.table().object;
         let elf = objects::find(object).ok_or_else(|| missing(table.table()))?;
-        let loaded = loader::load(object, elf, loader::Options::default(), &self.readers)?;
+        let loaded = loader::load(object, elf, loader::Options::default(), &self.maps)?;
         let text = pinned.iter().filter_map(|pinned| match pinned.contents {
             Contents::Table(instance) => Some((instance, &pinned.pin)),
             Contents::User(_) => None,

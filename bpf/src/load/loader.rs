@@ -1,13 +1,14 @@
 //! Loads the bytes of an object as a program into the kernel.
 
-use crate::load::btf;
 use crate::load::libbpf_error::os_error;
 use crate::load::lockdown;
 use crate::load::memory_nodes;
-use crate::load::objects;
+use crate::load::mode::Mode;
 use crate::load::text::plan;
+use crate::load::{objects, question, schemas};
 use crate::pass::group_map::{self, Groups};
-use crate::pass::readers::{self, Readers};
+use crate::pass::readers;
+use crate::pass::thread_map::ThreadMap;
 use crate::sys;
 use iterfs_mapping::error::{Error, Result};
 use iterfs_mapping::row::Schema;
@@ -15,35 +16,45 @@ use iterfs_mapping::row::Schema;
 use crate::load::verifier_log;
 use libbpf_rs::{MapCore, MapType, Object, ObjectBuilder, OpenObject};
 use parking_lot::Mutex;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// The `readers` map that the programs share. The first program that declares it creates it.
+/// The maps by thread that the programs share. The first program that declares one creates it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SharedReaders(Arc<Mutex<Option<Arc<Readers>>>>);
+pub(crate) struct SharedMaps {
+    readers: SharedMap,
+    questions: SharedMap,
+}
 
-impl SharedReaders {
-    /// The map as the built-in programs declare it; created if no program has created it yet.
-    pub(crate) fn of_our_programs(&self) -> Result<Arc<Readers>> {
-        if let Some(readers) = &*self.0.lock() {
+type SharedMap = Arc<Mutex<Option<Arc<ThreadMap>>>>;
+
+impl SharedMaps {
+    /// The map of readers as the built-in programs declare it; created if no program has created
+    /// it yet.
+    pub(crate) fn of_our_programs(&self) -> Result<Arc<ThreadMap>> {
+        if let Some(readers) = &*self.readers.lock() {
             return Ok(Arc::clone(readers));
         }
         let missing = || bad_object("processes", "no built-in program declares a map of readers");
         let (max_entries, value_size) = own_readers().ok_or_else(missing)?;
-        self.get(max_entries, value_size)
+        create_once(&self.readers, readers::MAP_NAME, max_entries, value_size)
     }
+}
 
-    fn get(&self, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
-        let mut readers = self.0.lock();
-        match &*readers {
-            Some(readers) => Ok(Arc::clone(readers)),
-            None => Ok(Arc::clone(readers.insert(Readers::create(
-                MapType::Hash,
-                max_entries,
-                value_size,
-            )?))),
+fn create_once(
+    shared: &SharedMap,
+    name: &'static str,
+    max_entries: u32,
+    value_size: u32,
+) -> Result<Arc<ThreadMap>> {
+    let mut shared = shared.lock();
+    match &*shared {
+        Some(map) => Ok(Arc::clone(map)),
+        None => {
+            let map = ThreadMap::create(MapType::Hash, name, max_entries, value_size)?;
+            Ok(Arc::clone(shared.insert(map)))
         }
     }
 }
@@ -54,7 +65,9 @@ pub(crate) struct Loaded {
     pub(crate) fd: OwnedFd,
     pub(crate) target: String,
     pub(crate) schema: Option<Arc<Schema>>,
-    pub(crate) readers: Option<Arc<Readers>>,
+    pub(crate) readers: Option<Arc<ThreadMap>>,
+    /// The map of questions, if the program was loaded to answer them.
+    pub(crate) questions: Option<Arc<ThreadMap>>,
     /// The map that the program counts in, for a summary.
     pub(crate) groups: Option<Groups>,
 }
@@ -64,16 +77,18 @@ pub(crate) struct Loaded {
 pub(crate) struct Options {
     /// The number of groups for which the map of a summary has room.
     pub(crate) room: Option<u32>,
+    /// The form of the program.
+    pub(crate) mode: Mode,
 }
 
 /// Loads the program of a built-in object, to write records.
 pub(crate) fn load(
-    name: &str,
+    name: &'static str,
     elf: &[u8],
     options: Options,
-    shared: &SharedReaders,
+    shared: &SharedMaps,
 ) -> Result<Loaded> {
-    let schema = btf::schema_of(name, elf)?.map(Arc::new);
+    let schema = schemas::of(name)?;
     load_opened(name, open(name, elf)?, schema, options, shared)
 }
 
@@ -83,12 +98,20 @@ pub(crate) fn load_opened(
     mut object: OpenObject,
     schema: Option<Arc<Schema>>,
     options: Options,
-    shared: &SharedReaders,
+    shared: &SharedMaps,
 ) -> Result<Loaded> {
     let bad = |error: libbpf_rs::Error| refused_object(name, &error);
     let (program, target) = choose(name, &mut object, None)?;
-    plan::leave_out(&mut object).map_err(bad)?;
-    let readers = share_readers(&mut object, shared)?;
+    let asks = options.mode.asks();
+    if asks && !options.mode.set(&mut object) {
+        return Err(bad_object(name, "it cannot answer questions"));
+    }
+    plan::leave_out(&mut object, asks).map_err(bad)?;
+    let readers = share(&mut object, readers::MAP_NAME, &shared.readers)?;
+    let questions = match asks {
+        true => share(&mut object, question::MAP_NAME, &shared.questions)?,
+        false => None,
+    };
     if let Some(room) = options.room {
         make_room(&mut object, room).map_err(bad)?;
     }
@@ -103,6 +126,7 @@ pub(crate) fn load_opened(
             .map_or(Ok(None), |schema| groups(name, &object, schema))?,
         schema,
         readers,
+        questions,
     })
 }
 
@@ -136,7 +160,8 @@ fn check_descriptors(name: &str) -> Result<()> {
         log: String::new(),
         full: String::new(),
     };
-    let null = rustix::fs::open("/dev/null", OFlags::CLOEXEC, Mode::empty()).map_err(short)?;
+    let null =
+        rustix::fs::open("/dev/null", OFlags::CLOEXEC, rustix::fs::Mode::empty()).map_err(short)?;
     let others = (1..DESCRIPTORS).map(|_| rustix::io::fcntl_dupfd_cloexec(&null, 0));
     others
         .collect::<Result<Vec<_>, _>>()
@@ -241,13 +266,18 @@ fn target_of(section: &OsStr) -> Option<String> {
     Some(target.to_owned())
 }
 
-fn share_readers(object: &mut OpenObject, shared: &SharedReaders) -> Result<Option<Arc<Readers>>> {
+/// Makes an object use the shared map of this name, if it declares one.
+fn share(
+    object: &mut OpenObject,
+    name: &'static str,
+    shared: &SharedMap,
+) -> Result<Option<Arc<ThreadMap>>> {
     for mut map in object.maps_mut() {
-        if map.name() == readers::MAP_NAME {
-            let readers = shared.get(map.max_entries(), map.value_size())?;
-            map.reuse_fd(readers.fd())
+        if map.name() == name {
+            let there = create_once(shared, name, map.max_entries(), map.value_size())?;
+            map.reuse_fd(there.fd())
                 .map_err(|error| Error::Reader(os_error(&error)))?;
-            return Ok(Some(readers));
+            return Ok(Some(there));
         }
     }
     Ok(None)

@@ -7,7 +7,7 @@ use crate::load::object_file;
 use crate::load::probe;
 use crate::load::text::plan;
 use crate::load::verifier_log;
-use crate::pass::readers;
+use crate::pass::{readers, thread_map};
 use crate::sys;
 use iterfs_mapping::contract::ObjectFile;
 use iterfs_mapping::error::{Error, Result};
@@ -39,7 +39,7 @@ pub(crate) fn prepare(
     let mut object = open(name, &elf)?;
     let schema = btf::schema_of(name, &elf)?;
     let (program, target) = loader::choose(name, &mut object, file.program.as_deref())?;
-    plan::leave_out(&mut object).map_err(bad)?;
+    plan::leave_out(&mut object, false).map_err(bad)?;
     let reads_readers = share_readers(&mut object, readers).map_err(bad)?;
     if let Some(map) = map {
         share_map(name, &mut object, map)?;
@@ -85,7 +85,7 @@ fn open(name: &str, elf: &[u8]) -> Result<OpenObject> {
 fn share_readers(object: &mut OpenObject, readers: BorrowedFd<'_>) -> libbpf_rs::Result<bool> {
     for mut map in object.maps_mut() {
         if map.name() == readers::MAP_NAME
-            && map.key_size() == readers::KEY_SIZE
+            && map.key_size() == thread_map::KEY_SIZE
             && loader::own_readers() == Some((map.max_entries(), map.value_size()))
         {
             map.reuse_fd(readers)?;

@@ -6,9 +6,11 @@
 //! as fit.
 
 use crate::host::inventory::{column_of, lacks};
+use crate::load::question::Encoded;
+use crate::pass::briefing::Briefing;
 use crate::pass::cgroup_position::Position;
 use crate::pass::iterator::Iterator;
-use crate::pass::readers::{CgroupRange, Readers, Settings};
+use crate::pass::readers::{CgroupRange, Settings};
 use crate::program::Program;
 use crate::program::attachment::Attachment;
 use crate::sys;
@@ -34,7 +36,8 @@ const END: [u8; 8] = 0u64.to_ne_bytes();
 /// A pass that starts at one cgroup.
 pub(crate) struct CgroupWalk {
     link: OwnedFd,
-    readers: Arc<Readers>,
+    /// With settings that each walk replaces.
+    briefing: Briefing,
     schema: Arc<Schema>,
     columns: Columns,
     order: Order,
@@ -54,16 +57,18 @@ struct Columns {
 
 impl CgroupWalk {
     /// A pass in this order from the cgroup with this id (0 is the root).
-    pub(crate) fn new(program: &Program, id: u64, order: Order) -> Result<CgroupWalk> {
+    /// `question` is for a program that answers questions.
+    pub(crate) fn new(
+        program: &Program,
+        id: u64,
+        order: Order,
+        question: Option<&Arc<Encoded>>,
+    ) -> Result<CgroupWalk> {
         let schema = program.schema().ok_or_else(|| lacks("cgroups", "no row"))?;
         let column = |name| column_of(schema, "cgroups", name).cloned();
         Ok(CgroupWalk {
             link: program.link(&Attachment::to(Narrowing::Cgroup(id, order))?)?,
-            readers: Arc::clone(
-                program
-                    .readers()
-                    .ok_or_else(|| lacks("cgroups", "no map of readers"))?,
-            ),
+            briefing: program.briefing(Settings::default(), question),
             columns: Columns {
                 id: column("id")?,
                 parent: column("parent")?,
@@ -80,8 +85,12 @@ impl CgroupWalk {
     /// Makes one walk from the start, and fills the buffer from it.
     fn walk(&self, buffer: &mut [u8], settings: Settings) -> Result<usize> {
         let iterator = sys::iterator_create(self.link.as_fd()).map_err(Error::Pass)?;
-        let settings = (Arc::clone(&self.readers), settings);
-        let mut iterator = Iterator::new(iterator, Some(settings));
+        let mut briefing = self.briefing.clone();
+        let reader = briefing.reader.as_mut();
+        reader
+            .ok_or_else(|| lacks("cgroups", "no map of readers"))?
+            .1 = settings;
+        let mut iterator = Iterator::new(iterator, briefing);
         loop {
             match iterator.read(buffer)? {
                 Progress::Bytes(bytes) => return Ok(bytes),

@@ -1,30 +1,29 @@
 //! The only loop that reads iterators.
 
-use crate::pass::readers::{Readers, Settings};
+use crate::pass::briefing::Briefing;
 use iterfs_mapping::contract::{Progress, Source};
 use iterfs_mapping::error::{Error, Result};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 /// The most consecutive steps without output. The kernel returns EAGAIN both after a million
 /// objects without output and after a program asked to be called again for the same object (by
 /// returning 1), which a program may do for ever. No table has ten thousand million objects.
 const MAX_FRUITLESS: u32 = 10_000;
 
-/// An iterator's file descriptor, and the settings of its reader.
+/// An iterator's file descriptor, and what its program is told.
 pub(crate) struct Iterator {
     fd: OwnedFd,
-    settings: Option<(Arc<Readers>, Settings)>,
+    briefing: Briefing,
     fruitless: u32,
 }
 
 impl Iterator {
-    /// `settings` are for a program that looks up its reader.
-    pub(crate) fn new(fd: OwnedFd, settings: Option<(Arc<Readers>, Settings)>) -> Iterator {
+    /// An iterator whose program gets this briefing before each read.
+    pub(crate) fn new(fd: OwnedFd, briefing: Briefing) -> Iterator {
         Iterator {
             fd,
-            settings,
+            briefing,
             fruitless: 0,
         }
     }
@@ -32,9 +31,7 @@ impl Iterator {
 
 impl Source for Iterator {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Progress> {
-        if let Some((readers, settings)) = &self.settings {
-            readers.set_for_this_thread(*settings)?;
-        }
+        self.briefing.give()?;
         loop {
             return match rustix::io::read(&self.fd, &mut *buffer) {
                 Ok(0) => Ok(Progress::End),

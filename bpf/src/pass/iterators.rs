@@ -3,6 +3,7 @@
 //! A pass only reads iterators. Whatever it has to link, load or enter on the way goes through
 //! these traits, which shows the parts of a pass that need privileges.
 
+use crate::load::question::Encoded;
 use crate::pass::iterator::Iterator;
 use crate::pass::readers::Settings;
 use crate::pass::summary_pool::Borrowed;
@@ -49,13 +50,20 @@ pub(crate) trait CountingWalks: Send {
 pub(crate) struct OfProgram {
     program: Arc<Program>,
     settings: Settings,
+    question: Option<Arc<Encoded>>,
 }
 
 impl OfProgram {
-    pub(crate) fn new(program: &Arc<Program>, settings: Settings) -> OfProgram {
+    /// `question` is for a program that answers questions.
+    pub(crate) fn new(
+        program: &Arc<Program>,
+        settings: Settings,
+        question: Option<Arc<Encoded>>,
+    ) -> OfProgram {
         OfProgram {
             program: Arc::clone(program),
             settings,
+            question,
         }
     }
 }
@@ -63,6 +71,7 @@ impl OfProgram {
 impl Iterators for OfProgram {
     fn narrowed(&self, to: Narrowing) -> Result<Iterator> {
         let fd = self.program.iterator(&Attachment::to(to)?)?;
-        Ok(Iterator::new(fd, self.program.settings(self.settings)))
+        let briefing = self.program.briefing(self.settings, self.question.as_ref());
+        Ok(Iterator::new(fd, briefing))
     }
 }

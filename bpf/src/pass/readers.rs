@@ -1,23 +1,11 @@
-//! The map in which a shared program looks up its reader: `readers` of `programs/lib/reader.h`.
-//!
-//! The key is the id of the reading thread. Each thread of the daemon has its own entry while
-//! it lives, so no two passes share one.
+//! The settings of readers, in the map in which a shared program looks up its reader: `readers`
+//! of `programs/lib/reader.h`.
 
-use crate::load::libbpf_error::os_error;
 use iterfs_mapping::View;
-use iterfs_mapping::error::{Error, Result};
-use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
-use rustix::thread::gettid;
-use std::cell::RefCell;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 use zerocopy::{Immutable, IntoBytes};
 
 /// The map's name in the objects that use it.
 pub(crate) const MAP_NAME: &str = "readers";
-
-/// The size of its keys, which are thread ids.
-pub(crate) const KEY_SIZE: u32 = size_of::<u32>() as u32;
 
 /// The settings of one reader; the front of `struct reader`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Immutable, IntoBytes)]
@@ -94,91 +82,4 @@ pub(crate) struct CgroupRange {
     pub(crate) above: u32,
     /// The number of bytes of rows for which there is room.
     pub(crate) budget: u32,
-}
-
-/// The map, shared by all programs that look up their reader.
-#[derive(Debug)]
-pub(crate) struct Readers {
-    map: MapHandle,
-    value_size: usize,
-}
-
-/// The entry of this thread, which is removed when the thread ends.
-struct Entry {
-    readers: Arc<Readers>,
-    settings: Settings,
-}
-
-thread_local! {
-    static ENTRY: RefCell<Option<Entry>> = const { RefCell::new(None) };
-}
-
-impl Readers {
-    /// Creates the map as an object declares it; `kind` is a kind of hash table.
-    pub(crate) fn create(kind: MapType, max_entries: u32, value_size: u32) -> Result<Arc<Readers>> {
-        let options = libbpf_sys::bpf_map_create_opts {
-            sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
-            ..Default::default()
-        };
-        let map = MapHandle::create(
-            kind,
-            Some(MAP_NAME),
-            KEY_SIZE,
-            value_size,
-            max_entries,
-            &options,
-        )
-        .map_err(|error| Error::Reader(os_error(&error)))?;
-        Ok(Arc::new(Readers {
-            map,
-            value_size: value_size as usize,
-        }))
-    }
-
-    /// The map's descriptor, for objects to share.
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.map.as_fd()
-    }
-
-    /// Stores the settings that apply to all further reads by this thread.
-    pub(crate) fn set_for_this_thread(self: &Arc<Self>, settings: Settings) -> Result<()> {
-        ENTRY.with_borrow_mut(|entry| {
-            match entry {
-                Some(entry) if Arc::ptr_eq(&entry.readers, self) => {
-                    if entry.settings != settings || settings.range != CgroupRange::default() {
-                        self.store(settings)?;
-                        entry.settings = settings;
-                    }
-                }
-                _ => {
-                    self.store(settings)?;
-                    *entry = Some(Entry {
-                        readers: Arc::clone(self),
-                        settings,
-                    });
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn store(&self, settings: Settings) -> Result<()> {
-        let mut value = vec![0; self.value_size];
-        let settings = settings.as_bytes();
-        value[..settings.len()].copy_from_slice(settings);
-        self.map
-            .update(&this_thread(), &value, MapFlags::ANY)
-            .map_err(|error| Error::Reader(os_error(&error)))
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        // No program reads the entry any more; if removing it fails, it only takes up room.
-        let _ = self.readers.map.delete(&this_thread());
-    }
-}
-
-fn this_thread() -> [u8; 4] {
-    gettid().as_raw_nonzero().get().to_ne_bytes()
 }

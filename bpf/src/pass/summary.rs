@@ -48,7 +48,7 @@ impl CountingWalks for Walks {
             Some(namespace) => aside(namespace.as_fd(), make)?,
             None => make()?,
         };
-        let iterator = Iterator::new(fd, program.settings(self.settings));
+        let iterator = Iterator::new(fd, program.briefing(self.settings, None));
         Ok((iterator, counter))
     }
 }
@@ -169,7 +169,7 @@ fn sorted(schema: &Schema, rows: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::loader::SharedReaders;
+    use crate::load::loader::SharedMaps;
     use crate::load::objects;
     use iterfs_mapping::row::Records;
     use iterfs_mapping::row::Value;
@@ -203,7 +203,7 @@ mod tests {
     fn counters(first: u32, most: u32) -> Arc<SummaryPool> {
         let name = "fds_by_process";
         let elf = objects::find(name).unwrap();
-        let readers = SharedReaders::default();
+        let readers = SharedMaps::default();
         let counters = SummaryPool::of(name, elf, Some(first), readers).unwrap();
         Arc::new(counters.up_to(most))
     }

@@ -3,7 +3,7 @@
 //! The counts of a pass are in its program's map, so no two passes may share a program. A pass
 //! borrows an idle program, or loads another, and returns it after the walk.
 
-use crate::load::loader::SharedReaders;
+use crate::load::loader::SharedMaps;
 use crate::pass::group_map::Groups;
 use crate::program::Program;
 use iterfs_mapping::Subject;
@@ -33,7 +33,7 @@ pub(crate) struct Counter {
 pub(crate) struct SummaryPool {
     object: &'static str,
     elf: &'static [u8],
-    readers: SharedReaders,
+    maps: SharedMaps,
     schema: Arc<Schema>,
     /// The number of groups for which a map has room, at first and at most.
     room: u32,
@@ -56,15 +56,15 @@ impl SummaryPool {
         object: &'static str,
         elf: &'static [u8],
         room: Option<u32>,
-        readers: SharedReaders,
+        maps: SharedMaps,
     ) -> Result<SummaryPool> {
-        let (program, groups) = Program::load_counting(object, elf, room, &readers)?;
+        let (program, groups) = Program::load_counting(object, elf, room, &maps)?;
         let schema = program.schema().map(Arc::clone);
         tracing::info!(object, "loaded");
         Ok(SummaryPool {
             object,
             elf,
-            readers,
+            maps,
             schema: schema.ok_or_else(|| Error::BadObject {
                 object: object.into(),
                 what: "no struct is marked as the row".into(),
@@ -128,7 +128,7 @@ impl SummaryPool {
 
     fn load(&self, room: u32) -> Result<Counter> {
         let (program, groups) =
-            Program::load_counting(self.object, self.elf, Some(room), &self.readers)?;
+            Program::load_counting(self.object, self.elf, Some(room), &self.maps)?;
         Ok(Counter { program, groups })
     }
 

@@ -1,17 +1,23 @@
 //! A loaded program with its link. The first open of its table makes it, and it is kept
 //! afterwards.
 
+pub(crate) mod asking;
 pub(crate) mod attachment;
 pub(crate) mod link_swap;
 pub(crate) mod pins;
 pub(crate) mod slot;
 pub(crate) mod user_tables;
 
-use crate::load::loader::{self, Loaded, SharedReaders, bad_object};
+use crate::load::loader::{self, Loaded, SharedMaps, bad_object};
+use crate::load::mode::Mode;
 use crate::load::object_process;
 use crate::load::probe;
+use crate::load::question::Encoded;
+use crate::pass::briefing::Briefing;
 use crate::pass::group_map::Groups;
-use crate::pass::readers::{Readers, Settings};
+use crate::pass::readers::Settings;
+use crate::pass::thread_map::ThreadMap;
+use crate::program::asking::AskingForm;
 use crate::program::attachment::Attachment;
 use crate::program::link_swap::LinkSwap;
 use crate::sys;
@@ -37,20 +43,25 @@ pub(crate) struct Program {
     /// The kernel's name for the target.
     target: String,
     schema: Option<Arc<Schema>>,
-    readers: Option<Arc<Readers>>,
+    readers: Option<Arc<ThreadMap>>,
+    questions: Option<Arc<ThreadMap>>,
     /// The file of a user program; none for a built-in program.
     file: Option<PathBuf>,
+    /// The same program, loaded to answer questions.
+    asking: AskingForm,
 }
 
 impl Program {
     /// Loads a built-in program, and links it unless the target needs a parameter.
     pub(crate) fn load(
-        name: &str,
+        name: &'static str,
         elf: &[u8],
         need: Need,
-        shared: &SharedReaders,
+        mode: Mode,
+        shared: &SharedMaps,
     ) -> Result<Program> {
-        let loaded = loader::load(name, elf, loader::Options::default(), shared)?;
+        let options = loader::Options { room: None, mode };
+        let loaded = loader::load(name, elf, options, shared)?;
         if loaded.schema.is_none() {
             return Err(bad_object(
                 name,
@@ -67,12 +78,16 @@ impl Program {
 
     /// Loads a summary's program and its map of groups, with room for `room` groups.
     pub(crate) fn load_counting(
-        name: &str,
+        name: &'static str,
         elf: &[u8],
         room: Option<u32>,
-        shared: &SharedReaders,
+        shared: &SharedMaps,
     ) -> Result<(Program, Groups)> {
-        let mut loaded = loader::load(name, elf, loader::Options { room }, shared)?;
+        let options = loader::Options {
+            room,
+            ..loader::Options::default()
+        };
+        let mut loaded = loader::load(name, elf, options, shared)?;
         let groups = loaded.groups.take();
         let groups = groups.ok_or_else(|| bad_object(name, "it declares no map of groups"))?;
         Ok((loaded.linked(Attachment::EVERYTHING, None)?, groups))
@@ -82,7 +97,7 @@ impl Program {
     pub(crate) fn of_user(
         file: &ObjectFile,
         to: Attachment,
-        shared: &SharedReaders,
+        shared: &SharedMaps,
     ) -> Result<Program> {
         let loaded = object_process::load(file, to.map(), shared)?;
         check_narrowing(&loaded.target, to.narrowing())?;
@@ -190,15 +205,25 @@ impl Program {
         Form { formats, scope }
     }
 
-    /// The map of readers' settings, if the program looks up its reader.
-    pub(crate) fn readers(&self) -> Option<&Arc<Readers>> {
-        self.readers.as_ref()
+    /// Whether the program looks up its reader.
+    pub(crate) fn looks_up_readers(&self) -> bool {
+        self.readers.is_some()
     }
 
-    /// Settings with the map to store them in; none if the program does not look up its reader.
-    pub(crate) fn settings(&self, settings: Settings) -> Option<(Arc<Readers>, Settings)> {
+    /// What the program looks up of these settings and this question.
+    pub(crate) fn briefing(&self, settings: Settings, question: Option<&Arc<Encoded>>) -> Briefing {
         let readers = self.readers.as_ref().map(Arc::clone);
-        readers.map(|readers| (readers, settings))
+        let questions = self.questions.as_ref().map(Arc::clone);
+        Briefing {
+            reader: readers.map(|readers| (readers, settings)),
+            question: questions.zip(question.map(Arc::clone)),
+        }
+    }
+
+    /// The form of this program that answers questions, which `load` loads when it is first
+    /// needed; none if the kernel refuses that form.
+    pub(crate) fn asking(&self, load: impl FnOnce() -> Result<Program>) -> Option<Arc<Program>> {
+        self.asking.get(load)
     }
 
     /// The link, to be pinned and read as text.
@@ -282,6 +307,7 @@ impl Loaded {
             target,
             schema,
             readers,
+            questions,
             groups: _,
         } = self;
         Program {
@@ -292,7 +318,9 @@ impl Loaded {
             target,
             schema,
             readers,
+            questions,
             file,
+            asking: AskingForm::default(),
         }
     }
 }

@@ -15,7 +15,7 @@ mod channel;
 mod child;
 mod message;
 
-use crate::load::loader::{Loaded, SharedReaders};
+use crate::load::loader::{Loaded, SharedMaps};
 use channel::Channel;
 pub use child::serve;
 use iterfs_mapping::contract::ObjectFile;
@@ -49,7 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) fn load(
     file: &ObjectFile,
     map: Option<BorrowedFd<'_>>,
-    shared: &SharedReaders,
+    shared: &SharedMaps,
 ) -> Result<Loaded> {
     let readers = shared.of_our_programs()?;
     let request = Request::new(file, map.is_some());
@@ -87,6 +87,7 @@ pub(crate) fn load(
         target: described.target,
         schema: described.schema.map(Arc::new),
         readers: described.reads_readers.then_some(readers),
+        questions: None,
         groups: None,
     })
 }

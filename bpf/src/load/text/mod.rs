@@ -9,19 +9,21 @@ pub(crate) mod plan;
 
 use crate::load::libbpf_error::os_error;
 use crate::load::loader;
-use crate::pass::readers::{self, Readers};
+use crate::load::mode::Mode;
+use crate::load::question::{self, Encoded};
+use crate::pass::readers;
+use crate::pass::thread_map::ThreadMap;
 use iterfs_mapping::error::{Error, Result};
 use iterfs_mapping::row::Schema;
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
-use libbpf_rs::{MapType, OpenObject};
+use libbpf_rs::{MapCore, MapFlags, MapType, Object, OpenObject};
 use parking_lot::Mutex;
 use plan::Plan;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-
-/// The switch for text mode, which has its own section in `programs/lib/text.h`.
-const MODE: &str = ".rodata.mode";
+use zerocopy::IntoBytes;
 
 /// The function that the printer's loops need, available since 6.4.
 const LOOPS: &str = "bpf_iter_num_new";
@@ -29,7 +31,7 @@ const LOOPS: &str = "bpf_iter_num_new";
 /// The map of the readers in text mode, created when the first program needs it. It evicts
 /// entries that were not used for a long time, such as those of killed readers.
 #[derive(Debug, Default)]
-pub(crate) struct TextReaders(Mutex<Option<Arc<Readers>>>);
+pub(crate) struct TextReaders(Mutex<Option<Arc<ThreadMap>>>);
 
 impl TextReaders {
     fn share(&self, object: &mut OpenObject) -> Result<()> {
@@ -38,8 +40,9 @@ impl TextReaders {
                 let mut readers = self.0.lock();
                 let readers = match &*readers {
                     Some(readers) => readers,
-                    None => readers.insert(Readers::create(
+                    None => readers.insert(ThreadMap::create(
                         MapType::LruHash,
+                        readers::MAP_NAME,
                         map.max_entries(),
                         map.value_size(),
                     )?),
@@ -51,7 +54,8 @@ impl TextReaders {
     }
 }
 
-/// Loads the program of an object in text mode, to print rows of a schema.
+/// Loads the program of an object in text mode, to print rows of a schema: all of them, or those
+/// for which a question asks.
 ///
 /// # Errors
 /// [`Error::NoTextMode`] if the kernel lacks the required function, and those of loading.
@@ -59,12 +63,13 @@ pub(crate) fn load_as_text(
     name: &str,
     elf: &[u8],
     schema: &Schema,
+    question: Option<&Encoded>,
     readers: &TextReaders,
 ) -> Result<OwnedFd> {
     if !has_loops()? {
         return Err(Error::NoTextMode);
     }
-    load_opened(name, loader::open(name, elf)?, schema, readers)
+    load_opened(name, loader::open(name, elf)?, schema, question, readers)
 }
 
 /// Loads an object that is already open.
@@ -72,6 +77,7 @@ pub(crate) fn load_opened(
     name: &str,
     mut object: OpenObject,
     schema: &Schema,
+    question: Option<&Encoded>,
     readers: &TextReaders,
 ) -> Result<OwnedFd> {
     let bad = |what: String| Error::BadObject {
@@ -80,12 +86,20 @@ pub(crate) fn load_opened(
     };
     let plan = Plan::new(schema).map_err(bad)?;
     let (program, _) = loader::choose(name, &mut object, None)?;
+    if !Mode::text(question.is_some()).set(&mut object) {
+        return Err(bad("it has no text mode".into()));
+    }
     for mut map in object.maps_mut() {
         let map_name = map.name().to_string_lossy().into_owned();
-        if map_name == MODE {
-            let value = map.initial_value_mut().and_then(|value| value.get_mut(..4));
-            let value = value.ok_or_else(|| bad("it has no text mode".into()))?;
-            value.copy_from_slice(&1u32.to_ne_bytes());
+        if map_name == question::MAP_NAME {
+            // The program serves one pin, which has at most one question.
+            match question {
+                Some(_) => map
+                    .set_type(MapType::Array)
+                    .and_then(|()| map.set_max_entries(1)),
+                None => map.set_autocreate(false),
+            }
+            .map_err(|error| loader::refused_object(name, &error))?;
         } else if let Some(entries) = plan.entries(&map_name) {
             let fits = entries
                 .iter()
@@ -99,13 +113,26 @@ pub(crate) fn load_opened(
     }
     readers.share(&mut object)?;
     let object = loader::load_object(name, object)?;
-    plan.store(&object).map_err(|cause| Error::Load {
+    let stored = plan.store(&object).and_then(|()| match question {
+        Some(question) => store(question, &object),
+        None => Ok(()),
+    });
+    stored.map_err(|cause| Error::Load {
         object: name.into(),
         cause,
         log: "cannot store its columns".into(),
         full: String::new(),
     })?;
     loader::descriptor(name, &object, &program)
+}
+
+/// Stores the question of a pin.
+fn store(question: &Encoded, object: &Object) -> io::Result<()> {
+    let mut maps = object.maps();
+    let map = maps.find(|map| map.name() == question::MAP_NAME);
+    let map = map.ok_or(io::ErrorKind::NotFound)?;
+    map.update(&0_u32.to_ne_bytes(), question.as_bytes(), MapFlags::ANY)
+        .map_err(|error| os_error(&error))
 }
 
 fn has_loops() -> Result<bool> {

@@ -2,6 +2,7 @@
 //! (`programs/lib/text/column.h`).
 
 use crate::load::libbpf_error::os_error;
+use crate::load::{mode, question};
 use iterfs_mapping::row::{Cell, Column, Kind, Names, Schema, Unit};
 use libbpf_rs::{MapCore, MapFlags, Object, OpenObject};
 use std::io;
@@ -18,11 +19,15 @@ const OTHERS: [&str; 2] = ["blank_reader", ".rodata.text"];
 /// The number of bytes in a piece of text; `PIECE_MAX` of `programs/lib/text/column.h`.
 const PIECE: usize = 52;
 
-/// Leaves the printer's maps out of an object that is loaded to write records.
-pub(crate) fn leave_out(object: &mut OpenObject) -> libbpf_rs::Result<()> {
+/// Leaves the printer's maps out of an object that is loaded to write records, and the map of
+/// questions unless it `asks`.
+pub(crate) fn leave_out(object: &mut OpenObject, asks: bool) -> libbpf_rs::Result<()> {
+    // Another object may use the name for something else.
+    let leave_questions = !asks && mode::has_forms(object);
     for mut map in object.maps_mut() {
         let name = map.name().to_string_lossy();
-        if MAPS.contains(&&*name) || OTHERS.contains(&&*name) {
+        let of_text = MAPS.contains(&&*name) || OTHERS.contains(&&*name);
+        if of_text || (leave_questions && name == question::MAP_NAME) {
             map.set_autocreate(false)?;
         }
     }

@@ -11,6 +11,7 @@ mod types;
 mod values;
 
 use crate::load::libbpf_error::os_error;
+use crate::load::question::Encoded;
 use crate::pass::iterator::Iterator;
 use crate::pass::readers::Settings;
 use crate::program::Program;
@@ -37,7 +38,12 @@ const PRINTED: u32 = 4096;
 ///
 /// # Errors
 /// [`Error::Map`] with the kernel's errno: ENOENT if no such map exists.
-pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
+pub(crate) fn pass(
+    program: &Program,
+    id: u32,
+    view: &View,
+    question: Option<&Arc<Encoded>>,
+) -> Result<Pass> {
     let map = crate::sys::map_by_id(id).map_err(Error::Map)?;
     let info = sys::info(map.as_fd()).map_err(Error::Map)?;
     let template = program.schema().ok_or_else(|| Error::BadObject {
@@ -57,7 +63,10 @@ pub(crate) fn pass(program: &Program, id: u32, view: &View) -> Result<Pass> {
             ..Settings::of(view)
         };
         let iterator = program.iterator(&Attachment::to_map(id, map))?;
-        Box::new(Iterator::new(iterator, program.settings(settings)))
+        Box::new(Iterator::new(
+            iterator,
+            program.briefing(settings, question),
+        ))
     };
     Ok(Pass {
         schema: Some(Arc::new(schema)),
