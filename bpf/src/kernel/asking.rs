@@ -1,5 +1,8 @@
 //! Passes that answer questions: who evaluates which conditions, and which processes are walked.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Kernel, missing};
 use crate::load::mode::Mode;
 use crate::load::objects;
