@@ -6,6 +6,7 @@ use anyhow::Result;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod announcement;
+mod asking;
 mod cgroups;
 mod elements;
 mod first_open;
@@ -31,6 +32,7 @@ const GROUPS: &[Group] = &[
     (threads::ROWS, threads::measure),
     (sockets::ROWS, sockets::measure),
     (million::ROWS, million::measure),
+    (asking::ROWS, asking::measure),
     (stages::ROWS, stages::measure),
     (scaling::ROWS, scaling::measure),
     (elements::ROWS, elements::measure),
