@@ -57,15 +57,15 @@ pub fn needs_narrowed_tasks() -> bool {
 }
 
 /// Whether a program can store a value with an object: since Linux 6.19, the kernel allocates
-/// that memory by kmalloc_nolock(), which needs a processor with cmpxchg16b (mm/slub.c). The
-/// emulator that boots other kernels has none (tests/vm/boot).
+/// that memory by bpf_map_kmalloc_nolock(), which needs a processor with cmpxchg16b
+/// (mm/slub.c). The emulator that boots other kernels has none (tests/vm/boot).
 #[must_use = "a test that lacks what it needs returns"]
 pub fn needs_storage_by_programs() -> bool {
     let processors = std::fs::read_to_string("/proc/cpuinfo").expect("/proc/cpuinfo");
     let flags = processors.lines().find(|line| line.starts_with("flags"));
     let has_it = flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "cx16"));
     needs(
-        has_it || !has_function("kmalloc_nolock_noprof"),
+        has_it || !has_function("bpf_map_kmalloc_nolock"),
         "the processor has no cmpxchg16b: programs store nothing with sockets",
     )
 }
