@@ -52,7 +52,7 @@ const HEAD: &str =
 `make test-kernels` boots kernels of Debian's suites in an emulator, each on the same
 machine, and one of them on machines of other shapes. In each it asks iterfs what it
 finds, and runs a set of the tests that `make test` runs here, as far as the time goes
-that a guest has (`GUEST_SECONDS=300`): `not reached` means that the time was over,
+that a guest has (`GUEST_SECONDS`): `not reached` means that the time was over,
 `stopped` that the guest ended in the middle of these tests. The emulator is slow, so
 that a guest comes further on a machine that does nothing else. Each guest's results are
 those of its last run: `make test-kernels GUESTS=trixie` replaces those of one alone.
