@@ -28,6 +28,9 @@ use std::time::{Duration, SystemTime};
 
 mod asking;
 mod explain;
+mod names_in_use;
+
+use names_in_use::NamesInUse;
 
 /// How long the kernel may keep attributes that do not depend on the caller.
 const STABLE: Duration = Duration::from_secs(3600);
@@ -47,6 +50,7 @@ pub struct Operations {
     reports: Serial,
     /// Names that cannot be asked.
     complaints: Complaints,
+    names: NamesInUse,
     mounted: SystemTime,
 }
 
@@ -89,6 +93,7 @@ impl Operations {
             Arc::clone(&counts),
             options,
         )?;
+        let names = NamesInUse::watch(tree.questions())?;
         Ok(Operations {
             backend,
             control: Arc::new(control),
@@ -100,6 +105,7 @@ impl Operations {
             commands: serial("commands")?,
             reports: serial("reports")?,
             complaints: Complaints::default(),
+            names,
             mounted: SystemTime::now(),
         })
     }

@@ -63,6 +63,12 @@ impl Adapter {
         if minor >= size::FIRST_MINOR {
             self.sizes.begin(notifier.clone());
         }
+        let names = notifier.clone();
+        self.operations.on_idle(move |directory, name| {
+            // If the kernel has dropped the name itself, there is nothing to do.
+            let directory = INodeNo(inode::number(Node::Directory(directory)));
+            let _ = names.inval_entry(directory, name);
+        });
         let notifier = notifier.clone();
         self.operations.on_change(move |node| {
             // If the kernel does not know the node, there is nothing to forget.
@@ -255,6 +261,7 @@ impl Adapter {
         if is_kept_table(inode) {
             self.sizes.closed(inode);
         }
+        self.operations.closed(inode);
     }
 
     fn attributes(&self, requester: &Requester, inode: u64) -> Result<Attributes> {
@@ -289,6 +296,7 @@ impl Adapter {
                 if is_kept_table(inode) {
                     self.sizes.before_opened(inode);
                 }
+                self.operations.opened(inode);
                 if !reply.opened(handle, flags) {
                     self.operations.release(handle);
                     self.closed(inode);

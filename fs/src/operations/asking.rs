@@ -64,6 +64,17 @@ impl Operations {
         }
         let query = self.checked(requester, base, parts);
         let query = query.inspect_err(|failure| self.complain(base, name, failure))?;
+        let is_whole = query.whole;
+        let hold = || self.hold(requester, base, name, query);
+        match is_whole {
+            true => (self.tree.questions()).slowly(base.directory(), hold),
+            false => hold(),
+        }
+    }
+
+    /// Counts a lookup of a name that can be asked. Whatever is made at the lookup is made
+    /// here.
+    fn hold(&self, requester: &Requester, base: Base, name: &OsStr, query: Query) -> Result<Node> {
         let name = Name {
             account: requester.account(),
             base,

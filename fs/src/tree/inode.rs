@@ -204,6 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn a_question_is_found_by_its_number_and_shown_by_its_name() {
+        let asking = iterfs_mapping::Asking {
+            base: iterfs_mapping::Base::User(UserFile {
+                table: 1,
+                format: Format::Text,
+            }),
+            number: 7,
+            identity: (1 << KIND_SHIFT) - 1,
+        };
+        let node = Node::Asking(asking);
+        assert_eq!(question(number(node)), Some(7));
+        assert_eq!(super::node(number(node)), None);
+        assert_eq!(shown(node), u64::MAX >> 4);
+        assert_eq!(question(number(Node::Control(Control::Text))), None);
+    }
+
+    #[test]
     fn the_root_has_one_number() {
         assert_eq!(node(ROOT), Some(Node::Directory(Directory::Root)));
         assert_eq!(node(0), None);

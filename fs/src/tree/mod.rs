@@ -37,7 +37,7 @@ pub(crate) struct Tree {
     backend: Arc<dyn Backend>,
     access: Arc<Access>,
     sightings: Sightings,
-    questions: Questions,
+    questions: Arc<Questions>,
 }
 
 /// A directory that exists now.
@@ -55,7 +55,7 @@ impl Tree {
             backend,
             access,
             sightings: Sightings::default(),
-            questions: Questions::default(),
+            questions: Arc::default(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Tree {
     }
 
     /// The names that ask.
-    pub(crate) fn questions(&self) -> &Questions {
+    pub(crate) fn questions(&self) -> &Arc<Questions> {
         &self.questions
     }
 

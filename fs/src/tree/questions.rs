@@ -1,26 +1,34 @@
 //! The names that ask which the kernel holds, by their numbers.
 //!
-//! A lookup adds a name, and the kernel counts it once for each reply that it gets. When nobody
-//! has the name open any more, it takes its lookups back (FORGET), and the name is gone. One
+//! A lookup adds a name, and the kernel counts it once for each reply that it gets. When it
+//! drops the name ([`idle`]), it takes its lookups back (FORGET), and the name is gone. One
 //! lock covers both, so a FORGET that arrives while the same name is looked up again leaves
 //! that lookup counted.
 
+mod idle;
+
 use crate::access::quota::{AccountId, NameCharge};
 use crate::error::Result;
+use idle::{Idle, Next};
 use iterfs_mapping::query::Condition;
-use iterfs_mapping::{Asking, Base, Query};
-use parking_lot::Mutex;
+use iterfs_mapping::{Asking, Base, Directory, Query};
+use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The bits of [`Asking::identity`].
 const IDENTITY: u64 = (1 << 56) - 1;
 
 /// With room for more names than this, little memory is left to give back when they are gone.
 const MANY: usize = 1024;
+
+/// How often a name stays because of a slow lookup in its directory. Then it is dropped all the
+/// same: otherwise a user who looks names up slowly and steadily would make all names stay.
+const MOST_STAYS: u8 = 10;
 
 /// The bytes that a hash table takes for an entry, besides the entry itself.
 const SLOT: usize = 2 * size_of::<u64>();
@@ -30,6 +38,8 @@ const SLOT: usize = 2 * size_of::<u64>();
 pub(crate) struct Questions {
     /// Held only to look up or change the maps.
     held: Mutex<Held>,
+    /// Signalled when a name becomes idle, and at the end.
+    wake: Condvar,
     /// No user can choose names that seem to be one file, because the hasher has a random key.
     hasher: RandomState,
 }
@@ -40,6 +50,10 @@ struct Held {
     /// The numbers of those names that further lookups share.
     shared: HashMap<Arc<Name>, u64>,
     last: u64,
+    idle: Idle,
+    /// Lookups in each directory that take a while.
+    slow: HashMap<Directory, u32>,
+    ended: bool,
 }
 
 /// A name with the lookups that the kernel has not taken back.
@@ -49,6 +63,12 @@ struct Counted {
     identity: u64,
     question: Arc<Asked>,
     lookups: u64,
+    /// Handles opened by this name.
+    open: u32,
+    /// Whether it waits among the names that were looked up.
+    is_waiting: bool,
+    /// How often it had to stay because of a slow lookup.
+    stayed: u8,
 }
 
 /// A name that asks, as one user looked it up. Users share no names, so that nobody keeps
@@ -96,6 +116,8 @@ impl Questions {
             names,
             shared,
             last,
+            idle,
+            ..
         } = &mut *held;
         // A file that is made whole at its lookup belongs to that lookup alone.
         let is_shared = !query.whole;
@@ -104,6 +126,11 @@ impl Questions {
             && let Some(counted) = names.get_mut(number)
         {
             counted.lookups += 1;
+            if !counted.is_waiting {
+                counted.is_waiting = true;
+                idle.add(*number, Instant::now());
+                self.wake.notify_one();
+            }
             return Ok(asking(*number));
         }
         let question = Asked {
@@ -120,8 +147,13 @@ impl Questions {
             identity,
             question: Arc::new(question),
             lookups: 1,
+            open: 0,
+            is_waiting: true,
+            stayed: 0,
         };
         names.insert(*last, counted);
+        idle.add(*last, Instant::now());
+        self.wake.notify_one();
         Ok(asking(*last))
     }
 
@@ -146,11 +178,70 @@ impl Questions {
         if were_many {
             held.names.shrink_to_fit();
             held.shared.shrink_to_fit();
+            held.idle.shrink();
         }
         drop(held);
         // A question may hold much memory, so free it without the lock.
         drop(gone);
         were_many
+    }
+
+    /// Notes that a handle was opened by a name.
+    pub(crate) fn opened(&self, number: u64) {
+        if let Some(counted) = self.held.lock().names.get_mut(&number) {
+            counted.open += 1;
+        }
+    }
+
+    /// Notes that a handle which was opened by a name is closed.
+    pub(crate) fn closed(&self, number: u64) {
+        let mut held = self.held.lock();
+        let Some(counted) = held.names.get_mut(&number) else {
+            return;
+        };
+        counted.open = counted.open.saturating_sub(1);
+        if counted.open == 0 {
+            held.idle.add_closed(number);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Does something slow in a lookup. To drop a name, the kernel waits until nobody looks
+    /// for another one in its directory, and lets nobody begin meanwhile (fs/fuse/dir.c,
+    /// fuse_reverse_inval_entry()): so no name of the directory is dropped now.
+    pub(crate) fn slowly<T>(&self, directory: Directory, look: impl FnOnce() -> T) -> T {
+        *self.held.lock().slow.entry(directory).or_default() += 1;
+        let done = Slow {
+            questions: self,
+            directory,
+        };
+        let found = look();
+        drop(done);
+        found
+    }
+
+    /// Waits for a name that the kernel should drop. Returns `None` at the end.
+    pub(crate) fn next_idle(&self) -> Option<(Directory, OsString)> {
+        let mut held = self.held.lock();
+        while !held.ended {
+            let now = Instant::now();
+            match held.idle.next(now) {
+                Next::Now(number) => {
+                    if let Some(name) = held.leave(number, now) {
+                        return Some((name.base.directory(), name.name.clone()));
+                    }
+                }
+                Next::At(due) => drop(self.wake.wait_until(&mut held, due)),
+                Next::Never => self.wake.wait(&mut held),
+            }
+        }
+        None
+    }
+
+    /// Ends [`Questions::next_idle`].
+    pub(crate) fn end(&self) {
+        self.held.lock().ended = true;
+        self.wake.notify_all();
     }
 
     /// The node with this number, while the kernel holds it.
@@ -177,6 +268,39 @@ impl Questions {
         let held = self.held.lock();
         assert!(held.shared.len() <= held.names.len());
         held.names.len()
+    }
+}
+
+/// A slow lookup in a directory, which ends when dropped.
+struct Slow<'a> {
+    questions: &'a Questions,
+    directory: Directory,
+}
+
+impl Drop for Slow<'_> {
+    fn drop(&mut self) {
+        let mut held = self.questions.held.lock();
+        if let Some(lookups) = held.slow.get_mut(&self.directory) {
+            *lookups -= 1;
+            if *lookups == 0 {
+                held.slow.remove(&self.directory);
+            }
+        }
+    }
+}
+
+impl Held {
+    /// The name with this number, if nothing keeps it from being dropped now.
+    fn leave(&mut self, number: u64, now: Instant) -> Option<Arc<Name>> {
+        let counted = self.names.get_mut(&number)?;
+        let is_slow = self.slow.contains_key(&counted.name.base.directory());
+        counted.is_waiting = is_slow && counted.stayed < MOST_STAYS;
+        if counted.is_waiting {
+            counted.stayed += 1;
+            self.idle.add(number, now);
+            return None;
+        }
+        (counted.open == 0).then(|| Arc::clone(&counted.name))
     }
 }
 

@@ -5,6 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 mod addresses;
+mod asked_names;
 mod control_leaks;
 mod counts;
 mod hostile_readers;

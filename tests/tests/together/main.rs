@@ -21,6 +21,7 @@ mod access {
 mod asking {
     mod explained;
     mod names;
+    mod rights;
 }
 mod ctl {
     mod control;

@@ -129,6 +129,87 @@ fn a_lookup_at_the_same_time_as_a_forget_stays_counted() {
     assert_eq!(holder.questions.count(), 0);
 }
 
+/// The name that becomes idle next, without waiting for longer than names are kept.
+fn idle(holder: &Holder) -> String {
+    let (directory, name) = holder.questions.next_idle().unwrap();
+    assert_eq!(directory, Directory::User);
+    name.into_string().unwrap()
+}
+
+#[test]
+fn a_name_is_dropped_a_while_after_its_lookup() {
+    let holder = holder();
+    let since = Instant::now();
+    holder.look_up(0, "pid=1").unwrap();
+    holder.look_up(0, "pid=1").unwrap();
+    holder.look_up(0, "pid=2").unwrap();
+    assert_eq!([idle(&holder), idle(&holder)], ["pid=1", "pid=2"]);
+    assert!(since.elapsed() >= idle::KEPT);
+    // Looked up again, it is dropped again.
+    holder.look_up(0, "pid=1").unwrap();
+    assert_eq!(idle(&holder), "pid=1");
+}
+
+#[test]
+fn a_name_that_is_open_is_dropped_after_its_last_close() {
+    let holder = holder();
+    let number = holder.look_up(0, "pid=1").unwrap().number;
+    holder.questions.opened(number);
+    holder.questions.opened(number);
+    let other = holder.look_up(0, "pid=2").unwrap().number;
+    assert_eq!(idle(&holder), "pid=2");
+    holder.questions.closed(number);
+    holder.questions.forget(other, 1);
+    holder.questions.closed(number);
+    assert_eq!(idle(&holder), "pid=1");
+}
+
+#[test]
+fn names_that_are_too_many_are_dropped_early() {
+    let holder = Holder {
+        questions: Questions::default(),
+        accounts: Accounts::new(1000, Memory::new(1 << 30)),
+    };
+    let since = Instant::now();
+    for number in 0..idle::WAITING + 2 {
+        holder.look_up(0, &format!("pid={number}")).unwrap();
+    }
+    let first = [idle(&holder), idle(&holder)];
+    if since.elapsed() < idle::KEPT {
+        assert_eq!(first, ["pid=0", "pid=1"]);
+    }
+}
+
+#[test]
+fn no_name_is_dropped_while_its_directory_is_searched_slowly() {
+    let holder = holder();
+    holder.look_up(0, "pid=1").unwrap();
+    let (done, ended) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        let held = &holder;
+        let dropped = scope.spawn(move || {
+            let name = idle(held);
+            (name, ended.try_recv().is_ok())
+        });
+        holder.questions.slowly(Directory::User, || {
+            thread::sleep(2 * idle::KEPT);
+            done.send(()).unwrap();
+        });
+        assert_eq!(dropped.join().unwrap(), ("pid=1".into(), true));
+    });
+    assert!(holder.questions.held.lock().slow.is_empty());
+}
+
+#[test]
+fn waiting_ends() {
+    let holder = holder();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| holder.questions.next_idle());
+        holder.questions.end();
+        assert_eq!(waiting.join().unwrap(), None);
+    });
+}
+
 proptest! {
     /// The kernel looks names up and takes the lookups back in any order, several at once.
     #[test]
