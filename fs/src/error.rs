@@ -41,6 +41,9 @@ pub enum Failure {
     /// A seek to before what is still kept.
     #[error("the position is too far back; the daemon no longer keeps these bytes")]
     TooFarBack,
+    /// The thread through which a file with many passes was opened has exited.
+    #[error("the thread that opened the file has exited; open the file again")]
+    Gone,
     /// io_uring reads where it has read, so perhaps from a position that did not move.
     #[error("io_uring reads at the same offset again; give each read its own offset")]
     Unmoved,
@@ -132,6 +135,7 @@ impl Failure {
             Failure::Unwritable | Failure::Torn | Failure::Broken => Errno::EIO,
             Failure::BadHandle => Errno::EBADF,
             Failure::TooFarBack => Errno::ESPIPE,
+            Failure::Gone => Errno::ESRCH,
             // Not EAGAIN or EOPNOTSUPP, after which io_uring tries again for ever.
             Failure::Unmoved => Errno::ESPIPE,
             Failure::NoTable(_) | Failure::NotPinned(_) => Errno::ENOENT,

@@ -16,7 +16,7 @@ use crate::error::{Failure, Result};
 use crate::handles::{Handle, Handles};
 use crate::mount::options::Options;
 use crate::scheduler::{Scheduler, Serial};
-use crate::stream::Stream;
+use crate::stream::{Repeat, Stream, Wake};
 use crate::sys;
 use crate::tree::Tree;
 use crate::tree::listing::{Entry, Listing};
@@ -29,6 +29,7 @@ use std::time::{Duration, SystemTime};
 mod asking;
 mod explain;
 mod names_in_use;
+mod repeating;
 
 use names_in_use::NamesInUse;
 
@@ -212,7 +213,15 @@ impl Operations {
             counts.failed(failure);
         })?;
         let scheduler = Arc::clone(&self.scheduler);
-        let stream = Stream::new(pass, format, counts, seat.account(), scheduler);
+        let account = seat.account();
+        let stream = match query.and_then(|query| query.every) {
+            None => Stream::new(pass, format, counts, account, scheduler),
+            Some(interval) => {
+                let open = self.open_again(node, contents, query.cloned(), &view)?;
+                let repeat = Repeat { interval, open };
+                Stream::repeating(pass, format, counts, account, scheduler, repeat)?
+            }
+        };
         Ok(self.handles.insert(Handle::Table(Arc::new(stream)), seat))
     }
 
@@ -292,6 +301,15 @@ impl Operations {
             let report = file.read(&control, size);
             answer.send(report.as_deref().map_err(Clone::clone));
         });
+    }
+
+    /// Whether a read of an open file would return something now, or fail. If not, `wake` is
+    /// called once it may.
+    pub(crate) fn poll(&self, handle: u64, wake: Option<Wake>) -> bool {
+        match self.handles.table(handle) {
+            Some(stream) => stream.poll(wake),
+            None => true,
+        }
     }
 
     /// Notes that the reader of an open table no longer waits.

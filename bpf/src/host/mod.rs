@@ -2,6 +2,7 @@
 
 pub(crate) mod callers;
 pub(crate) mod cgroups;
+pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod namespaces;
 pub(crate) mod net_entry;

@@ -5,7 +5,7 @@ use crate::sys;
 use iterfs_mapping::error::{Error, Result};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The deepest nesting of pid and user namespaces (include/linux/pid_namespace.h,
 /// MAX_PID_NS_LEVEL; kernel/user_namespace.c).
@@ -37,6 +37,15 @@ impl Kind {
 pub(crate) fn inode(thread: Option<u32>, kind: Kind) -> Result<u32> {
     let mut text = [0; 32];
     let length = rustix::fs::readlinkat_raw(CWD, path(thread, kind), &mut text[..])
+        .map_err(|errno| Error::Caller(errno.into()))?;
+    parse(&text[..length], kind).ok_or_else(|| Error::Caller(io::ErrorKind::InvalidData.into()))
+}
+
+/// The inode number of a namespace of the thread with this directory in /proc.
+pub(crate) fn inode_in(directory: BorrowedFd<'_>, kind: Kind) -> Result<u32> {
+    let mut text = [0; 32];
+    let name = format!("ns/{}", kind.name());
+    let length = rustix::fs::readlinkat_raw(directory, name, &mut text[..])
         .map_err(|errno| Error::Caller(errno.into()))?;
     parse(&text[..length], kind).ok_or_else(|| Error::Caller(io::ErrorKind::InvalidData.into()))
 }

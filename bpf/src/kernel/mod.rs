@@ -6,6 +6,7 @@ mod programs;
 
 use crate::host::callers::{self, Callers};
 use crate::host::cgroups::Cgroups;
+use crate::host::held::HeldThread;
 use crate::host::inventory::{self, Thread};
 use crate::host::net_entry::Home;
 use crate::host::net_namespaces::NetNamespaces;
@@ -275,6 +276,10 @@ impl contract::Callers for Kernel {
 
     fn identify(&self, thread: u32) -> Result<Caller> {
         self.callers.identify(thread)
+    }
+
+    fn hold(&self, caller: &Caller) -> Result<Box<dyn contract::Held>> {
+        Ok(Box::new(HeldThread::new(caller)?))
     }
 
     fn tenant(&self, caller: &Caller, uid: u32) -> Result<Tenant> {

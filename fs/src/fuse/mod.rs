@@ -11,13 +11,14 @@ use crate::operations::{Attributes, Operations, Wanted, is_stable};
 use crate::session::{
     self, Entries, Forgotten, Handler, Operation, Read, Reply, Request, Session, SessionError, Slow,
 };
+use crate::stream::Wake;
 use crate::tree::inode;
-use fuser::{Errno, FopenFlags, INodeNo, Notifier, OpenAccMode, OpenFlags};
+use fuser::{Errno, FopenFlags, INodeNo, Notifier, OpenAccMode, OpenFlags, PollHandle};
 use iterfs_mapping::Node;
 use size::{END, Size, Sizes};
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A negative offset makes the kernel drop all that it knows of an inode except its data
 /// (fs/fuse/inode.c, fuse_reverse_inval_inode()).
@@ -33,6 +34,8 @@ const BLOCK: u32 = 4096;
 pub struct Adapter {
     operations: Arc<Operations>,
     sizes: Sizes,
+    /// Unset until the kernel may be notified. Until then, nobody can wait in poll(2).
+    notifier: OnceLock<Notifier>,
 }
 
 impl Adapter {
@@ -41,6 +44,7 @@ impl Adapter {
         Arc::new(Adapter {
             operations,
             sizes: Sizes::default(),
+            notifier: OnceLock::new(),
         })
     }
 
@@ -69,6 +73,8 @@ impl Adapter {
             let directory = INodeNo(inode::number(Node::Directory(directory)));
             let _ = names.inval_entry(directory, name);
         });
+        // A second call would pass the same one.
+        let _ = self.notifier.set(notifier.clone());
         let notifier = notifier.clone();
         self.operations.on_change(move |node| {
             // If the kernel does not know the node, there is nothing to forget.
@@ -125,6 +131,16 @@ impl Handler for Adapter {
                 let offset = if offset < END { offset } else { 0 };
                 self.operations
                     .write(&requester, handle, offset, &bytes, answer);
+            }
+            Operation::Poll { handle, wake } => {
+                let wake = wake.zip(self.notifier.get()).map(|(number, notifier)| {
+                    let notifier = notifier.clone();
+                    Box::new(move || {
+                        // If the kernel does not know the number, the file has been closed.
+                        let _ = notifier.poll(PollHandle(number));
+                    }) as Wake
+                });
+                reply.polled(self.operations.poll(handle, wake));
             }
             Operation::Release { handle } => {
                 self.operations.release(handle);

@@ -18,6 +18,7 @@ mod pool;
 mod queue;
 mod serial;
 mod state;
+mod timer;
 mod watchdog;
 
 use crate::access::quota::AccountId;
@@ -31,6 +32,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
+pub(crate) use timer::{Alarm, Due, Timer};
 
 /// Threads at most, and threads per processor: while one account keeps all processors busy,
 /// several times as many threads are left for the others.
@@ -54,6 +56,7 @@ pub(crate) trait Watched: Send + Sync {
 pub struct Scheduler {
     pool: Arc<Pool>,
     processors: usize,
+    timer: Timer,
 }
 
 /// The time that a job has on a thread of the pool.
@@ -99,6 +102,7 @@ impl Scheduler {
         Ok(Arc::new(Scheduler {
             pool: Pool::start(limits)?,
             processors,
+            timer: Timer::start()?,
         }))
     }
 
@@ -129,6 +133,11 @@ impl Scheduler {
     /// Drops the jobs that wait to run for `watched`.
     pub(crate) fn withdraw(&self, account: AccountId, watched: *const dyn Watched) {
         self.pool.withdraw(account, watched);
+    }
+
+    /// The timer that all streams share.
+    pub(crate) fn timer(&self) -> &Timer {
+        &self.timer
     }
 
     /// Whether no job runs on the pool, and none waits. Jobs schedule what follows before

@@ -1,18 +1,20 @@
 //! Selects rows of a pass: the first ones that its conditions keep, or those with the largest
-//! values of a column.
+//! values of a column; and puts the time of the pass before each row.
 //!
-//! Both are sources of records made of other sources, so whoever reads the pass need not know
-//! them. A [`Walk`](walk::Walk) yields whole records. Each read takes a bounded time.
+//! All of them are sources of records made of other sources, so whoever reads the pass need not
+//! know them. A [`Walk`](walk::Walk) yields whole records. Each read takes a bounded time.
 
 mod first;
 mod output;
 mod rank;
+mod stamp;
 mod top;
 mod walk;
 
 use crate::access::quota::Account;
 use first::First;
 use iterfs_mapping::contract::{Pass, Source};
+pub(crate) use stamp::stamp;
 use std::sync::Arc;
 use std::time::Duration;
 use top::Top;

@@ -65,6 +65,13 @@ impl Walk {
         Ok(progress)
     }
 
+    /// Takes out the beginning of a record whose end has not arrived.
+    pub(super) fn take_torn(&mut self) -> Vec<u8> {
+        let torn = self.torn().to_vec();
+        self.torn = 0;
+        torn
+    }
+
     /// The beginning of a record whose end has not arrived.
     pub(super) fn torn(&self) -> &[u8] {
         &self.memory[..self.torn]

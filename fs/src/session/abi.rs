@@ -35,6 +35,7 @@ pub(super) mod opcode {
     pub(in crate::session) const INTERRUPT: u32 = 36;
     pub(in crate::session) const DESTROY: u32 = 38;
     pub(in crate::session) const IOCTL: u32 = 39;
+    pub(in crate::session) const POLL: u32 = 40;
     pub(in crate::session) const BATCH_FORGET: u32 = 42;
     pub(in crate::session) const READDIRPLUS: u32 = 44;
     pub(in crate::session) const RENAME2: u32 = 45;
@@ -133,6 +134,28 @@ pub(super) struct GetattrIn {
 pub(super) struct ForgetOne {
     pub(super) nodeid: u64,
     pub(super) nlookup: u64,
+}
+
+/// A POLL whose caller wants to be woken (FUSE_POLL_SCHEDULE_NOTIFY).
+pub(super) const POLL_SCHEDULE_NOTIFY: u32 = 1 << 0;
+
+/// struct fuse_poll_in.
+#[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub(super) struct PollIn {
+    pub(super) fh: u64,
+    /// The number by which those who poll this file are woken.
+    pub(super) kh: u64,
+    pub(super) flags: u32,
+    pub(super) events: u32,
+}
+
+/// struct fuse_poll_out.
+#[derive(Clone, Copy, Debug, Default, FromBytes, Immutable, IntoBytes, KnownLayout)]
+#[repr(C)]
+pub(super) struct PollOut {
+    pub(super) revents: u32,
+    pub(super) padding: u32,
 }
 
 /// struct fuse_forget_in: the number of lookups of the inode that are forgotten.

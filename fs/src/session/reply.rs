@@ -8,6 +8,7 @@ use crate::operations::Attributes;
 use crate::tree::inode;
 use fuser::{Errno, FopenFlags};
 use iterfs_mapping::Node;
+use rustix::event::PollFlags;
 use rustix::fs::FileType;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -94,6 +95,19 @@ impl Reply {
             backing_id: 0,
         };
         self.send(Ok(out.as_bytes()))
+    }
+
+    /// Answers which events an open file is ready for: those that the kernel assumes of every
+    /// other file (include/linux/poll.h, DEFAULT_POLLMASK), with or without those of a read.
+    pub(crate) fn polled(self, is_readable: bool) {
+        let reads = PollFlags::IN | PollFlags::RDNORM;
+        let mut ready = PollFlags::OUT | PollFlags::WRNORM;
+        ready.set(reads, is_readable);
+        let out = abi::PollOut {
+            revents: ready.bits().into(),
+            ..Default::default()
+        };
+        self.bytes(out.as_bytes());
     }
 
     /// Answers with the number of bytes written.

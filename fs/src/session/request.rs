@@ -40,6 +40,9 @@ pub(crate) enum Operation {
         offset: u64,
         bytes: Box<[u8]>,
     },
+    /// Ask whether an open file can be read. If `wake` is set, the caller wants to be woken by
+    /// this number once it can.
+    Poll { handle: u64, wake: Option<u64> },
     /// Close a file or a directory.
     Release { handle: u64 },
     /// Get an extended attribute that no file has.
@@ -148,6 +151,7 @@ impl Request {
             Operation::Slow(_) | Operation::Read(_) | Operation::Write { .. } => true,
             Operation::Forget { .. }
             | Operation::ChangeAccess
+            | Operation::Poll { .. }
             | Operation::Release { .. }
             | Operation::GetUnknownAttribute
             | Operation::ListExtendedAttributes { .. }
@@ -221,6 +225,14 @@ impl Operation {
                     handle: write.fh,
                     offset: write.offset,
                     bytes: bytes.get(..write.size as usize)?.into(),
+                }
+            }
+            opcode::POLL => {
+                let (poll, _) = abi::PollIn::read_from_prefix(body).ok()?;
+                let wakes = poll.flags & abi::POLL_SCHEDULE_NOTIFY != 0;
+                Operation::Poll {
+                    handle: poll.fh,
+                    wake: wakes.then_some(poll.kh),
                 }
             }
             opcode::RELEASE | opcode::RELEASEDIR => {

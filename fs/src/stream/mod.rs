@@ -19,6 +19,7 @@ mod partition;
 mod partitions;
 mod piece;
 mod pipeline;
+mod repeat;
 mod sequencer;
 mod state;
 mod window;
@@ -27,18 +28,21 @@ mod workers;
 use crate::access::quota::{Account, Keeper};
 use crate::answer::Answer;
 use crate::counts::Counts;
-use crate::error::Failure;
-use crate::scheduler::{Class, ReservedCpu, Scheduler, Watched};
+use crate::error::{Failure, Result};
+use crate::scheduler::{Class, Due, ReservedCpu, Scheduler, Watched};
 use crate::selection;
 use encoder::Encoding;
 use iterfs_mapping::Format;
 use iterfs_mapping::contract::Pass;
 use parking_lot::Mutex;
 use pipeline::Pipeline;
+use repeat::Schedule;
+pub use repeat::{OpenAgain, Repeat};
+pub(crate) use state::Wake;
 use state::{Outcome, Read, State};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use window::Window;
 
 /// The number of threads that one stream may keep busy. More would gain it less than the
@@ -53,6 +57,7 @@ pub struct Stream {
 
 /// The part of a stream that its workers share with it.
 struct Shared {
+    this: Weak<Shared>,
     /// The account whose turn it takes to continue the pass, and whose memory is used.
     account: Arc<Account>,
     /// Whether the pass may wait for a process that it walks.
@@ -79,6 +84,38 @@ impl Stream {
         scheduler: Arc<Scheduler>,
     ) -> Stream {
         let pass = selection::select(pass, &account);
+        Stream::of_pass(pass, format, counts, account, scheduler, None)
+    }
+
+    /// A stream that shows one pass after another, of which this is the first.
+    ///
+    /// # Errors
+    /// [`Failure::Tables`] if the rows cannot begin with a time.
+    pub fn repeating(
+        pass: Pass,
+        format: Format,
+        counts: Arc<Counts>,
+        account: Arc<Account>,
+        scheduler: Arc<Scheduler>,
+        repeat: Repeat,
+    ) -> Result<Stream> {
+        let pass = selection::select(pass, &account);
+        let pass = selection::stamp(pass, SystemTime::now())?;
+        let schedule = Schedule::new(repeat, &scheduler);
+        let schedule = Some(schedule);
+        Ok(Stream::of_pass(
+            pass, format, counts, account, scheduler, schedule,
+        ))
+    }
+
+    fn of_pass(
+        pass: Pass,
+        format: Format,
+        counts: Arc<Counts>,
+        account: Arc<Account>,
+        scheduler: Arc<Scheduler>,
+        schedule: Option<Schedule>,
+    ) -> Stream {
         let class = match pass.waits_for_processes {
             true => Class::WaitsForProcess,
             false => Class::Plain,
@@ -92,15 +129,17 @@ impl Stream {
         let mut sources = pass.rest;
         sources.insert(0, pass.source);
         let workers = scheduler.processors().min(MAX_WORKERS);
-        let pipeline = Pipeline::new(sources.into_iter(), encoding, workers);
+        let repeats = schedule.is_some();
+        let pipeline = Pipeline::new(sources.into_iter(), encoding, workers, repeats);
         let window = Window::charged_to(Arc::clone(&account));
         Stream {
-            shared: Arc::new(Shared {
+            shared: Arc::new_cyclic(|this| Shared {
+                this: Weak::clone(this),
                 account,
                 class,
                 steps: AtomicU64::new(0),
                 scheduled: AtomicBool::new(false),
-                state: Mutex::new(State::new(window, pipeline)),
+                state: Mutex::new(State::new(window, pipeline, schedule)),
                 read_cpu: ReservedCpu::default(),
             }),
             scheduler,
@@ -126,8 +165,10 @@ impl Stream {
             self.shared.account.join(keeper)
         });
         let items = state.wanted();
+        let next_pass = state.next_pass();
         drop(state);
 
+        self.shared.await_next_pass(next_pass);
         let waits = answered.is_none();
         if let Some((read, outcome)) = answered {
             outcome.send(read);
@@ -149,6 +190,25 @@ impl Stream {
         }
     }
 
+    /// Whether a read would return something now. If not, `wake` is called once it may: it may
+    /// be called in vain.
+    pub(crate) fn poll(&self, wake: Option<Wake>) -> bool {
+        let mut state = self.shared.state.lock();
+        let is_readable = state.poll(wake, || {
+            let keeper: Weak<Shared> = Arc::downgrade(&self.shared);
+            self.shared.account.join(keeper)
+        });
+        if is_readable {
+            return true;
+        }
+        let items = state.wanted();
+        let next_pass = state.next_pass();
+        drop(state);
+        self.shared.await_next_pass(next_pass);
+        Shared::schedule(&self.shared, items, &self.scheduler);
+        false
+    }
+
     /// Forgets reads whose caller has given up. If no other read waits, the stream produces
     /// nothing until the next one.
     pub fn abandoned(&self) {
@@ -163,11 +223,31 @@ impl Drop for Stream {
         let closed = self.shared.state.lock().close();
         // Closing iterators is a system call, and giving memory back may be one: unlock
         // first.
-        drop(closed);
+        closed.drop();
         if self.shared.scheduled.load(Ordering::Relaxed) {
             let shared: *const Shared = Arc::as_ptr(&self.shared);
             self.scheduler.withdraw(self.shared.account.id(), shared);
         }
+    }
+}
+
+impl Due for Shared {
+    /// Opens the next pass on another thread, so that the timer is free for others.
+    fn due(self: Arc<Self>) {
+        let mut state = self.state.lock();
+        let begun = state.begin_pass();
+        let schedule = state.schedule.as_ref();
+        let scheduler = schedule.map(|schedule| Arc::clone(&schedule.scheduler));
+        drop(state);
+        let Some((open, scheduler)) = begun.zip(scheduler) else {
+            return;
+        };
+        self.scheduled.store(true, Ordering::Relaxed);
+        let watched: Weak<Shared> = Arc::downgrade(&self);
+        let (account, class, runs_on) = (self.account.id(), self.class, Arc::clone(&scheduler));
+        scheduler.run_for(account, class, watched, move |_| {
+            Shared::begin_pass(&self, &open, &runs_on);
+        });
     }
 }
 

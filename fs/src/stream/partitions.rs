@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 /// The partitions that are not over, in order. Those that are being read are taken out.
 pub(super) struct Partitions {
     slots: VecDeque<Slot>,
+    /// The number of the next partition to be added.
+    next: usize,
 }
 
 struct Slot {
@@ -16,12 +18,22 @@ struct Slot {
 
 impl Partitions {
     pub(super) fn new(sources: impl Iterator<Item = Box<dyn Source>>) -> Partitions {
-        let slots = sources.enumerate().map(|(number, source)| Slot {
-            number,
-            partition: Some(Partition::new(number, source)),
-        });
-        Partitions {
-            slots: slots.collect(),
+        let mut partitions = Partitions {
+            slots: VecDeque::new(),
+            next: 0,
+        };
+        partitions.add(sources);
+        partitions
+    }
+
+    /// Adds partitions behind all others.
+    pub(super) fn add(&mut self, sources: impl Iterator<Item = Box<dyn Source>>) {
+        for source in sources {
+            self.slots.push_back(Slot {
+                number: self.next,
+                partition: Some(Partition::new(self.next, source)),
+            });
+            self.next += 1;
         }
     }
 

@@ -57,14 +57,16 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// A pipeline over the partitions of a pass, for at most this many workers.
+    /// A pipeline over the partitions of a pass, for at most this many workers. `repeats` says
+    /// that other passes follow.
     pub(super) fn new(
         sources: impl ExactSizeIterator<Item = Box<dyn Source>>,
         encoding: Encoding,
         workers: usize,
+        repeats: bool,
     ) -> Pipeline {
         Pipeline {
-            sequencer: Sequencer::new(sources.len()),
+            sequencer: Sequencer::new(sources.len(), repeats),
             partitions: Partitions::new(sources),
             encoding: Arc::new(encoding),
             idle: Vec::new(),
@@ -77,6 +79,22 @@ impl Pipeline {
     /// How the pass ended, once it has.
     pub(super) fn end(&self) -> Option<&Result<(), Failure>> {
         self.sequencer.end()
+    }
+
+    /// Whether a pass is over and another one follows.
+    pub(super) fn rests(&self) -> bool {
+        self.sequencer.rests()
+    }
+
+    /// Begins another pass over these partitions.
+    pub(super) fn begin_pass(&mut self, sources: impl ExactSizeIterator<Item = Box<dyn Source>>) {
+        self.sequencer.begin_pass(sources.len());
+        self.partitions.add(sources);
+    }
+
+    /// Ends the file with a failure.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.sequencer.fail(failure);
     }
 
     /// The number of bytes that are being read or encoded, roughly.

@@ -3,7 +3,7 @@
 use super::encoder::Chunk;
 use super::window::Window;
 use crate::access::quota::Charge;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::format::Framing;
 use std::collections::BTreeMap;
 
@@ -54,19 +54,36 @@ pub(super) struct Sequencer {
     backlog_bytes: usize,
     /// Whether a row has gone out.
     any_rows: bool,
+    /// Whether another pass follows the last partition.
+    repeats: bool,
+    /// Whether the last partition is over, and another pass follows.
+    rests: bool,
     end: Option<Result<()>>,
 }
 
 impl Sequencer {
-    pub(super) fn new(partitions: usize) -> Sequencer {
+    pub(super) fn new(partitions: usize, repeats: bool) -> Sequencer {
         Sequencer {
             next: SequenceNumber::default(),
             partitions,
             backlog: BTreeMap::new(),
             backlog_bytes: 0,
             any_rows: false,
+            repeats,
+            rests: false,
             end: None,
         }
+    }
+
+    /// Whether a pass is over and another one follows.
+    pub(super) fn rests(&self) -> bool {
+        self.rests
+    }
+
+    /// Begins another pass, of this many partitions.
+    pub(super) fn begin_pass(&mut self, partitions: usize) {
+        self.partitions += partitions;
+        self.rests = false;
     }
 
     /// Bytes that wait for their turn.
@@ -127,13 +144,21 @@ impl Sequencer {
             Some(Ok(())) => {
                 let next = self.next.partition + 1;
                 self.next = SequenceNumber::of_partition(next);
-                if next == self.partitions {
-                    self.end = Some(Ok(()));
+                match next == self.partitions {
+                    true if self.repeats => self.rests = true,
+                    true => self.end = Some(Ok(())),
+                    false => {}
                 }
             }
             Some(Err(failure)) => self.end = Some(Err(failure)),
         }
         stalls
+    }
+
+    /// Ends the file here with a failure.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.end = Some(Err(failure));
+        self.backlog.clear();
     }
 
     /// Ends the file here.

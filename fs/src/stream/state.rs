@@ -3,11 +3,14 @@
 use super::partition::Partition;
 use super::piece::Piece;
 use super::pipeline::{Pipeline, WorkItem};
+use super::repeat::{OpenAgain, Schedule};
 use super::window::{self, Found, Window};
 use crate::access::memory::MOST_AHEAD;
 use crate::access::quota::Member;
 use crate::answer::Answer;
 use crate::error::Failure;
+use crate::scheduler::{Alarm, Scheduler};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A stream produces as many bytes ahead of its reader as were read so far, within this and
@@ -27,7 +30,14 @@ pub(super) struct State {
     /// Whether its reader gave up waiting and has not come back. Then it produces nothing.
     abandoned: bool,
     closed: bool,
+    /// The passes that follow the first, if any do.
+    pub(super) schedule: Option<Schedule>,
+    /// Wakes those who poll for bytes.
+    poller: Option<Wake>,
 }
+
+/// Wakes those who poll.
+pub(crate) type Wake = Box<dyn FnOnce() + Send>;
 
 /// A read that waits for its answer.
 pub(super) struct Read {
@@ -55,10 +65,28 @@ impl Outcome {
 }
 
 /// Everything that a closed stream gives up.
-pub(super) type Closed = (Vec<Partition>, Vec<window::Chunk>, Option<Member>);
+pub(super) struct Closed {
+    partitions: Vec<Partition>,
+    chunks: Vec<window::Chunk>,
+    member: Option<Member>,
+    poller: Option<Wake>,
+    alarm: Option<(Arc<Scheduler>, Alarm)>,
+}
+
+impl Closed {
+    /// Drops it. This may make system calls, so no lock may be held.
+    pub(super) fn drop(self) {
+        if let Some((scheduler, alarm)) = self.alarm {
+            scheduler.timer().cancel(alarm);
+        }
+        drop((self.partitions, self.chunks, self.member));
+        // The kernel wakes those who poll a file that is closed.
+        drop(self.poller);
+    }
+}
 
 impl State {
-    pub(super) fn new(window: Window, pipeline: Pipeline) -> State {
+    pub(super) fn new(window: Window, pipeline: Pipeline, schedule: Option<Schedule>) -> State {
         State {
             window,
             pipeline,
@@ -67,6 +95,8 @@ impl State {
             member: None,
             abandoned: false,
             closed: false,
+            schedule,
+            poller: None,
         }
     }
 
@@ -163,6 +193,62 @@ impl State {
         end.max().unwrap_or(0).saturating_sub(self.window.end())
     }
 
+    /// Whether a read has something to return now: bytes, or how the file ended.
+    fn is_readable(&self) -> bool {
+        self.window.ahead() > 0 || self.pipeline.end().is_some()
+    }
+
+    /// Notes that somebody polls, unless a read has something to return now: then returns
+    /// true. `join` makes the stream a reader of its account.
+    pub(super) fn poll(&mut self, wake: Option<Wake>, join: impl FnOnce() -> Member) -> bool {
+        if self.schedule.is_none() || self.is_readable() {
+            return true;
+        }
+        if let Some(wake) = wake {
+            self.abandoned = false;
+            self.member.get_or_insert_with(join);
+            self.poller = Some(wake);
+        }
+        false
+    }
+
+    /// Takes out what wakes those who poll, if there is news: a pass without rows is, because
+    /// only those who poll again still wait.
+    pub(super) fn take_poller(&mut self) -> Option<Wake> {
+        let has_news = self.is_readable() || self.pipeline.rests();
+        self.poller.take_if(|_| has_news)
+    }
+
+    /// The alarm for the beginning of the next pass, to be set without the lock, if somebody
+    /// waits for it and it is not set.
+    pub(super) fn next_pass(&mut self) -> Option<Alarm> {
+        let schedule = self.schedule.as_mut()?;
+        let is_waited_for = !self.waiting.is_empty() || self.poller.is_some();
+        let is_set = schedule.alarm.is_some() || schedule.opens;
+        let is_due = self.pipeline.rests() && self.pipeline.end().is_none() && !self.closed;
+        if is_due && is_waited_for && !is_set {
+            schedule.alarm = Some(Alarm::new(schedule.next_after(Instant::now())));
+            return schedule.alarm;
+        }
+        None
+    }
+
+    /// Notes that the time for the next pass has come. Returns what opens it, if somebody
+    /// still waits for it.
+    pub(super) fn begin_pass(&mut self) -> Option<Arc<OpenAgain>> {
+        let is_waited_for = !self.waiting.is_empty() || self.poller.is_some();
+        let schedule = self.schedule.as_mut()?;
+        schedule.alarm = None;
+        if self.closed || !is_waited_for || self.pipeline.end().is_some() {
+            return None;
+        }
+        schedule.opens = true;
+        // Readers waited for the time, not for the kernel.
+        let now = Instant::now();
+        self.waiting.iter_mut().for_each(|read| read.asked = now);
+        Some(Arc::clone(&schedule.open))
+    }
+
     /// Gives up whatever exceeds the stream's share of memory.
     pub(super) fn trim(&mut self) -> Vec<window::Chunk> {
         self.window.trim()
@@ -172,15 +258,26 @@ impl State {
     pub(super) fn close(&mut self) -> Closed {
         self.closed = true;
         let partitions = self.pipeline.close();
-        (partitions, self.window.clear(), self.member.take())
+        let alarm = self.schedule.as_mut().and_then(|schedule| {
+            let alarm = schedule.alarm.take()?;
+            Some((Arc::clone(&schedule.scheduler), alarm))
+        });
+        let poller = self.poller.take();
+        Closed {
+            partitions,
+            chunks: self.window.clear(),
+            member: self.member.take(),
+            poller,
+            alarm,
+        }
     }
 
     /// The outcome of a read, if it has one yet.
     ///
     /// Some programs take a short read for the end of a file. So a read is short only at the
-    /// end of the pass, or if it waits while many objects have no row.
+    /// end of a pass, or if it waits while many objects have no row.
     fn outcome(&mut self, offset: u64, size: usize, stalled: bool) -> Option<Outcome> {
-        let partial = stalled || self.pipeline.end().is_some();
+        let partial = stalled || self.pipeline.end().is_some() || self.pipeline.rests();
         match self.window.find(offset, size, partial) {
             Found::Bytes(piece) => Some(Outcome::Bytes(piece)),
             Found::TooFarBack => Some(Outcome::Failed(Failure::TooFarBack)),

@@ -5,12 +5,17 @@ use super::batch::Batch;
 use super::encoder::Encoder;
 use super::partition::Partition;
 use super::pipeline::{Stage, WorkItem};
+use super::repeat::OpenAgain;
 use super::state::{Outcome, Read, State};
 use crate::access::quota::Room;
 use crate::error::Failure;
-use crate::scheduler::{InlinePermit, Scheduler, TimeSlice};
+use crate::scheduler::{Alarm, InlinePermit, Scheduler, TimeSlice};
+use crate::selection;
+use iterfs_mapping::contract::Pass;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::SystemTime;
 
 /// The number of bytes of a pass that a worker reads at a time while memory is short.
 const LEAST_STEP: u64 = 16 * 1024;
@@ -82,6 +87,54 @@ impl Shared {
             }
             Shared::schedule(shared, next, scheduler);
         }
+    }
+
+    /// Sets the alarm for the next pass.
+    pub(super) fn await_next_pass(&self, alarm: Option<Alarm>) {
+        let Some(alarm) = alarm else { return };
+        let state = self.state.lock();
+        let schedule = state.schedule.as_ref();
+        let scheduler = schedule.map(|schedule| Arc::clone(&schedule.scheduler));
+        drop(state);
+        let Some(scheduler) = scheduler else { return };
+        let this: Weak<Shared> = Weak::clone(&self.this);
+        scheduler.timer().set(alarm, this);
+        // The stream may have been closed meanwhile, when the alarm was not set yet.
+        if self.state.lock().is_closed() {
+            scheduler.timer().cancel(alarm);
+        }
+    }
+
+    /// Opens the next pass.
+    pub(super) fn begin_pass(shared: &Arc<Shared>, open: &OpenAgain, scheduler: &Arc<Scheduler>) {
+        let begun = SystemTime::now();
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let pass = selection::select(open()?, &shared.account);
+            Ok(selection::stamp(pass, begun)?)
+        }));
+        let opened = opened.unwrap_or(Err(Failure::Broken));
+        let mut state = shared.state.lock();
+        if let Some(schedule) = &mut state.schedule {
+            schedule.opens = false;
+        }
+        if state.is_closed() {
+            drop(state);
+            return;
+        }
+        match opened {
+            Ok(Pass { source, rest, .. }) => {
+                let sources: Vec<_> = std::iter::once(source).chain(rest).collect();
+                state.pipeline.begin_pass(sources.into_iter());
+            }
+            Err(failure) => state.pipeline.fail(failure),
+        }
+        let answered = state.answered(false);
+        let poller = state.take_poller();
+        let items = state.wanted();
+        drop(state);
+        send(answered);
+        poller.into_iter().for_each(|wake| wake());
+        Shared::schedule(shared, items, scheduler);
     }
 
     /// Takes a batch through one stage. Returns the work that follows, of which the first is
@@ -164,8 +217,13 @@ impl Shared {
         let stalled = pipeline.accept_chunk(encoder, chunk, window);
         let answered = state.answered(stalled);
         let wanted = state.wanted();
+        let poller = state.take_poller();
+        let next_pass = state.next_pass();
         drop(state);
         send(answered);
+        // To wake those who poll is a system call: unlock first.
+        poller.into_iter().for_each(|wake| wake());
+        self.await_next_pass(next_pass);
         wanted
     }
 }

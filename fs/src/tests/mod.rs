@@ -12,5 +12,6 @@ mod opening;
 mod programs;
 mod quotas;
 mod reload;
+mod repeating;
 mod report;
 mod requests;

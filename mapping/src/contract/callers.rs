@@ -5,6 +5,13 @@ use crate::caller::{Caller, Tenant, User};
 use crate::error::Error;
 use crate::error::Result;
 
+/// A caller that may have exited.
+pub trait Held: Send + Sync {
+    /// Whether the same thread is still there, in the same namespaces. Then everything holds
+    /// that was found out through its thread id since it was held.
+    fn is_there(&self) -> bool;
+}
+
 /// Identifies callers.
 ///
 /// A thread that waits for the reply to its request cannot exit, so facts about it hold while
@@ -19,6 +26,12 @@ pub trait Callers: Send + Sync {
     /// [`Error::Caller`] if its namespaces cannot be read; always for 0, which stands for
     /// a caller in a pid namespace that the daemon cannot see into.
     fn identify(&self, thread: u32) -> Result<Caller>;
+
+    /// Keeps hold of a caller, so that it can be asked later whether facts about it still hold.
+    ///
+    /// # Errors
+    /// [`Error::Caller`] if the caller has no thread in the daemon's pid namespace.
+    fn hold(&self, caller: &Caller) -> Result<Box<dyn Held>>;
 
     /// The tenant whose quota a caller uses when it acts as a user.
     ///

@@ -14,7 +14,7 @@ mod pins;
 mod programs;
 mod tables;
 
-pub use callers::Callers;
+pub use callers::{Callers, Held};
 pub use host::{Cgroups, Map, NetNamespaces, Process, Processes};
 pub use pass::{Asked, Pass, Progress, Source};
 pub use pins::{Pin, Pins};

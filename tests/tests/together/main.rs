@@ -19,6 +19,7 @@ mod access {
     mod ways_in;
 }
 mod asking {
+    mod every;
     mod explained;
     mod names;
     mod rights;

@@ -6,6 +6,7 @@ mod memory;
 mod partitions;
 mod readers;
 mod reads;
+mod repeats;
 mod selections;
 
 use super::*;

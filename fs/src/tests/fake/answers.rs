@@ -3,14 +3,15 @@
 use super::{Fake, HOST_NET, HOST_USER, Loading, Object, Running, schema};
 use iterfs_mapping::caller::INITIAL_PID_NAMESPACE;
 use iterfs_mapping::contract::{
-    Callers, Cgroups, Form, Loaded, Map, NetNamespaces, ObjectFile, Pass, Pin, PinnedLink, Pins,
-    Process, Processes, Programs, Progress, Source, Tables, UserTable,
+    Callers, Cgroups, Form, Held, Loaded, Map, NetNamespaces, ObjectFile, Pass, Pin, PinnedLink,
+    Pins, Process, Processes, Programs, Progress, Source, Tables, UserTable,
 };
 use iterfs_mapping::{
     Caller, Contents, Error, Instance, Narrowing, Query, Result, Schema, Subject, TableId, Tenant,
     User, View,
 };
-use std::collections::BTreeSet;
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
@@ -100,6 +101,18 @@ impl Tables for Fake {
     }
 }
 
+/// A caller that a test may end.
+struct HeldCaller {
+    gone: Arc<Mutex<HashSet<u32>>>,
+    thread: u32,
+}
+
+impl Held for HeldCaller {
+    fn is_there(&self) -> bool {
+        !self.gone.lock().contains(&self.thread)
+    }
+}
+
 impl Callers for Fake {
     fn daemon(&self) -> Caller {
         Caller {
@@ -116,6 +129,14 @@ impl Callers for Fake {
         let known = self.state().callers.get(&thread).cloned();
         let unknown = || Error::Caller(io::ErrorKind::PermissionDenied.into());
         Ok(known.ok_or_else(unknown)?.caller)
+    }
+
+    fn hold(&self, caller: &Caller) -> Result<Box<dyn Held>> {
+        self.identify(caller.thread.unwrap_or_default())?;
+        Ok(Box::new(HeldCaller {
+            gone: Arc::clone(&self.gone),
+            thread: caller.thread.unwrap_or_default(),
+        }))
     }
 
     fn tenant(&self, caller: &Caller, uid: u32) -> Result<Tenant> {

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 /// The host's namespaces, by inode number.
@@ -32,6 +33,8 @@ pub(crate) struct Fake {
     pub(crate) looks: AtomicUsize,
     pub(crate) passes_over_maps: AtomicUsize,
     pub(crate) identified: AtomicUsize,
+    /// Threads that have exited.
+    pub(crate) gone: Arc<Mutex<HashSet<u32>>>,
 }
 
 /// Everything that a test may arrange.
