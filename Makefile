@@ -21,7 +21,7 @@ GUESTS ?=
 # The seconds after which a guest begins no more tests: make test-kernels GUEST_SECONDS=300
 GUEST_SECONDS ?=
 # The programs that the tests drive and compare with.
-TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin
+TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin zsh fish
 # The file in which the tests record what they need and this kernel lacks.
 NOT_HERE := $(abspath $(TARGET))/not-here
 # The programs that the benchmarks compare with.

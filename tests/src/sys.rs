@@ -35,6 +35,19 @@ pub(crate) fn inherit(command: &mut Command, descriptors: Vec<RawFd>) {
     }
 }
 
+/// Has the command's process begin a session whose terminal is its standard input.
+pub(crate) fn on_terminal(command: &mut Command) {
+    // SAFETY: between fork and exec only setsid(2) and ioctl(2) are called, which are system
+    // calls and async-signal-safe; the descriptor is open, being standard input.
+    unsafe {
+        command.pre_exec(|| {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(BorrowedFd::borrow_raw(0))?;
+            Ok(())
+        });
+    }
+}
+
 /// Tells autofs that what it asked for is mounted, or that it cannot be (linux/auto_fs.h,
 /// AUTOFS_IOC_READY and AUTOFS_IOC_FAIL).
 pub(crate) fn answer_autofs(root: BorrowedFd<'_>, token: u32, mounted: bool) -> io::Result<()> {

@@ -22,12 +22,46 @@ pub(crate) enum Command {
     Mount(Mount),
     /// List the iterator targets: which this kernel has, and why the others cannot be used.
     Targets,
+    /// List the tables with the meaning of a row.
+    ///
+    /// Needs no mount for the built-in tables. Only root learns from the daemon what the rows
+    /// of tables in `user/` mean.
+    Ls {
+        /// A mount, or a directory below one; without it, every table is listed.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        path: Option<PathBuf>,
+    },
     /// Describe the columns of a table.
     ///
     /// For tables in `user/`, and for tables whose program was replaced, the description
     /// comes from the daemon of a mount, which only root may ask.
     Columns {
         /// The table: its path below a mount, such as `net/tcp`, or a full path.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        path: PathBuf,
+    },
+    /// Explain how a name that asks is answered, or why it cannot be.
+    ///
+    /// Says what the kernel walks, where each condition is evaluated, and which columns are
+    /// made. If a term is wrong, says why and exits with status 1.
+    Explain {
+        /// The name: its path below a mount, such as `net/tcp@state=LISTEN`, or a full path.
+        #[arg(value_hint = ValueHint::AnyPath)]
+        path: PathBuf,
+    },
+    /// Show a table again and again, with the growth per second of its counters.
+    ///
+    /// On a terminal: q quits, the arrow keys select the column to sort by and scroll, r
+    /// reverses the order. Otherwise, prints one table after another.
+    Top {
+        /// The time between the beginnings of two passes, such as 500ms, 2s or 5m.
+        #[arg(short, long, value_name = "DURATION", default_value = "1s")]
+        delay: String,
+        /// End after this many passes.
+        #[arg(short = 'n', long, value_name = "NUMBER")]
+        passes: Option<u64>,
+        /// The table, which may be a name that asks, such as `processes@top=20:rss`.
+        #[arg(value_hint = ValueHint::AnyPath)]
         path: PathBuf,
     },
     /// Send a command to a mount, or show its report.
@@ -48,6 +82,15 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+    /// Write the words that may stand in place of an unfinished path.
+    #[command(hide = true)]
+    Complete {
+        /// Offer only the terms of names that ask, below a mount.
+        #[arg(long)]
+        asking: bool,
+        /// The unfinished word.
+        word: String,
     },
     /// Write the reference of all tables, docs/TABLES.md, to standard output.
     #[command(hide = true)]

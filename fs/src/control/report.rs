@@ -241,6 +241,7 @@ fn columns(rows: &Schema) -> Vec<Value> {
             "meaning": column.doc,
             "kind": column.kind.describe(),
             "role": column.role,
+            "on_request": column.on_request,
         })
     });
     described.collect()

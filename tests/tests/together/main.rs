@@ -24,6 +24,12 @@ mod asking {
     mod names;
     mod rights;
 }
+mod command {
+    mod complete;
+    mod explain;
+    mod ls;
+    mod top;
+}
 mod ctl {
     mod control;
     mod hostile_objects;

@@ -42,7 +42,16 @@ fn every_command_is_in_the_manual() {
 
 #[test]
 fn every_option_is_in_the_manual() {
-    for arguments in [&[][..], &["mount"], &["columns"], &["targets"], &["check"]] {
+    for arguments in [
+        &[][..],
+        &["mount"],
+        &["columns"],
+        &["targets"],
+        &["check"],
+        &["ls"],
+        &["explain"],
+        &["top"],
+    ] {
         let help = help(arguments);
         let words = help.split(|c: char| c.is_whitespace() || c == ',' || c == '[' || c == ']');
         let options: Vec<_> = words.filter(|word| word.starts_with('-')).collect();

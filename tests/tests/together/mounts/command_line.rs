@@ -186,7 +186,10 @@ fn no_help_leads_nowhere() {
         [
             "mount",
             "targets",
+            "ls",
             "columns",
+            "explain",
+            "top",
             "ctl",
             "check",
             "completions",
@@ -228,7 +231,13 @@ fn completions_offer_what_is_for_users() {
         for offered in ["mount", "ctl", "unload", "columns", "namespace"] {
             assert!(outcome.output.contains(offered), "{shell}: {offered}");
         }
-        for hidden in ["load-object", "daemon\\b", "l daemon", "--daemon", "tables"] {
+        for hidden in [
+            "load-object",
+            "daemon\\b",
+            "l daemon",
+            "--daemon",
+            "'tables'",
+        ] {
             assert!(!outcome.output.contains(hidden), "{shell}: {hidden}");
         }
     }
