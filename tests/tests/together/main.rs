@@ -40,6 +40,7 @@ mod ctl {
     mod user_programs;
 }
 mod docs {
+    mod asking;
     mod bringing;
     mod manual;
     mod promises;
