@@ -94,3 +94,47 @@ fn restore() {
     let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
     let _ = terminal::disable_raw_mode();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const LEFT: &str = "\x1b[?1049l";
+
+    /// Not a test of its own: [`a_panic_gives_the_terminal_back`] runs it on a terminal.
+    #[test]
+    #[ignore = "panics, on purpose"]
+    fn panics_on_its_screen() {
+        let _screen = Screen::take().unwrap();
+        assert!(terminal::is_raw_mode_enabled().unwrap());
+        panic!("on purpose");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        let program = std::env::current_exe().unwrap();
+        let run = format!(
+            "stty -a; {} --ignored --exact --nocapture \
+             commands::top::screen::tests::panics_on_its_screen; stty -a",
+            program.display()
+        );
+        // script(1) runs a command on a terminal of its own.
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--command", &run, "/dev/null"]);
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+        let settings: Vec<_> = seen.split("speed ").skip(1).collect();
+        assert_eq!(settings.len(), 2, "{seen}");
+        let modes = |text: &str| text.split("-parenb").nth(1).unwrap().trim().to_owned();
+        assert!(
+            modes(settings[0]).starts_with(&modes(settings[1])),
+            "{seen}"
+        );
+        assert!(modes(settings[1]).contains(" icanon"), "{seen}");
+        let (before, after) = seen.split_once(LEFT).unwrap();
+        assert!(before.contains("\x1b[?1049h"), "{seen}");
+        // The message is on the screen that stays.
+        assert!(after.contains("on purpose"), "{seen}");
+    }
+}
