@@ -187,6 +187,29 @@ pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
     })
 }
 
+/// The ids of the maps that a program uses.
+pub(crate) fn maps_of_program(program: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    // include/linux/bpf_verifier.h, MAX_USED_MAPS.
+    let mut ids = vec![0_u32; 64];
+    let mut info = libbpf_sys::bpf_prog_info {
+        nr_map_ids: ids.len() as u32,
+        map_ids: ids.as_mut_ptr() as u64,
+        ..Default::default()
+    };
+    let mut size = size_of_val(&info) as u32;
+    // SAFETY: the kernel writes at most `size` bytes into `info`, and at most `nr_map_ids` ids
+    // into `ids`, which outlives the call; all other pointers in `info` are null.
+    done(unsafe {
+        libbpf_sys::bpf_obj_get_info_by_fd(
+            program.as_raw_fd(),
+            std::ptr::from_mut(&mut info).cast(),
+            &mut size,
+        )
+    })?;
+    ids.truncate(info.nr_map_ids as usize);
+    Ok(ids)
+}
+
 /// Makes an iterator from a link (BPF_ITER_CREATE, bpf(2)).
 pub(crate) fn iterator_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: the call takes only a descriptor, borrowed for the call.

@@ -213,6 +213,7 @@ fn tables_errno(error: &iterfs_mapping::Error) -> Errno {
         | Error::NoTextMode
         | Error::NoTaskNarrowing(_)
         | Error::Pinned(_)
+        | Error::PinAsks(_)
         | Error::TooManyCgroups => Errno::EOPNOTSUPP,
         Error::Endless => Errno::ELOOP,
         Error::NoBtf(_) | Error::OtherPidNamespace => Errno::EOPNOTSUPP,

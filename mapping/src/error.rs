@@ -125,6 +125,10 @@ pub enum Error {
     #[error("the program of {0} writes records, but the table is pinned; unpin it first")]
     Pinned(String),
 
+    /// A pin shows rows for which a name asked, and no other program knows the question.
+    #[error("the pin {0} answers a question, which another program would not know; unpin it first")]
+    PinAsks(String),
+
     /// A pin, or its directory, cannot be created or removed.
     #[error("{}: {cause}", path.display())]
     Pin {

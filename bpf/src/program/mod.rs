@@ -4,6 +4,7 @@
 pub(crate) mod asking;
 pub(crate) mod attachment;
 pub(crate) mod link_swap;
+pub(crate) mod pinned_question;
 pub(crate) mod pins;
 pub(crate) mod slot;
 pub(crate) mod user_tables;

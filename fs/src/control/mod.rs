@@ -21,7 +21,7 @@ use directory::Directory as ProgramDirectory;
 pub(crate) use file::ControlFile;
 use iterfs_mapping::contract::{Backend, ObjectFile};
 use iterfs_mapping::path::{names, plain};
-use iterfs_mapping::{Contents, Error, Format, Subject};
+use iterfs_mapping::{AskingName, Contents, Error, Format, Query, Subject};
 use parking_lot::Mutex;
 use pinning::Pinning;
 use std::ffi::OsStr;
@@ -132,9 +132,10 @@ impl Control {
                 path: Some(path),
                 pin,
             } => {
+                let (contents, query) = self.asked(&path)?;
                 let at = self
                     .pinning
-                    .add(&path, self.table(&path)?, pin.as_deref())?;
+                    .add(&path, contents, query.as_ref(), pin.as_deref())?;
                 Ok(format!("pinned {path} at {}", at.display()))
             }
             Command::Unpin { path } => self.pinning.remove(path.as_deref()),
@@ -174,6 +175,19 @@ impl Control {
             0 => format!("{path}: {done}"),
             pins => format!("{path} and {}: {done}", counted(pins, "pin")),
         })
+    }
+
+    /// The table that a path without a format leads to, and the query if its name asks.
+    fn asked(&self, path: &str) -> Result<(Contents, Option<Query>)> {
+        let whole = plain(path);
+        let (directory, name) = whole.rsplit_once('/').unwrap_or(("", &whole));
+        let name = match AskingName::split(name.as_bytes()) {
+            Some(name) if self.tree.asks(path)? => name,
+            _ => return Ok((self.table(path)?, None)),
+        };
+        let contents = self.table(&format!("{directory}/{}", name.base()))?;
+        let query = name.query().map_err(Error::Question)?;
+        Ok((contents, Some(query)))
     }
 
     /// The table that a path without a format leads to.

@@ -5,6 +5,7 @@ use crate::error::{Failure, Result};
 use crate::tree::Tree;
 use iterfs_mapping::contract::{Backend, ObjectFile, Pin, PinnedLink};
 use iterfs_mapping::path::plain;
+use iterfs_mapping::query::{ASKS, Query};
 use iterfs_mapping::{Contents, Error, File, Instance, Subject, TableId};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -81,8 +82,12 @@ impl Pinning {
             .find(|file| is_own(file.table, &pin.program_name))
             .or_else(|| files.iter().find(|file| name_of(&file.path()) == pin.name));
         if let Some(file) = found {
+            let path = file.path();
+            let asks = pin.name.strip_prefix(&name_of(&path));
+            let asks = asks.is_some_and(|rest| rest.as_bytes().first() == Some(&ASKS));
             return Some(Shown {
-                path: file.path(),
+                // The query is known from the pin's name alone.
+                path: if asks { pin.name.clone() } else { path },
                 contents: Some(Contents::Table(file.instance())),
             });
         }
@@ -95,16 +100,17 @@ impl Pinning {
         })
     }
 
-    /// Pins the table at a path.
+    /// Pins the table at a path, or the answer to a query.
     pub(super) fn add(
         &self,
         path: &str,
         contents: Contents,
+        query: Option<&Query>,
         name: Option<&str>,
     ) -> Result<PathBuf> {
         let own = name_of(path);
         let name = name.unwrap_or(&own);
-        let at = self.backend.pin(contents, name)?;
+        let at = self.backend.pin(contents, query, name)?;
         let pins = self.backend.pins()?;
         if let Some(pin) = pins.iter().find(|pin| pin.name == name) {
             let shown = Shown {
@@ -131,7 +137,7 @@ impl Pinning {
             if pinned.contains(&name) {
                 continue;
             }
-            match self.add(&path, Contents::Table(file.instance()), None) {
+            match self.add(&path, Contents::Table(file.instance()), None, None) {
                 Ok(_) => made.push(name),
                 Err(Failure::Tables(error)) if matches!(*error, Error::NoText(..)) => {}
                 Err(failure) => {
@@ -164,7 +170,7 @@ impl Pinning {
             .filter(|(pin, shown)| {
                 let shows = shown.as_ref().map(|shown| &*shown.path);
                 // A pin's path identifies its table only if nothing else does.
-                shows.map_or(pin.name == own, |path| path == plain)
+                shows.map_or(pin.name == own, |path| path == plain || path == own)
             })
             .collect();
         if found.is_empty() {

@@ -4,6 +4,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::narrowing::{Contents, Narrowing};
+use crate::query::Query;
 use std::path::PathBuf;
 
 /// The pins below one directory of a bpffs.
@@ -15,13 +16,15 @@ pub trait Pins: Send + Sync {
     fn pin_path(&self, name: &str) -> PathBuf;
 
     /// Pins a link that prints a table as text, and returns the pin's path. `name` has one or
-    /// more parts, separated by slashes.
+    /// more parts, separated by slashes. With a query, the link prints the columns and the rows
+    /// for which it asks.
     ///
     /// # Errors Those of loading and linking the program; [`Error::NoText`] for one that cannot
-    /// print; [`Error::Pin`] with EINVAL for a name that would leave the directory, EPERM for
+    /// print, or cannot answer the query without the daemon; [`Error::Question`] and
+    /// [`Error::PrintsText`] for a query that does not fit the table; [`Error::Pin`] with EINVAL for a name that would leave the directory, EPERM for
     /// one that bpffs does not allow (a dot) or that leads through a symbolic link, EEXIST for
     /// one that exists. A failure leaves nothing behind.
-    fn pin(&self, contents: Contents, name: &str) -> Result<PathBuf>;
+    fn pin(&self, contents: Contents, query: Option<&Query>, name: &str) -> Result<PathBuf>;
 
     /// Removes a pin, and the directories that become empty.
     ///

@@ -27,11 +27,13 @@ pub trait Programs: Send + Sync {
     /// map's elements, the new program is only tried on `contents`.
     ///
     /// # Errors Those of reading, loading and attaching the program; [`Error::Pinned`] if it
-    /// writes records and the table is pinned. After a failure the old program stays in all
+    /// writes records and the table is pinned; [`Error::PinAsks`] if a pin shows rows for which
+    /// a name asked. After a failure the old program stays in all
     /// links.
     fn update(&self, contents: Contents, object: &ObjectFile, pinned: &[PinnedLink]) -> Result<()>;
 
-    /// Restores the built-in program of a table, and its text form in the pinned links.
+    /// Restores the built-in program of a table, and its text form in the pinned links. Pins
+    /// that ask keep their program, which no update replaces.
     ///
     /// # Errors
     /// As [`Programs::update`], and as [`super::Pins::pin`].

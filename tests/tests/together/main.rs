@@ -22,6 +22,7 @@ mod asking {
     mod every;
     mod explained;
     mod names;
+    mod pinned;
     mod rights;
 }
 mod command {

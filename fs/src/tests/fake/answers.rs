@@ -297,7 +297,12 @@ impl Pins for Fake {
         PathBuf::from("/bpffs").join(name)
     }
 
-    fn pin(&self, contents: Contents, name: &str) -> Result<PathBuf> {
+    fn pin(
+        &self,
+        contents: Contents,
+        _: Option<&iterfs_mapping::Query>,
+        name: &str,
+    ) -> Result<PathBuf> {
         let path = self.pin_path(name);
         let failed = |errno| Error::Pin {
             path: path.clone(),
