@@ -21,6 +21,7 @@ mod access {
 mod asking {
     mod every;
     mod explained;
+    mod in_kernel;
     mod names;
     mod pinned;
     mod rights;
