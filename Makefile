@@ -21,7 +21,10 @@ GUESTS ?=
 # The seconds after which a guest begins no more tests: make test-kernels GUEST_SECONDS=300
 GUEST_SECONDS ?=
 # The programs that the tests drive and compare with.
-TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 nodejs less libcap2-bin zsh fish
+TEST_PACKAGES := mount util-linux procps lsof iproute2 bpftool jq python3 python3-pip nodejs less libcap2-bin zsh fish rsync
+# The Python packages that read whole files in the tests, and where the tests look for them.
+PYTHON_PACKAGES := duckdb==2.0.1 polars==2.1.0
+PEERS := $(TARGET)/peers
 # The file in which the tests record what they need and this kernel lacks.
 NOT_HERE := $(abspath $(TARGET))/not-here
 # The programs that the benchmarks compare with.
@@ -69,6 +72,8 @@ dependencies:
 
 test-dependencies: dependencies
 	$(call install_packages,$(TEST_PACKAGES))
+	@test -d $(PEERS) || python3 -m pip install --quiet --target $(PEERS) $(PYTHON_PACKAGES) || \
+		echo "cannot install $(PYTHON_PACKAGES): the tests that need them say so"
 
 # Builds the release, mounts the tree and leaves it mounted.
 run: build

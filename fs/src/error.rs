@@ -102,6 +102,12 @@ pub enum Failure {
     /// The user has as many bytes kept as it may.
     #[error("the user's open files take too much memory; close some, or try again later")]
     TooMuchKept,
+    /// A file that should be made whole takes more memory than its user may use.
+    #[error(
+        "the file is too large to be made whole in the user's memory; \
+         ask for fewer rows or columns, or read it without 'whole'"
+    )]
+    TooLarge,
     /// The kernel keeps the pass waiting, and its reader has waited long enough.
     #[error(
         "no row came in 10 seconds: a process keeps its memory map locked, \
@@ -144,6 +150,7 @@ impl Failure {
             Failure::TooManyOpen | Failure::TooManyNames(_) => Errno::EMFILE,
             Failure::NoDescriptors(_) => Errno::ENFILE,
             Failure::TooMuchKept => Errno::ENOMEM,
+            Failure::TooLarge => Errno::EFBIG,
             Failure::HeldUp => Errno::ETIMEDOUT,
             Failure::NoThread(source) => os_errno(source),
             Failure::ProgramDirectory { errno, .. } => *errno,

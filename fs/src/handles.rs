@@ -4,6 +4,7 @@ use crate::access::quota::Seat;
 use crate::control::ControlFile;
 use crate::stream::Stream;
 use crate::tree::listing::Listing;
+use crate::whole::Contents;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) enum Handle {
     /// A table opened for reading.
     Table(Arc<Stream>),
+    /// A file that was made whole.
+    Whole(Arc<Contents>),
     /// A table opened only for writing; no operation succeeds on it.
     WriteOnly,
     /// The control file.
@@ -73,21 +76,32 @@ impl Handles {
     pub(crate) fn table(&self, number: u64) -> Option<Arc<Stream>> {
         match &self.open.read().get(number)?.0 {
             Handle::Table(stream) => Some(Arc::clone(stream)),
-            Handle::WriteOnly | Handle::Control(_) | Handle::Directory(_) => None,
+            Handle::Whole(_) | Handle::WriteOnly | Handle::Control(_) | Handle::Directory(_) => {
+                None
+            }
+        }
+    }
+
+    pub(crate) fn whole(&self, number: u64) -> Option<Arc<Contents>> {
+        match &self.open.read().get(number)?.0 {
+            Handle::Whole(contents) => Some(Arc::clone(contents)),
+            Handle::Table(_) | Handle::WriteOnly | Handle::Control(_) | Handle::Directory(_) => {
+                None
+            }
         }
     }
 
     pub(crate) fn control(&self, number: u64) -> Option<Arc<ControlFile>> {
         match &self.open.read().get(number)?.0 {
             Handle::Control(file) => Some(Arc::clone(file)),
-            Handle::Table(_) | Handle::WriteOnly | Handle::Directory(_) => None,
+            Handle::Table(_) | Handle::Whole(_) | Handle::WriteOnly | Handle::Directory(_) => None,
         }
     }
 
     pub(crate) fn listing(&self, number: u64) -> Option<Arc<Listing>> {
         match &self.open.read().get(number)?.0 {
             Handle::Directory(listing) => Some(Arc::clone(listing)),
-            Handle::Table(_) | Handle::WriteOnly | Handle::Control(_) => None,
+            Handle::Table(_) | Handle::Whole(_) | Handle::WriteOnly | Handle::Control(_) => None,
         }
     }
 }

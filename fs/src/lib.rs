@@ -30,3 +30,4 @@ pub mod sys;
 mod tests;
 pub mod tree;
 mod trusted;
+mod whole;

@@ -4,14 +4,14 @@
 //! [contract]: iterfs_mapping::contract.
 
 use crate::access::policy::Policy;
-use crate::access::quota::AccountId;
+use crate::access::quota::{AccountId, Seat};
 use crate::access::requester::{Requester, Sender};
 use crate::access::{Access, Viewpoint};
 use crate::answer::Answer;
 use crate::complaints::Complaints;
 use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
-use crate::counts::AllCounts;
+use crate::counts::{AllCounts, Counts};
 use crate::error::{Failure, Result};
 use crate::handles::{Handle, Handles};
 use crate::mount::options::Options;
@@ -20,8 +20,8 @@ use crate::stream::{Repeat, Stream, Wake};
 use crate::sys;
 use crate::tree::Tree;
 use crate::tree::listing::{Entry, Listing};
-use iterfs_mapping::contract::Backend;
-use iterfs_mapping::{Contents, Directory, Format, Node, View};
+use iterfs_mapping::contract::{Backend, Pass};
+use iterfs_mapping::{Contents, Directory, Format, Node, Query, View};
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -30,8 +30,10 @@ mod asking;
 mod explain;
 mod names_in_use;
 mod repeating;
+mod whole;
 
 use names_in_use::NamesInUse;
+pub(crate) use whole::LookupAnswer;
 
 /// How long the kernel may keep attributes that do not depend on the caller.
 const STABLE: Duration = Duration::from_secs(3600);
@@ -66,7 +68,9 @@ pub struct Attributes {
     pub gid: u32,
     /// Its permission bits.
     pub mode: u16,
-    /// All its times: the time of the mount.
+    /// The number of its bytes, if it was made whole.
+    pub size: Option<u64>,
+    /// All its times: the time of the mount, or that at which it was made whole.
     pub time: SystemTime,
     /// How long the kernel may keep the attributes.
     pub lifetime: Duration,
@@ -151,12 +155,15 @@ impl Operations {
 
     fn describe(&self, node: Node) -> Attributes {
         let Policy { uid, gid, mode } = self.access.attributes(node);
+        let question = self.question(node).ok().flatten();
+        let contents = question.as_ref().and_then(|asked| asked.contents.as_ref());
         Attributes {
             node,
             uid,
             gid,
             mode,
-            time: self.mounted,
+            size: contents.map(|contents| contents.size()),
+            time: contents.map_or(self.mounted, |contents| contents.made),
             lifetime: match is_stable(node) {
                 true => STABLE,
                 false => Duration::ZERO,
@@ -197,21 +204,13 @@ impl Operations {
             // As in /proc, root gets a descriptor on which every write fails.
             return Ok(self.handles.insert(Handle::WriteOnly, seat));
         }
-        let view = self.reader(requester, node)?;
-        let (contents, format) = node.contents().ok_or(Failure::IsADirectory)?;
         let question = self.question(node)?;
+        if let Some(contents) = question.as_ref().and_then(|asked| asked.contents.as_ref()) {
+            return self.open_whole(requester, node, contents, seat);
+        }
         let query = question.as_ref().map(|question| &question.query);
-        let counts = self.counts.of(contents.subject());
-        counts.opened();
-        let pass = self
-            .backend
-            .open(contents, query, &view)
-            .map_err(Failure::from);
-        let pass = pass.inspect_err(|failure| {
-            let path = path(node, contents);
-            tracing::error!(path, "cannot open the table: {failure}");
-            counts.failed(failure);
-        })?;
+        let (pass, format, counts, view) = self.begin_pass(requester, node, query)?;
+        let (contents, _) = node.contents().ok_or(Failure::IsADirectory)?;
         let scheduler = Arc::clone(&self.scheduler);
         let account = seat.account();
         let stream = match query.and_then(|query| query.every) {
@@ -223,6 +222,45 @@ impl Operations {
             }
         };
         Ok(self.handles.insert(Handle::Table(Arc::new(stream)), seat))
+    }
+
+    /// Opens a file that was made whole, for a caller who would see the same rows.
+    fn open_whole(
+        &self,
+        requester: &Requester,
+        node: Node,
+        contents: &Arc<crate::whole::Contents>,
+        seat: Seat,
+    ) -> Result<u64> {
+        let view = self.access.view(requester, node)?;
+        match view.is_some_and(|view| contents.is_for(&view)) {
+            true => Ok((self.handles).insert(Handle::Whole(Arc::clone(contents)), seat)),
+            false => Err(Failure::Denied),
+        }
+    }
+
+    /// Starts a pass over a table for a requester. Returns it with the format of the file, the
+    /// counts of the table, and the requester's view.
+    fn begin_pass(
+        &self,
+        requester: &Requester,
+        node: Node,
+        query: Option<&Query>,
+    ) -> Result<(Pass, Format, Arc<Counts>, View)> {
+        let view = self.reader(requester, node)?;
+        let (contents, format) = node.contents().ok_or(Failure::IsADirectory)?;
+        let counts = self.counts.of(contents.subject());
+        counts.opened();
+        let pass = self
+            .backend
+            .open(contents, query, &view)
+            .map_err(Failure::from);
+        let pass = pass.inspect_err(|failure| {
+            let path = path(node, contents);
+            tracing::error!(path, "cannot open the table: {failure}");
+            counts.failed(failure);
+        })?;
+        Ok((pass, format, counts, view))
     }
 
     /// The view by which a requester reads a file that exists now.
@@ -282,8 +320,16 @@ impl Operations {
                 answer.send(Err(Failure::Unmoved));
             }
             Some(stream) => stream.read(offset, size, answer),
-            None => self.read_control(handle, size, answer),
+            None => match self.handles.whole(handle) {
+                Some(contents) => answer.send(Ok(contents.at(offset, size))),
+                None => self.read_control(handle, size, answer),
+            },
         }
+    }
+
+    /// Whether an open file was made whole, so that the kernel may keep its pages.
+    pub(crate) fn is_whole(&self, handle: u64) -> bool {
+        self.handles.whole(handle).is_some()
     }
 
     fn reads_asynchronously(&self, Sender { thread, .. }: Sender) -> bool {

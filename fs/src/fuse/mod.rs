@@ -7,7 +7,7 @@ use crate::access::requester::Requester;
 use crate::answer::Answer;
 use crate::error::{Failure, Result};
 use crate::mount::Mountpoint;
-use crate::operations::{Attributes, Operations, Wanted, is_stable};
+use crate::operations::{Attributes, LookupAnswer, Operations, Wanted, is_stable};
 use crate::session::{
     self, Entries, Forgotten, Handler, Operation, Read, Reply, Request, Session, SessionError, Slow,
 };
@@ -109,7 +109,10 @@ impl Handler for Adapter {
                     }
                 });
             }
-            Operation::Read(read) if size::is_for_page_cache(read.flags) => {
+            Operation::Read(read)
+                if size::is_for_page_cache(read.flags)
+                    && !self.operations.is_whole(read.handle) =>
+            {
                 reply.error(Errno::EINVAL);
             }
             Operation::Read(read) => {
@@ -179,17 +182,22 @@ impl Handler for Adapter {
 }
 
 impl Adapter {
-    fn handle_slow(&self, requester: &Requester, inode: u64, slow: Slow, reply: Reply) {
+    fn handle_slow(self: &Arc<Self>, requester: &Requester, inode: u64, slow: Slow, reply: Reply) {
         match slow {
-            Slow::Lookup { name } => match self.find(requester, inode, &name) {
-                Ok(found) => {
-                    if !reply.entry(&found, self.size_at_name(&found)) {
-                        self.operations.forget(inode::number(found.node), 1);
-                    }
+            Slow::Lookup { name } => match self.node(inode) {
+                Ok(directory) => {
+                    let answer = Box::new(FoundAnswer {
+                        adapter: Arc::clone(self),
+                        reply,
+                    });
+                    self.operations.find(requester, directory, &name, answer);
                 }
                 Err(failure) => reply.failed(&failure),
             },
             Slow::GetAttributes { by_handle } => match self.attributes(requester, inode) {
+                Ok(found) if let Some(size) = found.size => {
+                    reply.attributes(&found, Size::Exactly(size));
+                }
                 // The kernel would seek to the end that it believes in.
                 Ok(found) if by_handle && can_seek(found.node) && self.sizes.are_raised() => {
                     reply.error(Errno::ESPIPE);
@@ -205,6 +213,9 @@ impl Adapter {
             // Truncating is allowed and does nothing, as in /proc: `> file` opens with
             // O_TRUNC.
             Slow::Truncate => match self.attributes(requester, inode) {
+                Ok(found) if let Some(size) = found.size => {
+                    reply.attributes(&found, Size::Exactly(size));
+                }
                 Ok(found) => {
                     let size = match has_bytes(found.node) {
                         true => self.sizes.after_change(inode, is_stable(found.node)),
@@ -285,6 +296,9 @@ impl Adapter {
     }
 
     fn size_at_name(&self, found: &Attributes) -> Size {
+        if let Some(size) = found.size {
+            return Size::Exactly(size);
+        }
         match has_bytes(found.node) {
             true => (self.sizes).at_name(inode::number(found.node), is_stable(found.node)),
             false => Size::Zero,
@@ -313,6 +327,11 @@ impl Adapter {
                     self.sizes.before_opened(inode);
                 }
                 self.operations.opened(inode);
+                // The pages of a file that was made whole belong to one lookup.
+                let flags = match self.operations.is_whole(handle) {
+                    true => FopenFlags::FOPEN_KEEP_CACHE,
+                    false => flags,
+                };
                 if !reply.opened(handle, flags) {
                     self.operations.release(handle);
                     self.closed(inode);
@@ -344,6 +363,30 @@ impl Adapter {
             }
         }
         Ok(entries)
+    }
+}
+
+/// Answers a lookup.
+struct FoundAnswer {
+    adapter: Arc<Adapter>,
+    reply: Reply,
+}
+
+impl LookupAnswer for FoundAnswer {
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_abandoned()
+    }
+
+    fn found(self: Box<Self>, found: Result<Attributes>) {
+        let FoundAnswer { adapter, reply } = *self;
+        match found {
+            Ok(found) => {
+                if !reply.entry(&found, adapter.size_at_name(&found)) {
+                    adapter.operations.forget(inode::number(found.node), 1);
+                }
+            }
+            Err(failure) => reply.failed(&failure),
+        }
     }
 }
 

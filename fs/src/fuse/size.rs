@@ -60,6 +60,9 @@ pub(crate) fn is_for_page_cache(read_flags: u32) -> bool {
 pub(crate) enum Size {
     /// 0, valid as long as all other attributes are.
     Zero,
+    /// The number of bytes of a file that was made whole, valid as long as all other
+    /// attributes are.
+    Exactly(u64),
     /// [`END`]. The kernel must ask again before it shows any attributes.
     End,
 }

@@ -8,6 +8,7 @@ use crate::error::{Failure, Result};
 use crate::sys;
 use crate::tree::inode;
 use crate::tree::questions::{Asked, Name};
+use crate::whole::Contents;
 use iterfs_mapping::{AskingName, Base, Error, Node, Query, Question, View};
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -58,31 +59,51 @@ impl Operations {
         name: &OsStr,
         parts: &AskingName<'_>,
     ) -> Result<Node> {
-        let node = Node::from(base);
-        if !self.tree.has(requester, node)? {
+        let query = self.question_of(requester, base, name, parts)?;
+        if query.whole {
+            // Its file takes a while to make: [`Operations::find`]. To rename it is in vain.
+            return Err(Failure::Unchangeable);
+        }
+        self.hold(requester, base, name, query, None)
+    }
+
+    /// The query of a name, if its table is there and can answer it. If it cannot, the log says
+    /// why.
+    pub(super) fn question_of(
+        &self,
+        requester: &Requester,
+        base: Base,
+        name: &OsStr,
+        parts: &AskingName<'_>,
+    ) -> Result<Query> {
+        if !self.tree.has(requester, Node::from(base))? {
             return Err(Failure::NotFound);
         }
         let query = self.checked(requester, base, parts);
-        let query = query.inspect_err(|failure| self.complain(base, name, failure))?;
-        let is_whole = query.whole;
-        let hold = || self.hold(requester, base, name, query);
-        match is_whole {
-            true => (self.tree.questions()).slowly(base.directory(), hold),
-            false => hold(),
-        }
+        query.inspect_err(|failure| self.complain(base, name, failure))
     }
 
-    /// Counts a lookup of a name that can be asked. Whatever is made at the lookup is made
-    /// here.
-    fn hold(&self, requester: &Requester, base: Base, name: &OsStr, query: Query) -> Result<Node> {
+    /// Counts a lookup of a name that can be asked, with the contents of its file if it was
+    /// made whole.
+    pub(super) fn hold(
+        &self,
+        requester: &Requester,
+        base: Base,
+        name: &OsStr,
+        query: Query,
+        contents: Option<Arc<Contents>>,
+    ) -> Result<Node> {
         let name = Name {
             account: requester.account(),
             base,
             name: name.into(),
         };
-        let asking = self.tree.questions().look_up(name, query, |bytes| {
-            self.access.charge_name(requester, bytes)
-        })?;
+        let asking = self
+            .tree
+            .questions()
+            .look_up(name, query, contents, |bytes| {
+                self.access.charge_name(requester, bytes)
+            })?;
         Ok(Node::Asking(asking))
     }
 
@@ -112,7 +133,7 @@ impl Operations {
     }
 
     /// Logs why a name that asks is refused. Anybody can ask in vain, so not every time.
-    fn complain(&self, base: Base, name: &OsStr, failure: &Failure) {
+    pub(super) fn complain(&self, base: Base, name: &OsStr, failure: &Failure) {
         if let Some(unlogged) = self.complaints.next() {
             let directory = base.directory().path();
             let path = format!("{directory}/{}", name.to_string_lossy());

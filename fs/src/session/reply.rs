@@ -239,21 +239,25 @@ fn entry_out(found: &Attributes, size: Size) -> EntryOut {
 /// How long the kernel may keep the attributes. It must not show [`Size::End`].
 fn lifetime(found: &Attributes, size: Size) -> (u64, u32) {
     match size {
-        Size::Zero => seconds(found.lifetime),
+        Size::Zero | Size::Exactly(_) => seconds(found.lifetime),
         Size::End => (0, 0),
     }
 }
 
 fn attr(found: &Attributes, size: Size) -> Attr {
     let kind = file_type(found.node);
+    let bytes = match size {
+        Size::Zero => 0,
+        Size::Exactly(bytes) => bytes,
+        Size::End => END,
+    };
     let since = found.time.duration_since(UNIX_EPOCH);
     let (time, nanoseconds) = seconds(since.unwrap_or_default());
     Attr {
         ino: inode::shown(found.node),
-        size: match size {
-            Size::Zero => 0,
-            Size::End => END,
-        },
+        size: bytes,
+        // Only a file that was made whole has blocks: programs take one without for a hole.
+        blocks: found.size.unwrap_or_default().div_ceil(512),
         atime: time,
         mtime: time,
         ctime: time,

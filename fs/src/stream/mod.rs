@@ -153,6 +153,15 @@ impl Stream {
 
     /// Answers a read of at most `size` bytes at `offset`, now or once the bytes are there.
     pub fn read(&self, offset: u64, size: usize, answer: Box<dyn Answer>) {
+        self.begin_read(offset, size, answer, true);
+    }
+
+    /// Answers such a read, but does none of the work on this thread.
+    pub(crate) fn read_elsewhere(&self, offset: u64, size: usize, answer: Box<dyn Answer>) {
+        self.begin_read(offset, size, answer, false);
+    }
+
+    fn begin_read(&self, offset: u64, size: usize, answer: Box<dyn Answer>, may_work: bool) {
         let read = Read {
             offset,
             size,
@@ -178,7 +187,7 @@ impl Stream {
         // them, and no other thread is woken. A pass that another process can hold up is
         // read elsewhere, so that it cannot take the threads that serve requests.
         let permit = match self.shared.class {
-            Class::Plain if waits && items.len() > 0 => {
+            Class::Plain if may_work && waits && items.len() > 0 => {
                 self.scheduler.try_inline(self.shared.account.id())
             }
             Class::Plain | Class::WaitsForProcess => None,

@@ -219,8 +219,12 @@ impl Shared {
         let wanted = state.wanted();
         let poller = state.take_poller();
         let next_pass = state.next_pass();
+        // A pass without rows may go on for long: see whether anybody still waits for it.
+        let abandoned = stalled.then(|| state.forget_abandoned());
         drop(state);
         send(answered);
+        // An answer that is dropped may close a stream.
+        drop(abandoned);
         // To wake those who poll is a system call: unlock first.
         poller.into_iter().for_each(|wake| wake());
         self.await_next_pass(next_pass);

@@ -32,7 +32,7 @@ const READ: usize = 4096;
 /// The tree.
 pub(crate) struct Tree {
     pub(crate) fake: Arc<Fake>,
-    pub(crate) operations: Operations,
+    pub(crate) operations: Arc<Operations>,
     /// Where no other configuration is named.
     _config: NamedTempFile,
 }
@@ -105,7 +105,7 @@ pub(crate) fn try_tree_with(options: &Options) -> Result<Tree> {
     let empty = NamedTempFile::new().expect("a file");
     let mut options = options.clone();
     options.config.get_or_insert_with(|| empty.path().into());
-    let operations = Operations::new(backend, &options, scheduler)?;
+    let operations = Arc::new(Operations::new(backend, &options, scheduler)?);
     Ok(Tree {
         fake,
         operations,

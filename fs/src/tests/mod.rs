@@ -15,3 +15,4 @@ mod reload;
 mod repeating;
 mod report;
 mod requests;
+mod whole;

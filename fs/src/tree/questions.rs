@@ -9,6 +9,7 @@ mod idle;
 
 use crate::access::quota::{AccountId, NameCharge};
 use crate::error::Result;
+use crate::whole::Contents;
 use idle::{Idle, Next};
 use iterfs_mapping::query::Condition;
 use iterfs_mapping::{Asking, Base, Directory, Query};
@@ -88,12 +89,14 @@ pub(crate) struct Name {
 pub(crate) struct Asked {
     /// The query that the name writes.
     pub(crate) query: Query,
+    /// The contents of the file, if it was made whole.
+    pub(crate) contents: Option<Arc<Contents>>,
     _charge: NameCharge,
 }
 
 impl Questions {
     /// Counts a lookup of a name. `charge` charges its account for this many bytes if the
-    /// name is not held yet, or is a file of its own for each lookup.
+    /// name is not held yet, or is a file of its own for each lookup, with these contents.
     ///
     /// # Errors
     /// Those of `charge`.
@@ -101,6 +104,7 @@ impl Questions {
         &self,
         name: Name,
         query: Query,
+        contents: Option<Arc<Contents>>,
         charge: impl FnOnce(usize) -> Result<NameCharge>,
     ) -> Result<Asking> {
         // The same for all users, as the inode number of a table is.
@@ -136,6 +140,7 @@ impl Questions {
         let question = Asked {
             _charge: charge(bytes(&name, &query))?,
             query,
+            contents,
         };
         *last += 1;
         let name = Arc::new(name);
@@ -206,18 +211,15 @@ impl Questions {
         }
     }
 
-    /// Does something slow in a lookup. To drop a name, the kernel waits until nobody looks
+    /// Notes that a lookup in a directory takes a while, until dropped. To drop a name, the kernel waits until nobody looks
     /// for another one in its directory, and lets nobody begin meanwhile (fs/fuse/dir.c,
     /// fuse_reverse_inval_entry()): so no name of the directory is dropped now.
-    pub(crate) fn slowly<T>(&self, directory: Directory, look: impl FnOnce() -> T) -> T {
+    pub(crate) fn slow_lookup(self: &Arc<Self>, directory: Directory) -> SlowLookup {
         *self.held.lock().slow.entry(directory).or_default() += 1;
-        let done = Slow {
-            questions: self,
+        SlowLookup {
+            questions: Arc::clone(self),
             directory,
-        };
-        let found = look();
-        drop(done);
-        found
+        }
     }
 
     /// Waits for a name that the kernel should drop. Returns `None` at the end.
@@ -272,12 +274,13 @@ impl Questions {
 }
 
 /// A slow lookup in a directory, which ends when dropped.
-struct Slow<'a> {
-    questions: &'a Questions,
+#[derive(Debug)]
+pub(crate) struct SlowLookup {
+    questions: Arc<Questions>,
     directory: Directory,
 }
 
-impl Drop for Slow<'_> {
+impl Drop for SlowLookup {
     fn drop(&mut self) {
         let mut held = self.questions.held.lock();
         if let Some(lookups) = held.slow.get_mut(&self.directory) {

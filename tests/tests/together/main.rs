@@ -25,6 +25,7 @@ mod asking {
     mod names;
     mod pinned;
     mod rights;
+    mod whole;
 }
 mod command {
     mod complete;

@@ -34,6 +34,7 @@ impl Inode {
         self.changed = self.connection;
         self.size = match size {
             Size::Zero => 0,
+            Size::Exactly(size) => size,
             Size::End => END,
         };
         self.are_valid = size == Size::Zero;

@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use std::thread;
 
 struct Holder {
-    questions: Questions,
+    questions: Arc<Questions>,
     accounts: Accounts,
 }
 
 fn holder() -> Holder {
     Holder {
-        questions: Questions::default(),
+        questions: Arc::default(),
         accounts: Accounts::new(1000, Memory::new(1 << 30)),
     }
 }
@@ -36,7 +36,7 @@ impl Holder {
             handles: 2,
             ..Quota::default()
         };
-        self.questions.look_up(name, query, |bytes| {
+        self.questions.look_up(name, query, None, |bytes| {
             self.accounts.charge_name(account, quota, bytes)
         })
     }
@@ -92,7 +92,7 @@ fn a_user_holds_no_more_names_than_its_quota_and_root_does() {
 #[test]
 fn names_take_bytes_of_their_account_until_they_are_forgotten() {
     let holder = Holder {
-        questions: Questions::default(),
+        questions: Arc::default(),
         accounts: Accounts::new(1000, Memory::new(64 * 1024)),
     };
     let mut held = Vec::new();
@@ -167,7 +167,7 @@ fn a_name_that_is_open_is_dropped_after_its_last_close() {
 #[test]
 fn names_that_are_too_many_are_dropped_early() {
     let holder = Holder {
-        questions: Questions::default(),
+        questions: Arc::default(),
         accounts: Accounts::new(1000, Memory::new(1 << 30)),
     };
     let since = Instant::now();
@@ -191,10 +191,10 @@ fn no_name_is_dropped_while_its_directory_is_searched_slowly() {
             let name = idle(held);
             (name, ended.try_recv().is_ok())
         });
-        holder.questions.slowly(Directory::User, || {
-            thread::sleep(2 * idle::KEPT);
-            done.send(()).unwrap();
-        });
+        let slow = holder.questions.slow_lookup(Directory::User);
+        thread::sleep(2 * idle::KEPT);
+        done.send(()).unwrap();
+        drop(slow);
         assert_eq!(dropped.join().unwrap(), ("pid=1".into(), true));
     });
     assert!(holder.questions.held.lock().slow.is_empty());
