@@ -6,12 +6,17 @@
 enum color { color__red, color__green };
 enum letters { letters__a = 1, letters__b = 2 };
 
+/* A mark of the column `size`, such as ON_REQUEST. */
+#ifndef SIZE
+#define SIZE
+#endif
+
 struct ROW("a row that is always the same") sample {
 	__u32 number DOC("a number");
 	__s32 negative DOC("a negative one");
 	enum color color DOC("a name");
 	enum letters letters FLAGS DOC("a set");
-	bytes_t size DOC("bytes");
+	bytes_t size SIZE DOC("bytes");
 	hex_t mask DOC("a mask");
 	__u64 none ABSENT(7) DOC("absent");
 	char word[8] DOC("some text");

@@ -29,8 +29,9 @@
  */
 #define ABSENT(value) __attribute__((btf_decl_tag("absent:" #value)))
 /*
- * The column is made and shown only if a name asks for it (`TABLE@+column`): one that costs
- * something, and that few want.
+ * The column is shown only if a name asks for it (`TABLE@+column`): one that few want. A
+ * user's program makes it for every row all the same; iterfs's own make it where it is asked
+ * for (REQUESTS() in lib/question.h).
  */
 #define ON_REQUEST __attribute__((btf_decl_tag("on_request")))
 /*

@@ -51,6 +51,25 @@ fn text_passes_through_and_is_the_only_format() {
 }
 
 #[test]
+fn a_column_on_request_is_shown_to_who_asks_for_it() {
+    let (control, workshop) = (Control::new(), Workshop::new());
+    let object = workshop.compile("rows", "requested", &["SIZE=ON_REQUEST"]);
+    load(&control, &object, "sample", "");
+    let json = |name: &str| -> Value {
+        serde_json::from_slice(&control.mount().read(&format!("user/{name}.json"))).unwrap()
+    };
+    let plain = json("sample");
+    assert_eq!(plain[0]["word"], "a word");
+    assert!(plain[0].get("size").is_none(), "{plain}");
+    let mut asked = json("sample@+size");
+    assert_eq!(asked[0]["size"], 4096);
+    asked[0].as_object_mut().unwrap().remove("size");
+    assert_eq!(asked, plain);
+    assert_eq!(json("sample@size=4K,word"), json!([{"word": "a word"}]));
+    assert_eq!(json("sample@size!=4K"), json!([]));
+}
+
+#[test]
 fn a_program_with_a_row_struct_has_all_formats() {
     let (control, workshop) = (Control::new(), Workshop::new());
     let object = workshop.compile("rows", "rows", &[]);
