@@ -232,8 +232,15 @@ fn no_listing_shows_a_name_that_asks() {
     assert_eq!(tree.root().list("").unwrap(), before);
 }
 
+#[test]
+fn a_pin_asks() {
+    let tree = tree();
+    let pinned = tree.ctl("pin tasks@pid=42").unwrap();
+    assert!(pinned.starts_with("pinned tasks@pid=42 at "), "{pinned}");
+    assert_eq!(tree.held(), 0);
+}
+
 #[rstest]
-#[case("pin tasks@pid=42")]
 #[case("update tasks@pid=42 /records.o")]
 #[case("update tasks@pid=42 default")]
 fn a_command_about_a_name_that_asks_says_why_it_fails(#[case] command: &str) {
