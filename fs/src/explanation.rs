@@ -45,8 +45,11 @@ impl Display for Explanation<'_> {
             Some(schema) => writeln!(f, "columns: {}", names(schema.columns.iter()))?,
         }
         if let Some((all, asked)) = self.columns.zip(asked) {
-            let needed = named(all, &asked.question.made);
-            writeln!(f, "needed: {}", names(needed.into_iter()))?;
+            let made = match asked.makes_only_needed {
+                true => named(all, &asked.question.made),
+                false => all.by_default().columns,
+            };
+            writeln!(f, "made: {}", names(made.iter()))?;
         }
         let Some(query) = self.query else {
             return Ok(());
@@ -131,11 +134,10 @@ fn evaluated(asked: &Asked, column: &str) -> &'static str {
 }
 
 /// The columns at these offsets.
-fn named<'a>(schema: &'a Schema, made: &Shown) -> Vec<&'a Column> {
+fn named(schema: &Schema, made: &Shown) -> Vec<Column> {
     let columns = schema.columns.iter();
-    columns
-        .filter(|column| made.contains(column.offset))
-        .collect()
+    let columns = columns.filter(|column| made.contains(column.offset));
+    columns.cloned().collect()
 }
 
 fn names<'a>(columns: impl Iterator<Item = &'a Column>) -> String {

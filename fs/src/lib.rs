@@ -11,7 +11,6 @@
 
 pub mod access;
 pub mod answer;
-mod complaints;
 pub mod control;
 pub mod counts;
 pub mod error;

@@ -8,7 +8,6 @@ use crate::access::quota::{AccountId, Seat};
 use crate::access::requester::{Requester, Sender};
 use crate::access::{Access, Viewpoint};
 use crate::answer::Answer;
-use crate::complaints::Complaints;
 use crate::control::command::MAX_LENGTH;
 use crate::control::{Control, ControlFile};
 use crate::counts::{AllCounts, Counts};
@@ -51,8 +50,7 @@ pub struct Operations {
     /// reader, and no reader delays a command or a report.
     commands: Serial,
     reports: Serial,
-    /// Names that cannot be asked.
-    complaints: Complaints,
+    /// Names that ask, and when the kernel is to drop them.
     names: NamesInUse,
     mounted: SystemTime,
 }
@@ -109,7 +107,6 @@ impl Operations {
             scheduler,
             commands: serial("commands")?,
             reports: serial("reports")?,
-            complaints: Complaints::default(),
             names,
             mounted: SystemTime::now(),
         })

@@ -58,6 +58,7 @@ impl Kernel {
         let answering = self.answering(table, program, &question, template);
         let is_of_processes = matches!(scope, Scope::PidNamespace | Scope::PidAndNetNamespace);
         let whole = narrowing == Narrowing::Nothing && program.is_built_in();
+        let makes_only_needed = answering.question.is_some();
         let asks = Asks {
             question: answering.question,
             process: question.process.filter(|_| is_of_processes && whole),
@@ -70,6 +71,7 @@ impl Kernel {
                 in_kernel: answering.in_kernel,
                 in_daemon: answering.in_daemon,
                 walked,
+                makes_only_needed,
             })),
             ..pass
         })

@@ -80,7 +80,7 @@ impl Operations {
             return Err(Failure::NotFound);
         }
         let query = self.checked(requester, base, parts);
-        query.inspect_err(|failure| self.complain(base, name, failure))
+        query.inspect_err(|failure| complain(base, name, failure))
     }
 
     /// Counts a lookup of a name that can be asked, with the contents of its file if it was
@@ -131,14 +131,12 @@ impl Operations {
             None => self.tree.glimpse(requester, node),
         }
     }
+}
 
-    /// Logs why a name that asks is refused. Anybody can ask in vain, so not every time.
-    pub(super) fn complain(&self, base: Base, name: &OsStr, failure: &Failure) {
-        if let Some(unlogged) = self.complaints.next() {
-            let directory = base.directory().path();
-            let path = format!("{directory}/{}", name.to_string_lossy());
-            let failure = one_line(&failure.to_string());
-            tracing::warn!(path, unlogged, "the name cannot be asked: {failure}");
-        }
-    }
+/// Logs why a name that asks is refused.
+pub(super) fn complain(base: Base, name: &OsStr, failure: &Failure) {
+    let directory = base.directory().path();
+    let path = format!("{directory}/{}", name.to_string_lossy());
+    let failure = one_line(&failure.to_string());
+    tracing::warn!(path, "the name cannot be asked: {failure}");
 }

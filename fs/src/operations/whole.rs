@@ -1,5 +1,6 @@
 //! Lookups of files that are made whole.
 
+use super::asking::complain;
 use super::{Attributes, Operations};
 use crate::access::requester::Requester;
 use crate::error::{Failure, Result};
@@ -106,7 +107,7 @@ impl Lookup {
     fn add(&self, contents: Result<Contents>) -> Result<Attributes> {
         let contents = contents.inspect_err(|failure| {
             if matches!(failure, Failure::TooLarge) {
-                self.operations.complain(self.base, &self.name, failure);
+                complain(self.base, &self.name, failure);
             }
         })?;
         let contents = Some(Arc::new(contents));

@@ -252,3 +252,16 @@ fn a_command_about_a_name_that_asks_says_why_it_fails(#[case] command: &str) {
     );
     assert_eq!(tree.held(), 0);
 }
+
+#[test]
+fn a_pin_of_a_name_that_asks_is_made_and_removed_by_the_name() {
+    let tree = tree();
+    let pinned = tree.ctl("pin tasks@pid=42");
+    assert_eq!(
+        pinned.as_deref(),
+        Ok("pinned tasks@pid=42 at /bpffs/tasks@pid=42")
+    );
+    assert_eq!(tree.held(), 0);
+    tree.ctl("unpin tasks@pid=42").unwrap();
+    assert!(tree.fake.state().pins.is_empty());
+}

@@ -11,14 +11,14 @@ use rstest::rstest;
      condition: pid=42 (daemon)\n\
      condition: uid!=0 (daemon)\n\
      columns: uid\n\
-     needed: pid,uid\n"
+     made: pid,uid\n"
 )]
 #[case(
     "pid/42/files@top=3:uid,pid",
     "table: pid/42/files\n\
      walk: task_file, process 42 alone\n\
      columns: pid\n\
-     needed: pid,uid\n\
+     made: pid,uid\n\
      rows: the 3 with the largest uid (daemon)\n"
 )]
 #[case(
@@ -26,7 +26,7 @@ use rstest::rstest;
     "table: cgroup/<id 10>/cgroup.ancestors\n\
      walk: cgroup, the cgroup with id 10 and its ancestors\n\
      columns: pid,uid\n\
-     needed: pid,uid\n\
+     made: pid,uid\n\
      rows: the first 2 (daemon)\n\
      every: 1s, a pass after a pass until the file is closed\n"
 )]
@@ -35,7 +35,7 @@ use rstest::rstest;
     "table: bpf/map/3/elements\n\
      walk: bpf_map_elem, map 3 alone\n\
      columns: pid,uid\n\
-     needed: pid,uid\n\
+     made: pid,uid\n\
      whole: made when the name is looked up\n"
 )]
 #[case("tasks.json", "table: tasks\nwalk: task, whole\ncolumns: pid,uid\n")]

@@ -32,6 +32,9 @@ pub struct Asked {
     pub in_daemon: Filter,
     /// The process to which the kernel's walk is narrowed, as the reader numbers it.
     pub walked: Option<u32>,
+    /// Whether the program makes only the columns that the question needs, and not all those
+    /// that are shown by default.
+    pub makes_only_needed: bool,
 }
 
 impl Pass {
@@ -58,6 +61,7 @@ impl Pass {
                     in_daemon: question.filter.clone(),
                     in_kernel: Filter::default(),
                     walked: None,
+                    makes_only_needed: false,
                     question,
                 }));
             }
