@@ -110,29 +110,31 @@ int dump_files(struct bpf_iter__task_file *ctx)
 	row->tid = thread_for(reader, task);
 	SET(row->uid, task, cred, euid.val);
 	row->fd = ctx->fd;
-	COPY_NAME(row->comm, task, group_leader, comm);
-
 	row->type = type_of(file);
 	/* The other columns may take longer: they may not be in the processor's cache. */
 	if (asking && !keeps_before(question, row, access))
 		return 0;
+	if (WANTS(question, row, comm))
+		COPY_NAME(row->comm, task, group_leader, comm);
 	if (HAS(file, f_mode))
 		row->access = file->f_mode & (FMODE_READ | FMODE_WRITE);
 	else
 		UNSET(row->access);
 	if (HAS(file, f_flags)) {
 		row->flags = file->f_flags & ~(O_ACCMODE | file_flag__CLOEXEC);
-		if (closed_on_exec(task, ctx->fd))
+		if (WANTS(question, row, flags) && closed_on_exec(task, ctx->fd))
 			row->flags |= file_flag__CLOEXEC;
 	} else {
 		UNSET(row->flags);
 	}
 	SET(row->pos, file, f_pos);
-	SET(row->dev, file, f_inode, i_sb, s_dev);
-	row->rdev = FIELD(file, f_inode, i_rdev);
-	SET(row->inode, file, f_inode, i_ino);
-	SET(row->links, file, f_inode, i_nlink);
-	SET(row->size, file, f_inode, i_size);
+	if (WANTS_ANY(question, row, dev, size)) {
+		SET(row->dev, file, f_inode, i_sb, s_dev);
+		row->rdev = FIELD(file, f_inode, i_rdev);
+		SET(row->inode, file, f_inode, i_ino);
+		SET(row->links, file, f_inode, i_nlink);
+		SET(row->size, file, f_inode, i_size);
+	}
 
 	if (asking && !keeps_before(question, row, path))
 		return 0;

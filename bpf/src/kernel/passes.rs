@@ -145,13 +145,17 @@ impl Kernel {
         }
         let pid_namespace = namespace_for_bpf(caller);
         let target = program.target();
-        if pid_namespace == 0 && !self.splitter.may_pay(target) {
+        let few_rows = asks
+            .question
+            .as_ref()
+            .is_some_and(|question| question.has_tests());
+        if pid_namespace == 0 && !self.splitter.may_pay(target, few_rows) {
             return Ok(None);
         }
         let Some(processes) = self.processes_here(view)? else {
             return Ok(None);
         };
-        let parts = match self.splitter.parts(target, &processes) {
+        let parts = match self.splitter.parts(target, &processes, few_rows) {
             Some(parts) if pid_namespace != 0 || self.links_to_processes(program) => parts,
             _ if pid_namespace == 0 => {
                 self.splitter.refuse(target);

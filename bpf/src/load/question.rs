@@ -58,6 +58,13 @@ pub(crate) struct Encoded {
     made: [u64; MADE / 64],
 }
 
+impl Encoded {
+    /// Whether there are conditions, so that a program leaves rows out.
+    pub(crate) fn has_tests(&self) -> bool {
+        self.tests > 0
+    }
+}
+
 /// A question, and which conditions of it the programs evaluate.
 pub(crate) struct Divided {
     pub(crate) encoded: Encoded,

@@ -13,9 +13,11 @@ use std::num::NonZero;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// With fewer processors, none is free for a second walk: the walks would only take shared
-/// files from each other's caches.
+/// With fewer processors, none is free for a second walk while another one formats the rows.
 const FEW_PROCESSORS: usize = 3;
+
+/// The same for a walk of which the program keeps few rows, so that there is little to format.
+const FEW_PROCESSORS_FOR_FEW_ROWS: usize = 2;
 
 /// With fewer threads in the system, splitting is not considered.
 const FEW_THREADS: u16 = 100;
@@ -62,10 +64,20 @@ impl Splitter {
         }
     }
 
-    /// Whether splitting a walk over this target may pay off. Checked before the processes are
-    /// listed, which takes longer than a small table.
-    pub(crate) fn may_pay(&self, target: &str) -> bool {
-        if self.processors < FEW_PROCESSORS {
+    /// Whether a processor is free for a second walk.
+    fn has_free_processors(&self, few_rows: bool) -> bool {
+        let few = match few_rows {
+            true => FEW_PROCESSORS_FOR_FEW_ROWS,
+            false => FEW_PROCESSORS,
+        };
+        self.processors >= few
+    }
+
+    /// Whether splitting a walk over this target may pay off. `few_rows` says that the program
+    /// leaves rows out. Checked before the processes are listed, which takes longer than a small
+    /// table.
+    pub(crate) fn may_pay(&self, target: &str, few_rows: bool) -> bool {
+        if !self.has_free_processors(few_rows) {
             return false;
         }
         let threads = sysinfo().procs;
@@ -89,7 +101,12 @@ impl Splitter {
     }
 
     /// The processes, split into parts if that pays off.
-    pub(crate) fn parts(&self, target: &str, processes: &[Process]) -> Option<Vec<Vec<u32>>> {
+    pub(crate) fn parts(
+        &self,
+        target: &str,
+        processes: &[Process],
+        few_rows: bool,
+    ) -> Option<Vec<Vec<u32>>> {
         let rows = |process: &Process| match target {
             "task_vma" => MAPPINGS_A_PROCESS,
             _ => u64::from(process.slots),
@@ -104,7 +121,7 @@ impl Splitter {
             }
             _ => false,
         };
-        if !pays || self.processors < FEW_PROCESSORS {
+        if !pays || !self.has_free_processors(few_rows) {
             return None;
         }
         let mut parts = vec![Vec::new()];
@@ -140,26 +157,34 @@ mod tests {
     #[test]
     fn walks_that_pay_are_split_and_no_others() {
         let many = Splitter::with(4);
-        assert!(many.parts("task", &processes(10_000, 1024)).is_none());
         assert!(
-            many.parts("task_file", &processes(10_000, FIRST_SLOTS))
+            many.parts("task", &processes(10_000, 1024), false)
                 .is_none()
         );
-        assert!(many.parts("task_file", &processes(10, 256)).is_none());
-        assert!(many.parts("task_vma", &processes(100, 64)).is_none());
-        assert!(many.parts("task_vma", &processes(1000, 64)).is_some());
         assert!(
-            Splitter::with(2)
-                .parts("task_vma", &processes(1000, 64))
+            many.parts("task_file", &processes(10_000, FIRST_SLOTS), false)
                 .is_none()
         );
+        assert!(many.parts("task_file", &processes(10, 256), true).is_none());
+        assert!(many.parts("task_vma", &processes(100, 64), true).is_none());
+        assert!(
+            many.parts("task_vma", &processes(1000, 64), false)
+                .is_some()
+        );
+        let two = Splitter::with(2);
+        assert!(two.parts("task_vma", &processes(1000, 64), false).is_none());
+        assert!(two.parts("task_vma", &processes(1000, 64), true).is_some());
+        let one = Splitter::with(1);
+        assert!(one.parts("task_vma", &processes(1000, 64), true).is_none());
     }
 
     #[test]
     fn every_process_is_in_one_part_in_its_order() {
         let many = Splitter::with(4);
         for (count, slots) in [(1000, 1024), (3, 1 << 20), (100_000, 128)] {
-            let parts = many.parts("task_file", &processes(count, slots)).unwrap();
+            let parts = many
+                .parts("task_file", &processes(count, slots), false)
+                .unwrap();
             assert!(parts.len() > 1 && parts.iter().all(|part| !part.is_empty()));
             assert_eq!(parts.concat(), (1..=count).collect::<Vec<_>>());
         }
