@@ -22,7 +22,7 @@ const PROGRAMS: &[(&str, u64, u64)] = &[
     ("dump_files", 9900, 7350),
     ("dump_vmas", 8850, 11600),
     ("dump_sockets", 9500, 7400),
-    ("dump_tcp", 3050, 6550),
+    ("dump_tcp", 4150, 6700),
     ("dump_udp", 500, 3300),
     ("dump_unix", 1050, 3550),
     ("dump_netlink", 250, 1750),
