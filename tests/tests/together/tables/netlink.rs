@@ -160,7 +160,7 @@ fn a_socket_belongs_to_the_user_that_made_it() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(directory.path(), mode).unwrap();
     let program = directory.path().join("workload");
-    fs::copy(Workload::program(), &program).unwrap();
+    Workload::copy_program(&program);
     let mut command = std::process::Command::new("setpriv");
     command.args(["--clear-groups", "--reuid=3001", "--regid=3002"]);
     command.arg(&program).arg("netlink");

@@ -154,7 +154,7 @@ fn ids_and_namespaces_are_those_of_the_process() {
     )
     .unwrap();
     let program = directory.path().join("workload");
-    fs::copy(Workload::program(), &program).unwrap();
+    Workload::copy_program(&program);
     let mut command = Command::new("setpriv");
     command.args([
         "--clear-groups",
