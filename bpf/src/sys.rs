@@ -167,17 +167,7 @@ pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
 
 /// Asks the kernel for its facts about a program.
 pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
-    let mut info = libbpf_sys::bpf_prog_info::default();
-    let mut size = size_of_val(&info) as u32;
-    // SAFETY: the kernel writes at most `size` bytes into `info`; all pointers in it are null,
-    // so the kernel writes nothing else.
-    done(unsafe {
-        libbpf_sys::bpf_obj_get_info_by_fd(
-            program.as_raw_fd(),
-            std::ptr::from_mut(&mut info).cast(),
-            &mut size,
-        )
-    })?;
+    let info = info_with_maps(program, &mut [])?;
     let name = info.name.iter().map(|byte| *byte as u8);
     let name: Vec<_> = name.take_while(|byte| *byte != 0).collect();
     Ok(ProgramInfo {
@@ -191,6 +181,17 @@ pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
 pub(crate) fn maps_of_program(program: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     // include/linux/bpf_verifier.h, MAX_USED_MAPS.
     let mut ids = vec![0_u32; 64];
+    let info = info_with_maps(program, &mut ids)?;
+    ids.truncate(info.nr_map_ids as usize);
+    Ok(ids)
+}
+
+/// Asks the kernel for its facts about a program, and for the ids of its maps, as many as there
+/// is room for.
+fn info_with_maps(
+    program: BorrowedFd<'_>,
+    ids: &mut [u32],
+) -> io::Result<libbpf_sys::bpf_prog_info> {
     let mut info = libbpf_sys::bpf_prog_info {
         nr_map_ids: ids.len() as u32,
         map_ids: ids.as_mut_ptr() as u64,
@@ -206,8 +207,7 @@ pub(crate) fn maps_of_program(program: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
             &mut size,
         )
     })?;
-    ids.truncate(info.nr_map_ids as usize);
-    Ok(ids)
+    Ok(info)
 }
 
 /// Makes an iterator from a link (BPF_ITER_CREATE, bpf(2)).

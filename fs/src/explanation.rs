@@ -79,7 +79,7 @@ impl Display for Explanation<'_> {
 }
 
 impl Explanation<'_> {
-    /// What the pass walks.
+    /// Describes the walk of the pass.
     fn walk(&self) -> String {
         let walked = self.pass.asked.as_deref().and_then(|asked| asked.walked);
         let part = match (walked, self.narrowing) {
@@ -109,7 +109,7 @@ impl Explanation<'_> {
     }
 }
 
-/// Who evaluates the conditions on a column.
+/// The place where the conditions on a column are evaluated: the kernel or the daemon.
 fn evaluated(asked: &Asked, column: &str) -> &'static str {
     let has = |filter: &Filter| {
         filter

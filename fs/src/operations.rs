@@ -4,7 +4,7 @@
 //! [contract]: iterfs_mapping::contract.
 
 use crate::access::policy::Policy;
-use crate::access::quota::{AccountId, Seat};
+use crate::access::quota::AccountId;
 use crate::access::requester::{Requester, Sender};
 use crate::access::{Access, Viewpoint};
 use crate::answer::Answer;
@@ -219,21 +219,6 @@ impl Operations {
             }
         };
         Ok(self.handles.insert(Handle::Table(Arc::new(stream)), seat))
-    }
-
-    /// Opens a file that was made whole, for a caller who would see the same rows.
-    fn open_whole(
-        &self,
-        requester: &Requester,
-        node: Node,
-        contents: &Arc<crate::whole::Contents>,
-        seat: Seat,
-    ) -> Result<u64> {
-        let view = self.access.view(requester, node)?;
-        match view.is_some_and(|view| contents.is_for(&view)) {
-            true => Ok((self.handles).insert(Handle::Whole(Arc::clone(contents)), seat)),
-            false => Err(Failure::Denied),
-        }
     }
 
     /// Starts a pass over a table for a requester. Returns it with the format of the file, the

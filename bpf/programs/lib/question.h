@@ -33,7 +33,7 @@
 /* The last column whose making can be asked for ends below this offset. */
 #define MADE_MAX 512
 
-/* What a test looks for. bpf/src/load/question.rs has the same list. */
+/* The kinds of tests. bpf/src/load/question.rs has the same list. */
 enum probe {
 	/* Nothing: the test never holds, negated or not. */
 	probe__never,

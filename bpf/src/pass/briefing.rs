@@ -1,4 +1,4 @@
-//! What a program is told before it runs.
+//! The settings and the question that are stored for a program before it runs.
 
 use crate::load::question::Encoded;
 use crate::pass::readers::{CgroupRange, Settings};

@@ -211,7 +211,7 @@ impl Program {
         self.readers.is_some()
     }
 
-    /// What the program looks up of these settings and this question.
+    /// Those of these settings and this question that the program looks up.
     pub(crate) fn briefing(&self, settings: Settings, question: Option<&Arc<Encoded>>) -> Briefing {
         let readers = self.readers.as_ref().map(Arc::clone);
         let questions = self.questions.as_ref().map(Arc::clone);

@@ -11,7 +11,7 @@ use iterfs_mapping::{Contents, Node, Query, View};
 use std::sync::Arc;
 
 impl Operations {
-    /// What opens a table again for the caller that has just opened it.
+    /// A function that opens a table again, for the caller that has just opened it.
     ///
     /// Namespaces other than the daemon's are found through the thread that opened the file.
     /// So these passes end with that thread, even if the descriptor was passed on: another

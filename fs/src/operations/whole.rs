@@ -1,9 +1,11 @@
-//! Lookups of files that are made whole.
+//! Lookups and opens of files that are made whole.
 
 use super::asking::complain;
 use super::{Attributes, Operations};
+use crate::access::quota::Seat;
 use crate::access::requester::Requester;
 use crate::error::{Failure, Result};
+use crate::handles::Handle;
 use crate::stream::Stream;
 use crate::tree::questions::SlowLookup;
 use crate::whole::{Contents, Making, Recipient};
@@ -32,6 +34,21 @@ struct Lookup {
 }
 
 impl Operations {
+    /// Opens a file that was made whole, for a caller who would see the same rows.
+    pub(super) fn open_whole(
+        &self,
+        requester: &Requester,
+        node: Node,
+        contents: &Arc<Contents>,
+        seat: Seat,
+    ) -> Result<u64> {
+        let view = self.access.view(requester, node)?;
+        match view.is_some_and(|view| contents.is_for(&view)) {
+            true => Ok((self.handles).insert(Handle::Whole(Arc::clone(contents)), seat)),
+            false => Err(Failure::Denied),
+        }
+    }
+
     /// Finds a name in a directory, now or once its file has been made.
     /// [`Operations::forget`] takes the lookup back.
     pub(crate) fn find(

@@ -250,7 +250,7 @@ impl Who<'_> {
         Ok(named.collect())
     }
 
-    /// Has the last name of a path explained.
+    /// Asks for an explanation of the last name in a path.
     pub(crate) fn explain(self, path: &str) -> Result<String> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         let directory = self.find(directory)?;

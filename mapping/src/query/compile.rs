@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Wrong};
 use super::filter::{Clause, Filter, Test};
-use super::operand::{self, absent, has_order, negated, operand};
+use super::operand::{self, absent, has_order, operand};
 use super::question::{Question, Shown, Top};
 use super::similar::most_similar;
 use super::terms::{Condition, Largest, Query, Written};
@@ -97,7 +97,7 @@ fn filter(query: &Query, schema: &Schema) -> Result<Filter, Fault> {
         let all = query.conditions[index..].iter().filter(alike);
         filter.clauses.extend(any_of(column, all)?);
     }
-    // What costs nothing is looked at first.
+    // A cheap test may make a costly one unnecessary.
     filter.clauses.sort_by_key(|clause| clause.costs);
     Ok(filter)
 }
@@ -132,7 +132,7 @@ fn none_of(column: &Column, operand: operand::Operand) -> Vec<Clause> {
     };
     tests
         .map(|test| {
-            let tests = [vec![negated(test)], alternatives.clone()].concat();
+            let tests = [vec![test.negated()], alternatives.clone()].concat();
             clause(column, tests)
         })
         .collect()
@@ -143,7 +143,7 @@ fn none_of(column: &Column, operand: operand::Operand) -> Vec<Clause> {
 fn present(column: &Column) -> Vec<Clause> {
     let tests = absent(column).into_iter();
     tests
-        .map(|test| clause(column, vec![negated(test)]))
+        .map(|test| clause(column, vec![test.negated()]))
         .collect()
 }
 

@@ -127,6 +127,14 @@ impl Clause {
 }
 
 impl Test {
+    /// The same test, which holds where this one does not.
+    pub(super) fn negated(self) -> Test {
+        Test {
+            negated: !self.negated,
+            ..self
+        }
+    }
+
     fn holds(&self, record: Record<'_>) -> bool {
         let (fixed, tail) = (record.fixed(), record.tail());
         let at = match self.place {

@@ -13,6 +13,7 @@
 mod compile;
 mod fault;
 mod filter;
+mod literals;
 mod operand;
 mod parse;
 mod question;

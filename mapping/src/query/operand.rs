@@ -2,9 +2,10 @@
 
 use super::fault::Wrong;
 use super::filter::{Place, Probe, Test};
+use super::literals::{begins, boolean, device, float, hexadecimal, prefix_length};
 use super::similar::most_similar;
 use super::terms::Written;
-use super::units;
+use super::units::{self, without};
 use crate::row::{Column, Kind, Names, Unit, Width};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -234,7 +235,7 @@ impl Subject<'_> {
         let tests = match &self.column.kind {
             // Every text begins with nothing; no text at all is absent.
             Kind::Text(_) | Kind::Tail if text.is_empty() => {
-                absent(self.column).into_iter().map(negated).collect()
+                absent(self.column).into_iter().map(Test::negated).collect()
             }
             Kind::Text(capacity) if text.len() > *capacity => {
                 return Err(self.no_value(text, None));
@@ -488,74 +489,4 @@ pub(super) fn has_order(kind: &Kind) -> bool {
         | Kind::MapKey
         | Kind::MapValue => false,
     }
-}
-
-/// The same test, which holds where this one does not.
-pub(super) fn negated(test: Test) -> Test {
-    Test {
-        negated: !test.negated,
-        ..test
-    }
-}
-
-/// The parts of a range of unsigned numbers without the value that means absent.
-fn without(absent: Option<u64>, low: u64, high: u64) -> impl Iterator<Item = (u64, u64)> {
-    let parts = match absent {
-        Some(absent) if (low..=high).contains(&absent) => [
-            absent.checked_sub(1).map(|high| (low, high)),
-            absent.checked_add(1).map(|low| (low, high)),
-        ],
-        _ => [Some((low, high)), None],
-    };
-    parts
-        .into_iter()
-        .flatten()
-        .filter(|(low, high)| low <= high)
-}
-
-fn begins(name: &str, text: &[u8]) -> bool {
-    let front = name.as_bytes().get(..text.len());
-    front.is_some_and(|front| front.eq_ignore_ascii_case(text))
-}
-
-fn boolean(text: &[u8]) -> Option<bool> {
-    match text {
-        b"true" => Some(true),
-        b"false" => Some(false),
-        _ => None,
-    }
-}
-
-/// A device in the kernel's internal encoding (include/linux/kdev_t.h), from `major:minor`.
-fn device(text: &[u8]) -> Option<u64> {
-    let (major, minor) = std::str::from_utf8(text).ok()?.split_once(':')?;
-    let part = |text: &str, most: u64| {
-        let number = units::number(text.as_bytes())?;
-        u64::try_from(number).ok().filter(|number| *number <= most)
-    };
-    Some(part(major, 0xfff)? << 20 | part(minor, 0xf_ffff)?)
-}
-
-/// Bytes written as hexadecimal digits, and the number of bits that the digits stand for.
-fn hexadecimal(text: &[u8]) -> Option<(Box<[u8]>, usize)> {
-    let digit = |byte: &u8| {
-        char::from(*byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
-    let digits = text.iter().map(digit).collect::<Option<Vec<u8>>>()?;
-    let bytes = digits.chunks(2);
-    let bytes = bytes.map(|pair| pair[0] << 4 | pair.get(1).copied().unwrap_or_default());
-    Some((bytes.collect(), 4 * digits.len()))
-}
-
-/// The number of bits in a block's prefix. `parse` alone would take a sign.
-fn prefix_length(text: &str) -> Option<usize> {
-    let digits_only = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits_only)
-}
-
-fn float(text: &[u8]) -> Option<f64> {
-    let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    Some(number).filter(|number| !number.is_nan())
 }

@@ -66,6 +66,25 @@ fn scaled(text: &str, suffixes: &[(&str, i128)]) -> Option<i128> {
     parse(whole)?.checked_mul(*unit)?.checked_add(part)
 }
 
+/// The parts of a range of unsigned numbers without the value that means absent.
+pub(super) fn without(
+    absent: Option<u64>,
+    low: u64,
+    high: u64,
+) -> impl Iterator<Item = (u64, u64)> {
+    let parts = match absent {
+        Some(absent) if (low..=high).contains(&absent) => [
+            absent.checked_sub(1).map(|high| (low, high)),
+            absent.checked_add(1).map(|low| (low, high)),
+        ],
+        _ => [Some((low, high)), None],
+    };
+    parts
+        .into_iter()
+        .flatten()
+        .filter(|(low, high)| low <= high)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -225,7 +225,7 @@ mod tests {
         );
     }
 
-    /// What is offered can be asked, once it is complete.
+    /// Every offered term is valid once it is complete.
     #[test]
     fn every_offered_term_fits_its_table() {
         for table in TableId::all() {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The meaning of a row, and its columns.
 #[derive(Debug, Deserialize, Eq, PartialEq)]
 pub(super) struct Description {
-    /// What a row is.
+    /// A description of one row.
     pub(super) row: String,
     /// The columns, in their order.
     pub(super) columns: Vec<Column>,
@@ -45,7 +45,7 @@ pub(super) struct Reported {
     pub(super) path: String,
     /// The file of a user program.
     object: Option<PathBuf>,
-    /// What a row is.
+    /// A description of one row.
     pub(super) row: Option<String>,
     columns: Option<Vec<Column>>,
 }

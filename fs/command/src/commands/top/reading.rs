@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What to read, and how to understand it.
+/// The file to read, and the meaning of its columns.
 #[derive(Debug)]
 pub(super) struct Reading {
     /// The name, as the user gave it.
