@@ -44,12 +44,12 @@ pub(crate) struct Share {
 }
 
 impl Memory {
-    /// The memory of a daemon that may take `limit` bytes. Three eighths are left for
+    /// The memory of a daemon that may take `limit` bytes. The other half is left for
     /// everything else: programs, threads, batches in progress, and the little that readers
     /// beyond their share need to make progress.
     pub(crate) fn new(limit: u64) -> Arc<Memory> {
         Arc::new(Memory {
-            size: limit / 8 * 5,
+            size: limit / 2,
             used: AtomicU64::new(0),
         })
     }
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn few_readers_get_all_they_can_use_and_many_share() {
-        let allowance = DEFAULT / 8 * 5;
+        let allowance = DEFAULT / 2;
         let of = |readers| Share::of(allowance, 0, readers);
         let most = Share {
             behind: MOST_BEHIND,
@@ -150,6 +150,6 @@ mod tests {
             assert!(allowance > LEAST_READER);
             memory.take(allowance);
         }
-        assert!(memory.allowance_of_root(0) >= DEFAULT / 8 * 5 / 8);
+        assert!(memory.allowance_of_root(0) >= DEFAULT / 2 / 8);
     }
 }
