@@ -163,7 +163,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 	SET(row.policy, task, policy);
 
 	row.utime = row.stime = UNKNOWN;
-	if (HAS_PROCESS_TIMES(task) && WANTS_EITHER(question, &row, utime, stime)) {
+	if (HAS_PROCESS_TIMES(task) && WANTS_ANY(question, &row, utime, stime)) {
 		add_threads(&usage, task);
 		if (usage.complete) {
 			times = adjusted(usage.utime + task->signal->utime,
@@ -181,7 +181,7 @@ int dump_processes(struct bpf_iter__task *ctx)
 	/* A kernel thread borrows an address space; without flags any task may be one. */
 	mm = HAS(task, flags) && !(task->flags & PF_KTHREAD) ? FIELD(task, mm) : NULL;
 	if (mm) {
-		if (HAS_MEMORY_COUNTERS(mm) && WANTS_EITHER(question, &row, rss, swap)) {
+		if (HAS_MEMORY_COUNTERS(mm) && WANTS_ANY(question, &row, rss, swap)) {
 			row.rss = resident_pages(mm);
 			row.swap = memory_counter(mm, MM_SWAPENTS);
 		}

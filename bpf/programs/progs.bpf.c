@@ -132,7 +132,7 @@ int dump_progs(struct bpf_iter__bpf_prog *ctx)
 	row.verified = FIELD(prog, aux, verified_insns);
 	row.btf = FIELD(prog, aux, btf, id);
 	row.attach_btf = FIELD(prog, aux, attach_btf_id);
-	if (WANTS_EITHER(question, &row, run_time, runs))
+	if (WANTS_ANY(question, &row, run_time, runs))
 		stats = run_stats_of(prog);
 	row.run_time = stats.nanoseconds;
 	row.runs = stats.runs;

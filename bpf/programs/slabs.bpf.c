@@ -126,8 +126,7 @@ int dump_slabs(struct bpf_iter__kmem_cache *ctx)
 		UNSET(row.objects_per_slab);
 		UNSET(row.pages_per_slab);
 	}
-	if (WANTS_EITHER(question, &row, slabs, objects) ||
-	    WANTS_EITHER(question, &row, memory, partial))
+	if (WANTS_ANY(question, &row, slabs, partial))
 		read_nodes(&row, cache);
 	/* The walk holds a reference, except on the caches made at boot, which count none. */
 	if (HAS(cache, refcount))

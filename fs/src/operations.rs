@@ -31,6 +31,7 @@ mod names_in_use;
 mod repeating;
 mod whole;
 
+use asking::Found;
 use names_in_use::NamesInUse;
 pub(crate) use whole::LookupAnswer;
 
@@ -120,19 +121,26 @@ impl Operations {
 
     /// Finds a name in a directory. [`Operations::forget`] takes the lookup back.
     pub fn lookup(&self, requester: &Requester, parent: Node, name: &OsStr) -> Result<Attributes> {
+        match self.look_up(requester, parent, name)? {
+            Found::Node(node) => Ok(self.describe(node)),
+            // Its file takes a while to make: [`Operations::find`]. To rename it is in vain.
+            Found::Whole(..) => Err(Failure::Unchangeable),
+        }
+    }
+
+    fn look_up(&self, requester: &Requester, parent: Node, name: &OsStr) -> Result<Found> {
         let Node::Directory(directory) = parent else {
             return Err(Failure::NotADirectory);
         };
         if let Some((base, parts)) = self.tree.asked(directory, name)? {
-            let node = self.look_up_question(requester, base, name, &parts)?;
-            return Ok(self.describe(node));
+            return self.look_up_question(requester, base, name, &parts);
         }
         let node = self.tree.child(directory, name)?;
         let node = node.ok_or(Failure::NotFound)?;
-        if !self.tree.has(requester, node)? {
-            return Err(Failure::NotFound);
+        match self.tree.has(requester, node)? {
+            true => Ok(Found::Node(node)),
+            false => Err(Failure::NotFound),
         }
-        Ok(self.describe(node))
     }
 
     /// The attributes of a node that was looked up before.

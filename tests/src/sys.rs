@@ -35,7 +35,7 @@ pub(crate) fn inherit(command: &mut Command, descriptors: Vec<RawFd>) {
     }
 }
 
-/// Has the command's process begin a session whose terminal is its standard input.
+/// Makes the command's process begin a session whose terminal is its standard input.
 pub(crate) fn on_terminal(command: &mut Command) {
     // SAFETY: between fork and exec only setsid(2) and ioctl(2) are called, which are system
     // calls and async-signal-safe; the descriptor is open, being standard input.

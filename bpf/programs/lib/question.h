@@ -50,7 +50,10 @@ enum test_flag {
 	test_flag__negated = 1,
 	/* The test is the last of its clause. A clause holds if any of its tests does. */
 	test_flag__last = 2,
-	/* The integer is signed. The bounds are in the order of unsigned ones: their highest bit is flipped. */
+	/*
+	 * The integer is signed. The bounds are in the order of unsigned ones: their highest
+	 * bit is flipped.
+	 */
 	test_flag__signed = 4,
 	/* The value is the string at the end of the row, and `offset` is NO_OFFSET. */
 	test_flag__tail = 8,
@@ -113,6 +116,7 @@ static __always_inline bool is_made(const struct question *question, u32 offset)
 
 /* Whether a column has to be made: whether the question shows or needs it. */
 #define WANTS(question, row, column) (!asking || is_made((question), OFFSET(row, column)))
+
 /* Whether any of the columns from one offset to another is made; both are constants. */
 static __always_inline bool any_made(const struct question *question, u32 from, u32 to)
 {
@@ -132,12 +136,9 @@ static __always_inline bool any_made(const struct question *question, u32 from, 
 	return made;
 }
 
-/* Whether any of the columns from `first` to `last` has to be made. */
+/* Whether any of the columns from `first` to `last`, which are made together, has to be made. */
 #define WANTS_ANY(question, row, first, last)                                                      \
 	(!asking || any_made((question), OFFSET(row, first), OFFSET(row, last)))
-/* Whether any of two columns that are made together has to be made. */
-#define WANTS_EITHER(question, row, one, other)                                                    \
-	(WANTS(question, row, one) || WANTS(question, row, other))
 /* WANTS() of a column that is marked ON_REQUEST: in the plain form nobody wants it. */
 #define REQUESTS(question, row, column) (asking && is_made((question), OFFSET(row, column)))
 

@@ -22,6 +22,12 @@ pub(crate) fn os_error(error: &libbpf_rs::Error) -> io::Error {
     }
 }
 
+/// Whether the cause is a shortage on the machine, so that the same may succeed later.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    matches!(errno, Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+}
+
 /// The equivalent kind in the standard library.
 fn kind(kind: ErrorKind) -> io::ErrorKind {
     match kind {

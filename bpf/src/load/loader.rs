@@ -1,6 +1,6 @@
 //! Loads the bytes of an object as a program into the kernel.
 
-use crate::load::libbpf_error::os_error;
+use crate::load::libbpf_error::{is_shortage, os_error};
 use crate::load::lockdown;
 use crate::load::memory_nodes;
 use crate::load::mode::Mode;
@@ -311,14 +311,14 @@ fn groups(name: &str, object: &Object, schema: &Schema) -> Result<Option<Groups>
 /// and not the object.
 pub(crate) fn refused_object(object: &str, error: &libbpf_rs::Error) -> Error {
     let cause = os_error(error);
-    match cause.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => Error::Load {
+    match is_shortage(&cause) {
+        true => Error::Load {
             object: object.into(),
             cause,
             log: String::new(),
             full: String::new(),
         },
-        _ => bad_object(object, &error.to_string()),
+        false => bad_object(object, &error.to_string()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The form of a built-in program that answers questions, loaded when it is first needed.
 
+use crate::load::libbpf_error::is_shortage;
 use crate::program::Program;
 use iterfs_mapping::error::{Error, Result};
 use parking_lot::Mutex;
@@ -36,7 +37,7 @@ impl AskingForm {
                 Some(program)
             }
             Err(error) => {
-                if !is_shortage(&error) {
+                if !is_passing(&error) {
                     *state = State::Refused;
                 }
                 tracing::warn!("iterfs evaluates conditions itself, not in the kernel: {error}");
@@ -47,7 +48,7 @@ impl AskingForm {
 }
 
 /// Whether loading may succeed at another time.
-fn is_shortage(error: &Error) -> bool {
+fn is_passing(error: &Error) -> bool {
     let (Error::Load { cause, .. }
     | Error::Attach { cause, .. }
     | Error::Reader(cause)
@@ -55,8 +56,5 @@ fn is_shortage(error: &Error) -> bool {
     else {
         return false;
     };
-    matches!(
-        cause.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)
-    )
+    is_shortage(cause)
 }

@@ -3,7 +3,7 @@
 use super::Formatter;
 use super::values::as_utf8;
 use iterfs_mapping::Format;
-use iterfs_mapping::row::{Column, Kind, Names, Records, Role, Schema, Step, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Names, Records, Schema, Step, Unit, Width};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -22,14 +22,8 @@ fn schema() -> Schema {
     let mut add = |name: &str, kind: Kind, absent| {
         let size = kind.size();
         columns.push(Column {
-            name: name.into(),
-            path: Vec::new(),
-            doc: String::new(),
-            offset,
-            kind,
             absent,
-            on_request: false,
-            role: Role::Value,
+            ..Column::new(name, offset, kind)
         });
         offset += size;
     };
@@ -235,7 +229,6 @@ fn a_path_is_one_word_of_text() {
 /// A row of one byte at each of these paths; numbers in them are indices of lists.
 fn nested(paths: &[&str]) -> Schema {
     let columns = paths.iter().enumerate().map(|(offset, path)| Column {
-        name: (*path).into(),
         path: path
             .split('.')
             .map(|step| match step.parse() {
@@ -243,12 +236,7 @@ fn nested(paths: &[&str]) -> Schema {
                 Err(_) => Step::Member(step.into()),
             })
             .collect(),
-        doc: String::new(),
-        offset,
-        kind: Kind::Unsigned(Width::One, Unit::None),
-        absent: None,
-        on_request: false,
-        role: Role::Value,
+        ..Column::new(path, offset, Kind::Unsigned(Width::One, Unit::None))
     });
     Schema {
         row: "a thing".into(),

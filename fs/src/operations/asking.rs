@@ -13,6 +13,14 @@ use iterfs_mapping::{AskingName, Base, Error, Node, Query, Question, View};
 use std::ffi::OsStr;
 use std::sync::Arc;
 
+/// What a lookup has found.
+pub(super) enum Found {
+    /// A node, whose lookup is counted if its name asks.
+    Node(Node),
+    /// A table, and the query of a name whose file has yet to be made whole.
+    Whole(Base, Query),
+}
+
 impl Operations {
     /// The node by whose number the kernel asks.
     ///
@@ -51,36 +59,24 @@ impl Operations {
         self.tree.questions().count()
     }
 
-    /// Finds a name that asks. It is there if its table is, and if the table can answer.
+    /// Finds a name that asks. It is there if its table is, and if the table can answer. If it
+    /// cannot, the log says why.
     pub(super) fn look_up_question(
         &self,
         requester: &Requester,
         base: Base,
         name: &OsStr,
         parts: &AskingName<'_>,
-    ) -> Result<Node> {
-        let query = self.question_of(requester, base, name, parts)?;
-        if query.whole {
-            // Its file takes a while to make: [`Operations::find`]. To rename it is in vain.
-            return Err(Failure::Unchangeable);
-        }
-        self.hold(requester, base, name, query, None)
-    }
-
-    /// The query of a name, if its table is there and can answer it. If it cannot, the log says
-    /// why.
-    pub(super) fn question_of(
-        &self,
-        requester: &Requester,
-        base: Base,
-        name: &OsStr,
-        parts: &AskingName<'_>,
-    ) -> Result<Query> {
+    ) -> Result<Found> {
         if !self.tree.has(requester, Node::from(base))? {
             return Err(Failure::NotFound);
         }
         let query = self.checked(requester, base, parts);
-        query.inspect_err(|failure| complain(base, name, failure))
+        let query = query.inspect_err(|failure| complain(base, name, failure))?;
+        match query.whole {
+            true => Ok(Found::Whole(base, query)),
+            false => (self.hold(requester, base, name, query, None)).map(Found::Node),
+        }
     }
 
     /// Counts a lookup of a name that can be asked, with the contents of its file if it was

@@ -1,6 +1,6 @@
 //! Lookups and opens of files that are made whole.
 
-use super::asking::complain;
+use super::asking::{Found, complain};
 use super::{Attributes, Operations};
 use crate::access::quota::Seat;
 use crate::access::requester::Requester;
@@ -58,9 +58,9 @@ impl Operations {
         name: &OsStr,
         answer: Box<dyn LookupAnswer>,
     ) {
-        match self.whole(requester, parent, name) {
-            Ok(None) => answer.found(self.lookup(requester, parent, name)),
-            Ok(Some((base, query))) => {
+        match self.look_up(requester, parent, name) {
+            Ok(Found::Node(node)) => answer.found(Ok(self.describe(node))),
+            Ok(Found::Whole(base, query)) => {
                 let lookup = Lookup {
                     operations: Arc::clone(self),
                     requester: requester.clone(),
@@ -74,27 +74,6 @@ impl Operations {
             }
             Err(failure) => answer.found(Err(failure)),
         }
-    }
-
-    /// The table and the query of a name that asks for a whole file.
-    fn whole(
-        &self,
-        requester: &Requester,
-        parent: Node,
-        name: &OsStr,
-    ) -> Result<Option<(Base, Query)>> {
-        let Node::Directory(directory) = parent else {
-            return Ok(None);
-        };
-        let Some((base, parts)) = self.tree.asked(directory, name)? else {
-            return Ok(None);
-        };
-        // Any other name, and one that is wrong, is for the usual lookup.
-        if !parts.query().is_ok_and(|query| query.whole) {
-            return Ok(None);
-        }
-        let query = self.question_of(requester, base, name, &parts)?;
-        Ok(Some((base, query)))
     }
 }
 

@@ -50,14 +50,9 @@ pub(crate) fn stamp(mut pass: Pass, time: SystemTime) -> Result<Pass> {
 /// The records of a schema, each with a time at the end of its fixed part.
 fn schema(inner: &Schema) -> Schema {
     let time = Column {
-        name: NAME.into(),
-        path: Vec::new(),
         doc: "time at which the pass began (RFC 3339, UTC)".into(),
-        offset: inner.fixed_size,
-        kind: Kind::Text(LENGTH),
-        absent: None,
-        on_request: false,
         role: Role::Key,
+        ..Column::new(NAME, inner.fixed_size, Kind::Text(LENGTH))
     };
     Schema {
         fixed_size: inner.fixed_size + LENGTH,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::access::memory::Memory;
 use iterfs_mapping::contract::Progress;
-use iterfs_mapping::row::{Column, Kind, Records, Role, Schema, Unit, Value, Width};
+use iterfs_mapping::row::{Column, Kind, Records, Schema, Unit, Value, Width};
 use iterfs_mapping::{Query, Result};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,14 +14,8 @@ const ABSENT: u32 = 7;
 /// A number and a text.
 fn schema() -> Schema {
     let column = |name: &str, offset, kind, absent| Column {
-        name: name.into(),
-        path: Vec::new(),
-        doc: String::new(),
-        offset,
-        kind,
         absent,
-        on_request: false,
-        role: Role::default(),
+        ..Column::new(name, offset, kind)
     };
     let number = Kind::Unsigned(Width::Four, Unit::None);
     Schema {
@@ -274,14 +268,8 @@ fn ordered(kind: Kind, absent: Option<u64>, values: &[&[u8]], terms: &str) -> Ve
         fixed_size: size,
         tail_length: None,
         columns: vec![Column {
-            name: "n".into(),
-            path: Vec::new(),
-            doc: String::new(),
-            offset: 0,
-            kind,
             absent,
-            on_request: false,
-            role: Role::default(),
+            ..Column::new("n", 0, kind)
         }],
     });
     let pass = Pass {

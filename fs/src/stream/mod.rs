@@ -25,7 +25,7 @@ mod state;
 mod window;
 mod workers;
 
-use crate::access::quota::{Account, Keeper};
+use crate::access::quota::{Account, Keeper, Member};
 use crate::answer::Answer;
 use crate::counts::Counts;
 use crate::error::{Failure, Result};
@@ -169,10 +169,7 @@ impl Stream {
             answer,
         };
         let mut state = self.shared.state.lock();
-        let answered = state.begin_read(read, || {
-            let keeper: Weak<Shared> = Arc::downgrade(&self.shared);
-            self.shared.account.join(keeper)
-        });
+        let answered = state.begin_read(read, || self.shared.join());
         let items = state.wanted();
         let next_pass = state.next_pass();
         drop(state);
@@ -203,11 +200,7 @@ impl Stream {
     /// be called in vain.
     pub(crate) fn poll(&self, wake: Option<Wake>) -> bool {
         let mut state = self.shared.state.lock();
-        let is_readable = state.poll(wake, || {
-            let keeper: Weak<Shared> = Arc::downgrade(&self.shared);
-            self.shared.account.join(keeper)
-        });
-        if is_readable {
+        if state.poll(wake, || self.shared.join()) {
             return true;
         }
         let items = state.wanted();
@@ -237,6 +230,14 @@ impl Drop for Stream {
             let shared: *const Shared = Arc::as_ptr(&self.shared);
             self.scheduler.withdraw(self.shared.account.id(), shared);
         }
+    }
+}
+
+impl Shared {
+    /// Makes the stream a reader of its account.
+    fn join(&self) -> Member {
+        let keeper: Weak<Shared> = Weak::clone(&self.this);
+        self.account.join(keeper)
     }
 }
 

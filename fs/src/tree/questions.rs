@@ -211,9 +211,10 @@ impl Questions {
         }
     }
 
-    /// Notes that a lookup in a directory takes a while, until dropped. To drop a name, the kernel waits until nobody looks
-    /// for another one in its directory, and lets nobody begin meanwhile (fs/fuse/dir.c,
-    /// fuse_reverse_inval_entry()): so no name of the directory is dropped now.
+    /// Notes that a lookup in a directory takes a while, until dropped. To drop a name, the
+    /// kernel waits until nobody looks for another one in its directory, and lets nobody begin
+    /// meanwhile (fs/fuse/dir.c, fuse_reverse_inval_entry()): so no name of the directory is
+    /// dropped now.
     pub(crate) fn slow_lookup(self: &Arc<Self>, directory: Directory) -> SlowLookup {
         *self.held.lock().slow.entry(directory).or_default() += 1;
         SlowLookup {

@@ -74,27 +74,17 @@ impl<'a> Iterator for Records<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::{Column, Kind, Role, Unit, Value, Width};
+    use crate::row::{Column, Kind, Unit, Value, Width};
     use proptest::prelude::*;
 
     fn schema() -> Schema {
-        let column = |name: &str, offset, kind| Column {
-            name: name.into(),
-            path: Vec::new(),
-            doc: String::new(),
-            offset,
-            kind,
-            absent: None,
-            on_request: false,
-            role: Role::Value,
-        };
         Schema {
             row: "a pair".into(),
             fixed_size: 6,
             tail_length: Some(4),
             columns: vec![
-                column("number", 0, Kind::Unsigned(Width::Four, Unit::None)),
-                column("text", 6, Kind::Tail),
+                Column::new("number", 0, Kind::Unsigned(Width::Four, Unit::None)),
+                Column::new("text", 6, Kind::Tail),
             ],
         }
     }

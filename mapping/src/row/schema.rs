@@ -52,6 +52,23 @@ pub enum Role {
     Counter,
 }
 
+impl Column {
+    /// A column with nothing special about it: always present, shown by default, not nested and
+    /// without a description.
+    pub fn new(name: &str, offset: usize, kind: Kind) -> Column {
+        Column {
+            name: name.into(),
+            path: Vec::new(),
+            doc: String::new(),
+            offset,
+            kind,
+            absent: None,
+            on_request: false,
+            role: Role::Value,
+        }
+    }
+}
+
 /// A step from a row to a value nested in it.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 pub enum Step {

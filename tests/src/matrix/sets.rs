@@ -93,7 +93,7 @@ impl Set {
         }
     }
 
-    /// What it consists of.
+    /// The tests in it.
     pub fn about(self) -> &'static str {
         match self {
             Set::Few => "a few tables",

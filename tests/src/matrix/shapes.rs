@@ -45,7 +45,7 @@ pub const SHAPED: &str = "trixie-backports";
 pub struct Shape {
     /// Its name, a word.
     pub name: &'static str,
-    /// What is special about it.
+    /// The difference from the usual machine.
     pub about: &'static str,
     /// Options of the emulator.
     pub options: &'static str,

@@ -2,7 +2,7 @@
 
 use super::describe::describe;
 use super::locate::locate;
-use super::output::print;
+use super::output::{failed, print};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -10,10 +10,7 @@ use std::process::ExitCode;
 pub(crate) fn run(path: &Path) -> ExitCode {
     let description = match locate(path).and_then(|place| describe(&place)) {
         Ok(description) => description,
-        Err(error) => {
-            eprintln!("iterfs: {error:#}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failed(&error),
     };
     let columns = description.columns.iter();
     let width = columns.map(|column| column.name.len()).max().unwrap_or(0);

@@ -1,7 +1,7 @@
 //! `iterfs ctl DIRECTORY [COMMAND]`: writes a command to a mount's control file, and
 //! reads the outcome from the same descriptor.
 
-use super::output::print;
+use super::output::{failed, print};
 use crate::cli::Ctl;
 use anyhow::{Context, Result, bail, ensure};
 use iterfs_mapping::Control;
@@ -17,10 +17,7 @@ pub(crate) fn run(directory: &Path, command: Option<&Ctl>) -> ExitCode {
             out.write_all(&text)?;
             Ok(ExitCode::SUCCESS)
         }),
-        Err(error) => {
-            eprintln!("iterfs: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
 }
 

@@ -5,7 +5,7 @@
 //! itself could not have the attribute.
 
 use super::locate::{Place, locate};
-use super::output::print;
+use super::output::{failed, print};
 use anyhow::{Context, Result, bail};
 use rustix::fs::getxattr;
 use rustix::io::Errno;
@@ -32,10 +32,7 @@ pub(crate) fn run(path: &Path) -> ExitCode {
             writeln!(out, "{}", text.trim_end())?;
             Ok(ExitCode::SUCCESS)
         }),
-        Err(error) => {
-            eprintln!("iterfs: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
 }
 

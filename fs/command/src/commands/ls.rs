@@ -2,7 +2,7 @@
 
 use super::describe::{self, built_in, own_table};
 use super::locate::{Place, locate};
-use super::output::print;
+use super::output::{failed, print};
 use anyhow::{Context, Result, bail};
 use iterfs_fs::mount::table::directories_of_iterfs;
 use iterfs_mapping::{Directory, Format, TableId};
@@ -22,10 +22,7 @@ pub(crate) fn run(path: Option<&Path>) -> ExitCode {
     };
     let tables = match tables {
         Ok(tables) => tables,
-        Err(error) => {
-            eprintln!("iterfs: {error:#}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return failed(&error),
     };
     let paths = tables.iter().map(|(path, _)| path.chars().count());
     let width = paths.max().unwrap_or(0);

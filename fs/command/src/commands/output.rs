@@ -3,6 +3,12 @@
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+/// Tells why a command failed, in one line.
+pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("iterfs: {error:#}");
+    ExitCode::FAILURE
+}
+
 /// Runs a command that prints. A reader may stop reading, as head does; any other failure
 /// to write the output is an error.
 pub(super) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<ExitCode>) -> ExitCode {

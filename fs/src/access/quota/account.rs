@@ -1,4 +1,5 @@
-//! One user's account: its handles and names, the bytes that it holds, and the bytes that it may hold.
+//! One user's account: its handles and names, the bytes that it holds, and the bytes that it
+//! may hold.
 
 use super::readers::Readers;
 use super::{AccountId, Quota};

@@ -11,7 +11,7 @@ mod selections;
 
 use super::*;
 use iterfs_mapping::contract::{Progress, Source};
-use iterfs_mapping::row::{Column, Kind, Role, Schema, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Schema, Unit, Width};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::AtomicUsize;
@@ -26,16 +26,7 @@ fn schema() -> Arc<Schema> {
         row: "a number".into(),
         fixed_size: 4,
         tail_length: None,
-        columns: vec![Column {
-            name: "n".into(),
-            path: Vec::new(),
-            doc: String::new(),
-            offset: 0,
-            kind: Kind::Unsigned(Width::Four, Unit::None),
-            absent: None,
-            on_request: false,
-            role: Role::Value,
-        }],
+        columns: vec![Column::new("n", 0, Kind::Unsigned(Width::Four, Unit::None))],
     })
 }
 

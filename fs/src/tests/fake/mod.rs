@@ -5,7 +5,7 @@ mod answers;
 
 use iterfs_mapping::caller::INITIAL_PID_NAMESPACE;
 use iterfs_mapping::contract::{Callers, Form, Map, ObjectFile};
-use iterfs_mapping::row::{Column, Kind, Role, Unit, Width};
+use iterfs_mapping::row::{Column, Kind, Unit, Width};
 use iterfs_mapping::{
     Caller, Contents, Error, Format, Narrowing, Result, Schema, Scope, Subject, User, View, layout,
 };
@@ -262,14 +262,8 @@ impl Fake {
 /// The shape of all rows.
 pub(crate) fn schema() -> Schema {
     let number = |name: &str, offset| Column {
-        name: name.into(),
-        path: Vec::new(),
         doc: "a number".into(),
-        offset,
-        kind: Kind::Unsigned(Width::Four, Unit::None),
-        absent: None,
-        on_request: false,
-        role: Role::Value,
+        ..Column::new(name, offset, Kind::Unsigned(Width::Four, Unit::None))
     };
     Schema {
         row: "a fake row".into(),

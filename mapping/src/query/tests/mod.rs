@@ -4,18 +4,12 @@ mod grammar;
 mod values;
 
 use super::*;
-use crate::row::{Column, Kind, Names, Record, Role, Schema, Unit, Width};
+use crate::row::{Column, Kind, Names, Record, Schema, Unit, Width};
 
 fn column(name: &str, offset: usize, kind: Kind, absent: Option<u64>) -> Column {
     Column {
-        name: name.into(),
-        path: Vec::new(),
-        doc: String::new(),
-        offset,
-        kind,
         absent,
-        on_request: false,
-        role: Role::Value,
+        ..Column::new(name, offset, kind)
     }
 }
 

@@ -140,7 +140,7 @@ proptest! {
                 };
                 prop_assert!(kept(record, false), "{column:?} {value:?} {condition:?}");
                 prop_assert!(!kept(record, true), "{column:?} {value:?} {condition:?}");
-                // Of another record, exactly one of the two holds.
+                // Exactly one of the two holds for another record.
                 prop_assert_ne!(kept(other, false), kept(other, true), "{:?}", column);
                 let same = written(column.value(other)).contains(&condition);
                 let is_set = matches!(value, Value::Flags(_));

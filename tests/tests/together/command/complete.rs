@@ -48,7 +48,7 @@ fn bash_completes_columns_values_and_tables() {
     let path = mount.path("net/udp");
     let below = format!("iterfs explain {}@local_p", path.display());
     assert_eq!(offered(&below), ["@local_port"]);
-    // What clap completes stays.
+    // The completions of clap stay.
     let commands = offered("iterfs exp");
     assert!(commands.contains(&"explain".to_owned()), "{commands:?}");
     // Other commands get terms below a mount alone.

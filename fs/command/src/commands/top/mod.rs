@@ -10,7 +10,7 @@ mod screen;
 mod table;
 mod units;
 
-use super::output::print;
+use super::output::{failed, print};
 use anyhow::Result;
 use reading::Reading;
 use std::io::{self, ErrorKind, IsTerminal};
@@ -31,11 +31,6 @@ pub(crate) fn run(path: &Path, delay: &str, passes: Option<u64>) -> ExitCode {
         false => print_all(&reading, passes),
     };
     shown.unwrap_or_else(|error| failed(&error))
-}
-
-fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("iterfs: {error:#}");
-    ExitCode::FAILURE
 }
 
 /// Prints one table after another, with an empty line between two.
